@@ -1,0 +1,29 @@
+# Everything a developer runs. `make demo` and `make test` need nothing installed beforehand.
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint bench clean
+
+BIN := .venv/bin
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+install: ## Install what is missing: Debian packages and .venv
+	@tools/bootstrap.sh
+
+demo: install ## The whole pipeline on this machine, without Docker, with 24 h of history (PRESET=blueprint: its figures); Ctrl-C ends it
+	@$(BIN)/python -m simulator.demo
+
+test: lint ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
+	@$(BIN)/python -m pytest -n 2
+
+lint: install ## ruff and mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: install ## Measure the exporter beside its peers; rewrites docs/benchmarks.md (about 20 minutes)
+	@$(BIN)/python -m benchmarks.exporter
+
+clean: ## Remove everything that the targets above made here; Debian packages stay
+	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,118 @@
+"""The command `ticketing-exporter`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from exporter import logs
+from exporter.app import Exporter
+from exporter.config import ConfigError, load
+from exporter.contract.check import check
+from exporter.secrets import SecretError, SecretText
+from exporter.version import VERSION
+from exporter.web.config import load_web_config
+from exporter.web.routes import Application
+from exporter.web.server import WebServer
+
+logger = logging.getLogger("exporter")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    flags = _parser().parse_args(arguments)
+    try:
+        logs.set_up(flags.log_level, flags.log_format)
+        if flags.config_check:
+            load(flags.config_file)
+            load_web_config(flags.web_config_file)
+            print(f"{flags.config_file or 'defaults'}: valid")  # noqa: T201
+            return 0
+        postgres_dsn, redis_url = SecretText("POSTGRES_DSN"), SecretText("REDIS_URL")
+        if flags.contract_check:
+            return check(postgres_dsn, redis_url, load(flags.config_file), sys.stdout)
+        return _serve(flags, postgres_dsn, redis_url)
+    except (ConfigError, SecretError) as error:
+        print(f"ticketing-exporter: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+
+
+def _serve(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: SecretText) -> int:
+    signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    # Before any thread starts: they inherit it, and the signals wait for sigwait below.
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    web = load_web_config(flags.web_config_file)
+    exporter = Exporter(load(flags.config_file), postgres_dsn=postgres_dsn, redis_url=redis_url)
+
+    def reload() -> None:
+        try:
+            config, new_web = load(flags.config_file), load_web_config(flags.web_config_file)
+            if (new_web.tls_server_config is None) != (web.tls_server_config is None):
+                raise ConfigError(f"{flags.web_config_file}: tls_server_config: TLS is turned on and off by a restart")
+        except ConfigError as error:
+            logger.error("not reloaded, the configuration in force stays: %s", error)
+            raise
+        if new_web.tls_server_config is not None:
+            server.use_certificates(new_web.tls_server_config, flags.web_config_file)
+        application.use(new_web)
+        exporter.apply(config)
+        logger.info("configuration reloaded")
+
+    application = Application(exporter, reload, web)
+    server = WebServer(flags.web_listen_address, application, web.tls_server_config, flags.web_config_file)
+    try:
+        port = server.start()
+    except OSError as error:
+        raise ConfigError(f"--web.listen-address: {flags.web_listen_address}: {error}") from None
+    exporter.start()
+    logger.info("ticketing-exporter %s listens on port %d", VERSION, port)
+
+    while signal.sigwait(signals) == signal.SIGHUP:
+        try:
+            reload()
+        except ConfigError:
+            continue  # logged above
+    logger.info("stopping")
+    server.stop()
+    exporter.close()
+    logging.shutdown()
+    # A thread that hangs in a probe must not keep the process.
+    os._exit(0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ticketing-exporter",
+        description="Prometheus exporter for NFT-ticketing platforms.",
+        epilog="Connections: POSTGRES_DSN and REDIS_URL, or POSTGRES_DSN_FILE and REDIS_URL_FILE.",
+    )
+    add = parser.add_argument
+    add("--config.file", dest="config_file", type=Path, metavar="FILE", help="probes, rate limits, API (YAML)")
+    add("--config.check", dest="config_check", action="store_true", help="validate the files and exit")
+    add(
+        "--contract.check",
+        dest="contract_check",
+        action="store_true",
+        help="compare the platform's views and keys with the contract and exit",
+    )
+    add(
+        "--web.listen-address",
+        dest="web_listen_address",
+        default=":8010",
+        metavar="HOST:PORT",
+        help="%(default)s",
+    )
+    add("--web.config.file", dest="web_config_file", type=Path, metavar="FILE", help="TLS and users (YAML)")
+    add("--log.level", dest="log_level", default="info", choices=("debug", "info", "warning", "error"))
+    add("--log.format", dest="log_format", default="logfmt", choices=("logfmt", "json"))
+    add("--version", action="version", version=f"ticketing-exporter {VERSION}")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""The drift part of section model: the last seven days of each feature against its training distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from psycopg2.extensions import adapt
+
+from exporter import drift
+from exporter.collectors.base import Moment
+from exporter.collectors.windowed import WindowedView
+from exporter.exposition import Family, Metric
+from exporter.sources.postgres import PostgresSource
+from exporter.sources.ranges import RangeQuery
+
+DRIFT = Metric(
+    "ticketing_model_feature_drift_nats",
+    "gauge",
+    "KL divergence of the last 7 days from training, in nats; absent under 500 samples.",
+    ("feature",),
+)
+NOISE_FLOOR = Metric(
+    "ticketing_model_feature_drift_noise_floor_nats",
+    "gauge",
+    "Divergence in nats that chance alone exceeds once in a thousand times at this number of samples.",
+    ("feature",),
+)
+SAMPLES = Metric(
+    "ticketing_model_feature_samples",
+    "gauge",
+    "Predictions of the last 7 days that were compared.",
+    ("feature",),
+)
+
+WEEK = 7 * 86400
+FEWEST_SAMPLES = 500
+
+_REFERENCE = """
+    SELECT r.feature, r.kind, r.cuts, r.categories, r.ref_counts
+    FROM monitoring.feature_reference r JOIN monitoring.model_versions m USING (model_version)
+    WHERE m.is_active ORDER BY r.feature"""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature's reference: `counts` has one count a bin and one more, the last, for NULL."""
+
+    name: str
+    kind: str
+    cuts: tuple[float, ...]
+    categories: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    @property
+    def bins(self) -> int:
+        """How many bins the kind makes, with the one for NULL."""
+        without_null = {"boolean": 2, "numeric": len(self.cuts) + 1, "categorical": len(self.categories) + 1}
+        return without_null[self.kind] + 1
+
+    def bin_expression(self) -> str:
+        """SQL for the bin of one row; anything of another JSON type counts as NULL."""
+        value = f"features -> {_literal(self.name)}"
+        as_text = f"features ->> {_literal(self.name)}"
+        if self.kind == "boolean":
+            bins, json_type = f"({as_text})::boolean::int", "boolean"
+        elif self.kind == "numeric":
+            cuts = f"ARRAY[{', '.join(repr(cut) for cut in self.cuts)}]::float8[]"
+            bins, json_type = f"width_bucket(({as_text})::float8, {cuts})", "number"
+        else:
+            categories = f"ARRAY[{', '.join(map(_literal, self.categories))}]::text[]"
+            bins = f"coalesce(array_position({categories}, {as_text}) - 1, {len(self.categories)})"
+            json_type = "string"
+        return f"CASE WHEN jsonb_typeof({value}) = '{json_type}' THEN {bins} ELSE {self.bins - 1} END"
+
+
+class Drift:
+    """Keeps the counts of all bins of all features; starts anew when the active model's reference changes."""
+
+    def __init__(self, postgres: PostgresSource, settle: float) -> None:
+        self._postgres = postgres
+        self._settle = settle
+        self._features: tuple[Feature, ...] = ()
+        self._view: WindowedView | None = None
+
+    def __call__(self, moment: Moment) -> Iterator[Family]:
+        """See `Part`."""
+        features = tuple(self._usable(moment))
+        if features != self._features:
+            self._features, self._view = features, None
+        if not features:
+            return
+        if self._view is None:
+            self._view = WindowedView(self._postgres, _query(features), (WEEK,), self._settle)
+        self._view.refresh(moment)
+        sums = self._view.sums(WEEK)
+        if sums is None:
+            return
+        divergences, floors, samples = Family(DRIFT), Family(NOISE_FLOOR), Family(SAMPLES)
+        for position, feature in enumerate(features):
+            current = [sums.get((position, number), (0,))[0] for number in range(feature.bins)]
+            samples.add(sum(current), feature.name)
+            if sum(current) >= FEWEST_SAMPLES:
+                divergences.add(drift.divergence(current, feature.counts), feature.name)
+                floors.add(drift.noise_floor(current, feature.counts), feature.name)
+        yield from (divergences, floors, samples)
+
+    def _usable(self, moment: Moment) -> Iterator[Feature]:
+        for name, kind, cuts, categories, counts in self._postgres.query(_REFERENCE, (), moment.deadline):
+            if kind not in ("boolean", "numeric", "categorical"):
+                moment.problem(f"monitoring.feature_reference: feature {name}: kind {kind!r} is unknown")
+                continue
+            feature = Feature(name, kind, tuple(cuts or ()), tuple(categories or ()), tuple(counts or ()))
+            if len(feature.counts) != feature.bins or not all(count is not None for count in feature.counts):
+                moment.problem(
+                    f"monitoring.feature_reference: feature {name}: ref_counts has {len(feature.counts)} counts,"
+                    f" its {kind} bins and NULL make {feature.bins}"
+                )
+            elif not sum(feature.counts):
+                moment.problem(f"monitoring.feature_reference: feature {name}: ref_counts are all 0")
+            elif list(feature.cuts) != sorted(set(feature.cuts)):
+                moment.problem(f"monitoring.feature_reference: feature {name}: cuts do not ascend")
+            else:
+                yield feature
+
+
+def _query(features: tuple[Feature, ...]) -> RangeQuery:
+    # One pass over the rows; each of them is a sample of every feature.
+    bins = ", ".join(f"({position}, {feature.bin_expression()})" for position, feature in enumerate(features))
+    return RangeQuery(
+        source=f"monitoring.fraud_predictions CROSS JOIN LATERAL (VALUES {bins}) AS sample (feature, bin)",
+        time="timestamp",
+        width=300,
+        keys=("feature", "bin"),
+        values=("count(*)",),
+    )
+
+
+def _literal(text: str) -> str:
+    adapted = adapt(text)
+    adapted.encoding = "utf-8"
+    # The query is later formatted with its parameters, which takes % as a sign.
+    return str(adapted.getquoted().decode("utf-8")).replace("%", "%%")

@@ -1,0 +1,162 @@
+"""Section fraud: what the model decided, how it scored, and the thresholds in force.
+
+ticketing_fraud_predictions{decision="BLOCKED",window="10m"} 4
+ticketing_fraud_predictions{decision="BLOCKED",window="1h"} 22
+ticketing_fraud_predictions{decision="BLOCKED",window="24h"} 231
+ticketing_fraud_blocked_ratio{window="10m"} 0.0192
+ticketing_fraud_predictions_total{decision="BLOCKED"} 22
+ticketing_fraud_score_bucket{le="0.1"} 611
+ticketing_fraud_score_sum 171.3
+ticketing_fraud_score_count 1247
+ticketing_fraud_threshold_ratio{threshold="review"} 0.6
+ticketing_fraud_threshold_ratio{threshold="block"} 0.8
+ticketing_fraud_model_active{model="xgboost"} 1
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from exporter.collectors.base import Collector, Moment
+from exporter.collectors.values import number, text
+from exporter.collectors.windowed import WindowedView
+from exporter.exposition import Family, Metric
+from exporter.sources.postgres import PostgresSource
+from exporter.sources.ranges import RangeQuery
+from exporter.sources.redis import RedisSource
+
+PREDICTIONS = Metric(
+    "ticketing_fraud_predictions",
+    "gauge",
+    "Fraud predictions in the window, by decision.",
+    ("decision", "window"),
+)
+BLOCKED_RATIO = Metric(
+    "ticketing_fraud_blocked_ratio",
+    "gauge",
+    "Blocked predictions / all predictions in the window (0..1); absent without predictions.",
+    ("window",),
+)
+PREDICTIONS_TOTAL = Metric(
+    "ticketing_fraud_predictions_total",
+    "counter",
+    "Fraud predictions seen since the exporter started, by decision.",
+    ("decision",),
+)
+SCORE = Metric(
+    "ticketing_fraud_score",
+    "histogram",
+    "Fraud scores (0..1) of predictions seen since the exporter started.",
+)
+THRESHOLD = Metric(
+    "ticketing_fraud_threshold_ratio",
+    "gauge",
+    "Fraud score (0..1) in force from which a transaction is reviewed or blocked.",
+    ("threshold",),
+)
+MODEL_ACTIVE = Metric("ticketing_fraud_model_active", "gauge", "1 for the fraud model that decides now.", ("model",))
+
+METRICS = (PREDICTIONS, BLOCKED_RATIO, PREDICTIONS_TOTAL, SCORE, THRESHOLD, MODEL_ACTIVE)
+
+DECISIONS = ("APPROVED", "REVIEW", "BLOCKED")
+UNKNOWN = "UNKNOWN"
+"""Label of decisions that the contract does not have; they count as predictions all the same."""
+WINDOWS = {"10m": 600, "1h": 3600, "24h": 86400}
+RATIO_WINDOWS = ("10m", "1h")
+SCORE_BOUNDS = tuple(tenths / 10 for tenths in range(1, 11))
+
+# How many bounds a score exceeds; NULL for a score that is NULL, NaN or infinite, which is not observed.
+_SCORE_CELL = (
+    "CASE WHEN abs(fraud_score) < 'Infinity' THEN 10 - width_bucket(-fraud_score,"
+    f" ARRAY[{', '.join(str(-bound) for bound in reversed(SCORE_BOUNDS))}]::float8[]) END"
+)
+QUERY = RangeQuery(
+    source="monitoring.fraud_predictions",
+    time="timestamp",
+    width=5,
+    keys=("decision", _SCORE_CELL),
+    values=("count(*)", "coalesce(sum(fraud_score) FILTER (WHERE abs(fraud_score) < 'Infinity'), 0)"),
+)
+_BLOCK_THRESHOLD = "SELECT block_threshold FROM monitoring.model_versions WHERE is_active"
+
+
+def collector(postgres: PostgresSource, redis: RedisSource, settle: float) -> Collector:
+    """The section, reading predictions from PostgreSQL and settings from Redis."""
+    return Collector("fraud", {"postgres": _Predictions(postgres, settle), "redis": _Settings(redis)})
+
+
+class _Predictions:
+    def __init__(self, postgres: PostgresSource, settle: float) -> None:
+        self._postgres = postgres
+        self._view = WindowedView(postgres, QUERY, tuple(WINDOWS.values()), settle)
+
+    def __call__(self, moment: Moment) -> Iterator[Family]:
+        self._view.refresh(moment)
+        yield from self._windows()
+        yield from self._counters()
+        yield self._block_threshold(moment)
+
+    def _windows(self) -> Iterator[Family]:
+        predictions, ratio = Family(PREDICTIONS), Family(BLOCKED_RATIO)
+        for window, seconds in WINDOWS.items():
+            sums = self._view.sums(seconds)
+            if sums is None:
+                continue
+            counts: Counter[str] = Counter()
+            for (decision, _), (count, _) in sums.items():
+                counts[_label(decision)] += count
+            for decision in (*DECISIONS, *([UNKNOWN] if counts[UNKNOWN] else [])):
+                predictions.add(counts[decision], decision, window)
+            total = counts.total()
+            if window in RATIO_WINDOWS and total:
+                ratio.add(counts["BLOCKED"] / total, window)
+        yield predictions
+        yield ratio
+
+    def _counters(self) -> Iterator[Family]:
+        decisions: Counter[str] = Counter()
+        cells = [0] * (len(SCORE_BOUNDS) + 1)
+        score_sum = 0.0
+        for (decision, cell), (count, scores) in self._view.counters.items():
+            decisions[_label(decision)] += count
+            if cell is not None:
+                cells[cell] += count
+                score_sum += scores
+        totals = Family(PREDICTIONS_TOTAL)
+        for decision in (*DECISIONS, *([UNKNOWN] if decisions[UNKNOWN] else [])):
+            totals.add(decisions[decision], decision)
+        yield totals
+        yield Family(SCORE).add_histogram(SCORE_BOUNDS, cells, score_sum)
+
+    def _block_threshold(self, moment: Moment) -> Family:
+        family = Family(THRESHOLD)
+        rows = self._postgres.query(_BLOCK_THRESHOLD, (), moment.deadline)
+        if len(rows) > 1:
+            moment.problem("monitoring.model_versions: more than one row is active")
+        elif rows and rows[0][0] is not None:
+            family.add(float(rows[0][0]), "block")
+        return family
+
+
+class _Settings:
+    def __init__(self, redis: RedisSource) -> None:
+        self._redis = redis
+
+    def __call__(self, moment: Moment) -> Iterator[Family]:
+        threshold, model = self._redis.read(
+            [("GET", "config:fraud_threshold"), ("GET", "config:fraud_model")], moment.deadline
+        )
+        review = number(moment, "config:fraud_threshold", threshold)
+        if review is not None:
+            if 0 <= review <= 1:
+                yield Family(THRESHOLD).add(review, "review")
+            else:
+                moment.problem(f"key config:fraud_threshold: {review:g} is not between 0 and 1")
+        name = text(moment, "config:fraud_model", model)
+        if name:
+            yield Family(MODEL_ACTIVE).add(1, name)
+
+
+def _label(decision: object) -> str:
+    return decision if isinstance(decision, str) and decision in DECISIONS else UNKNOWN

@@ -1,0 +1,138 @@
+"""Section kpis: the platform's own figures from Redis, and PostgreSQL's count to hold them against.
+
+ticketing_kpi_transactions_per_hour 1247
+ticketing_kpi_fraud_rate_ratio 0.018
+ticketing_kpi_api_latency_p95_seconds 0.045
+ticketing_kpi_revenue_per_hour_usd 12450
+ticketing_kpi_updated_timestamp_seconds 1764354153
+ticketing_event_launch_active 0
+ticketing_transactions{kind="purchase",window="1h"} 1102
+ticketing_transactions{kind="transfer",window="1h"} 145
+ticketing_revenue_usd{window="1h"} 12449.5
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+
+from exporter.collectors.base import Collector, Moment
+from exporter.collectors.values import number
+from exporter.collectors.windowed import WindowedView
+from exporter.exposition import Family, Metric
+from exporter.sources.postgres import PostgresSource
+from exporter.sources.ranges import RangeQuery, timestamp
+from exporter.sources.redis import RedisSource
+
+TRANSACTIONS_PER_HOUR = Metric(
+    "ticketing_kpi_transactions_per_hour",
+    "gauge",
+    "Ticket purchases and transfers in the rolling hour, as the platform counts them.",
+)
+FRAUD_RATE = Metric(
+    "ticketing_kpi_fraud_rate_ratio",
+    "gauge",
+    "Blocked transactions / all transactions (0..1), as the platform counts them.",
+)
+LATENCY = Metric(
+    "ticketing_kpi_api_latency_p95_seconds",
+    "gauge",
+    "95th percentile of the response time of /api/v1/ml/predict/fraud, in seconds.",
+)
+REVENUE_PER_HOUR = Metric(
+    "ticketing_kpi_revenue_per_hour_usd",
+    "gauge",
+    "Ticket sales and platform fees in the rolling hour, in USD, as the platform counts them.",
+)
+UPDATED = Metric(
+    "ticketing_kpi_updated_timestamp_seconds", "gauge", "Unix time at which the platform last wrote its KPIs."
+)
+LAUNCH_ACTIVE = Metric("ticketing_event_launch_active", "gauge", "1 inside an event launch window, else 0.")
+TRANSACTIONS = Metric(
+    "ticketing_transactions", "gauge", "Transactions in the window by PostgreSQL's count.", ("kind", "window")
+)
+REVENUE = Metric(
+    "ticketing_revenue_usd",
+    "gauge",
+    "Purchase amounts and all platform fees in the window by PostgreSQL's count, in USD.",
+    ("window",),
+)
+
+METRICS = (
+    TRANSACTIONS_PER_HOUR,
+    FRAUD_RATE,
+    LATENCY,
+    REVENUE_PER_HOUR,
+    UPDATED,
+    LAUNCH_ACTIVE,
+    TRANSACTIONS,
+    REVENUE,
+)
+
+# Key, metric, and what the key's unit is divided by to get the metric's.
+KEYS = (
+    ("kpi:txn_per_hour", TRANSACTIONS_PER_HOUR, 1),
+    ("kpi:fraud_rate", FRAUD_RATE, 100),
+    ("kpi:latency_p95", LATENCY, 1000),
+    ("kpi:revenue_per_hour", REVENUE_PER_HOUR, 1),
+    ("kpi:updated_at", UPDATED, 1),
+)
+KINDS = ("purchase", "transfer")
+UNKNOWN = "unknown"
+"""Label of kinds that the contract does not have."""
+HOUR = 3600
+
+QUERY = RangeQuery(
+    source="monitoring.transactions",
+    time="timestamp",
+    width=5,
+    keys=("kind",),
+    values=(
+        "count(*)",
+        "coalesce(sum(amount_usd) FILTER (WHERE kind = 'purchase' AND amount_usd <> 'NaN'), 0)"
+        " + coalesce(sum(platform_fee_usd) FILTER (WHERE platform_fee_usd <> 'NaN'), 0)",
+    ),
+)
+_LAUNCH = "SELECT EXISTS (SELECT FROM monitoring.event_launches WHERE starts_at <= %s AND ends_at > %s)"
+
+
+def collector(postgres: PostgresSource, redis: RedisSource, settle: float) -> Collector:
+    """The section, reading the KPI keys from Redis and transactions and launches from PostgreSQL."""
+    return Collector("kpis", {"redis": _Keys(redis), "postgres": _Transactions(postgres, settle)})
+
+
+class _Keys:
+    def __init__(self, redis: RedisSource) -> None:
+        self._redis = redis
+
+    def __call__(self, moment: Moment) -> Iterator[Family]:
+        answers = self._redis.read([("GET", key) for key, _, _ in KEYS], moment.deadline)
+        for (key, metric, divisor), answer in zip(KEYS, answers, strict=True):
+            value = number(moment, key, answer)
+            if value is not None:
+                yield Family(metric).add(value / divisor)
+
+
+class _Transactions:
+    def __init__(self, postgres: PostgresSource, settle: float) -> None:
+        self._postgres = postgres
+        self._view = WindowedView(postgres, QUERY, (HOUR,), settle)
+
+    def __call__(self, moment: Moment) -> Iterator[Family]:
+        self._view.refresh(moment)
+        sums = self._view.sums(HOUR)
+        if sums is not None:
+            counts: Counter[str] = Counter()
+            revenue = Decimal(0)
+            for (kind,), (count, usd) in sums.items():
+                counts[kind if kind in KINDS else UNKNOWN] += count
+                revenue += usd
+            transactions = Family(TRANSACTIONS)
+            for kind in (*KINDS, *([UNKNOWN] if counts[UNKNOWN] else [])):
+                transactions.add(counts[kind], kind, "1h")
+            yield transactions
+            yield Family(REVENUE).add(float(revenue), "1h")
+        now = timestamp(moment.now)
+        ((active,),) = self._postgres.query(_LAUNCH, (now, now), moment.deadline)
+        yield Family(LAUNCH_ACTIVE).add(int(active))

@@ -1,0 +1,140 @@
+"""Section model: how well predictions held up against labels, and how far the features have drifted.
+
+ticketing_model_predictions{actual="fraud",predicted="fraud",window="24h"} 142
+ticketing_model_predictions{actual="legit",predicted="fraud",window="24h"} 89
+ticketing_model_unlabelled_predictions{window="24h"} 512
+ticketing_model_baseline_ratio{metric="precision"} 0.67
+ticketing_model_feature_drift_nats{feature="wallet_age_days"} 0.09
+ticketing_model_feature_drift_noise_floor_nats{feature="wallet_age_days"} 0.0007
+ticketing_model_feature_samples{feature="wallet_age_days"} 83912
+ticketing_model_info{version="2025-11-02"} 1
+ticketing_model_next_retraining_timestamp_seconds 1764468000
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from exporter.collectors.base import Collector, Moment
+from exporter.collectors.drift import DRIFT, NOISE_FLOOR, SAMPLES, Drift
+from exporter.collectors.windowed import WindowedView
+from exporter.exposition import Family, Metric
+from exporter.sources.postgres import PostgresSource
+from exporter.sources.ranges import RangeQuery, timestamp
+from exporter.windows import MICROSECONDS
+
+PREDICTIONS = Metric(
+    "ticketing_model_predictions",
+    "gauge",
+    "Labelled predictions made in the window, by what was predicted (fraud is BLOCKED) and what was true.",
+    ("predicted", "actual", "window"),
+)
+UNLABELLED = Metric(
+    "ticketing_model_unlabelled_predictions",
+    "gauge",
+    "Predictions made in the window that have no label yet.",
+    ("window",),
+)
+BASELINE = Metric(
+    "ticketing_model_baseline_ratio",
+    "gauge",
+    "Precision, recall and F1 (0..1) of the active model at its training.",
+    ("metric",),
+)
+INFO = Metric("ticketing_model_info", "gauge", "1 for the version of the active model.", ("version",))
+NEXT_RETRAINING = Metric(
+    "ticketing_model_next_retraining_timestamp_seconds", "gauge", "Unix time of the next planned retraining."
+)
+
+METRICS = (PREDICTIONS, UNLABELLED, BASELINE, DRIFT, NOISE_FLOOR, SAMPLES, INFO, NEXT_RETRAINING)
+
+DAY = 86400
+BASELINES = ("precision", "recall", "f1")
+
+_WIDTH = 60
+PREDICTED = RangeQuery(
+    source="monitoring.fraud_predictions", time="timestamp", width=_WIDTH, keys=(), values=("count(*)",)
+)
+LABELLED = RangeQuery(
+    source="monitoring.fraud_labels",
+    time="predicted_at",
+    width=_WIDTH,
+    keys=("decision = 'BLOCKED'", "is_fraud"),
+    values=("count(*)",),
+)
+# Predictions of any age may be labelled now: these are the minutes to count again.
+_NEWLY_LABELLED = f"""
+    SELECT DISTINCT extract(epoch FROM date_bin('{_WIDTH} s', predicted_at, TIMESTAMPTZ 'epoch'))::bigint
+    FROM monitoring.fraud_labels WHERE labeled_at >= %s AND predicted_at >= %s"""
+_ACTIVE = """
+    SELECT model_version, baseline_precision, baseline_recall, baseline_f1,
+           extract(epoch FROM next_retraining_at)::float8
+    FROM monitoring.model_versions WHERE is_active"""
+
+
+def collector(postgres: PostgresSource, drift: PostgresSource, settle: float) -> Collector:
+    """The section, reading labels and drift from PostgreSQL on a connection each."""
+    return Collector("model", {"labels": _Labels(postgres, settle), "drift": Drift(drift, settle)})
+
+
+class _Labels:
+    def __init__(self, postgres: PostgresSource, settle: float) -> None:
+        self._postgres = postgres
+        self._predicted = WindowedView(postgres, PREDICTED, (DAY,), settle)
+        self._labelled = WindowedView(postgres, LABELLED, (DAY,), settle)
+        self._settle = round(settle * MICROSECONDS)
+        self._labels_since: int | None = None
+
+    def __call__(self, moment: Moment) -> Iterator[Family]:
+        self._labelled.refresh(moment, changed=self._newly_labelled(moment))
+        self._labels_since = moment.now - self._settle
+        self._predicted.refresh(moment)
+        labelled, predicted = self._labelled.sums(DAY), self._predicted.sums(DAY)
+        if labelled is not None:
+            counts: Counter[tuple[str, str]] = Counter()
+            for (blocked, is_fraud), (count,) in labelled.items():
+                if is_fraud is not None:
+                    counts[_class(blocked), _class(is_fraud)] += count
+            matrix = Family(PREDICTIONS)
+            for predicted_class in ("fraud", "legit"):
+                for actual in ("fraud", "legit"):
+                    matrix.add(counts[predicted_class, actual], predicted_class, actual, "24h")
+            yield matrix
+            if predicted is not None:
+                total = sum(count for (count,) in predicted.values())
+                if total >= counts.total():
+                    yield Family(UNLABELLED).add(total - counts.total(), "24h")
+                else:
+                    moment.problem("monitoring.fraud_labels: more labels in 24 h than predictions")
+        yield from self._active(moment)
+
+    def _newly_labelled(self, moment: Moment) -> list[int]:
+        if self._labels_since is None:
+            return []
+        rows = self._postgres.query(
+            _NEWLY_LABELLED,
+            (timestamp(self._labels_since), timestamp(moment.now - (DAY + _WIDTH) * MICROSECONDS)),
+            moment.deadline,
+        )
+        return [second // _WIDTH for (second,) in rows]
+
+    def _active(self, moment: Moment) -> Iterator[Family]:
+        rows = self._postgres.query(_ACTIVE, (), moment.deadline)
+        if len(rows) != 1:
+            if rows:
+                moment.problem("monitoring.model_versions: more than one row is active")
+            return
+        version, *baselines, next_retraining = rows[0]
+        yield Family(INFO).add(1, version)
+        baseline = Family(BASELINE)
+        for name, value in zip(BASELINES, baselines, strict=True):
+            if value is not None:
+                baseline.add(value, name)
+        yield baseline
+        if next_retraining is not None:
+            yield Family(NEXT_RETRAINING).add(next_retraining)
+
+
+def _class(is_fraud: bool | None) -> str:
+    return "fraud" if is_fraud else "legit"

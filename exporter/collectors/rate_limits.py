@@ -1,0 +1,182 @@
+"""Rate limits as different platforms keep them in Redis: one adapter each, chosen in the configuration.
+
+To add an adapter: a class with a method `read`, and a line in `ADAPTERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from exporter.collectors.base import Moment
+from exporter.collectors.values import answer_of, number
+from exporter.config import RateLimits
+from exporter.deadline import Deadline
+from exporter.sources.redis import RedisError, RedisSource
+
+MOST_CLIENTS = 10
+SCAN_SECONDS = 0.5
+SCAN_COUNT = 1000
+WINDOW_SECONDS = 60
+
+
+@dataclass
+class State:
+    """What is known of the rate limits.
+
+    Attributes:
+        limits: requests per minute by scope, `global` and `client`.
+        blocked: clients blocked now; None when that is not known.
+        blocked_until: blocked clients with the unix time their block ends, the latest first.
+    """
+
+    limits: Mapping[str, float] = field(default_factory=dict)
+    blocked: int | None = None
+    blocked_until: Sequence[tuple[str, float]] = ()
+
+
+class Adapter(Protocol):
+    """One way of keeping rate limits."""
+
+    def read(self, moment: Moment, redis: RedisSource) -> State:
+        """The state now.
+
+        Raises:
+            RedisError: Redis cannot be read.
+        """
+        ...
+
+
+class ContractKeys:
+    """The contract's keys: the hash `ratelimit:limits` and the sorted set `ratelimit:blocked`."""
+
+    def __init__(self, config: RateLimits) -> None:
+        del config  # the limits are in Redis
+
+    def read(self, moment: Moment, redis: RedisSource) -> State:
+        """See `Adapter`."""
+        after_now = f"({moment.seconds!r}"
+        answers = redis.read(
+            [
+                ("HMGET", "ratelimit:limits", "global_per_minute", "client_per_minute"),
+                ("ZCOUNT", "ratelimit:blocked", after_now, "+inf"),
+                (
+                    "ZREVRANGEBYSCORE",
+                    "ratelimit:blocked",
+                    "+inf",
+                    after_now,
+                    "WITHSCORES",
+                    "LIMIT",
+                    0,
+                    MOST_CLIENTS,
+                ),
+            ],
+            moment.deadline,
+        )
+        limits = {}
+        fields = answer_of(moment, "ratelimit:limits", answers[0]) or (None, None)
+        for scope, value in zip(("global", "client"), fields, strict=True):
+            limit = number(moment, f"ratelimit:limits, field {scope}_per_minute", value)
+            if limit is not None:
+                limits[scope] = limit
+        blocked = answer_of(moment, "ratelimit:blocked", answers[1])
+        # Redis has no empty sets: when nobody is blocked, the key is missing. That it is so is known only from a
+        # limiter that is there, and one that is there has written its limits.
+        if blocked == 0 and not limits:
+            blocked = None
+        flat = [] if isinstance(answers[2], Exception) else answers[2]
+        return State(
+            limits, blocked, [(client, float(until)) for client, until in zip(flat[::2], flat[1::2], strict=True)]
+        )
+
+
+class FlaskLimiter:
+    """Flask-Limiter's fixed windows: `LIMITS:LIMITER/{client}/{scope}/{amount}/{multiples}/{granularity}`.
+
+    The value counts the requests of the window that ends when the key expires; above the amount the client
+    is blocked until then.
+    """
+
+    def __init__(self, config: RateLimits) -> None:
+        self._limits = _configured(config)
+
+    def read(self, moment: Moment, redis: RedisSource) -> State:
+        """See `Adapter`."""
+        keys = {key: parts for key in _scan(moment, redis, "LIMITS:LIMITER/*") if (parts := key.split("/"))[3:]}
+        answers = redis.read([command for key in keys for command in (("GET", key), ("PTTL", key))], moment.deadline)
+        blocked: dict[str, float] = {}
+        for (key, parts), count, left in zip(keys.items(), answers[::2], answers[1::2], strict=True):
+            # The scope may contain slashes itself: the client comes first, the limit last.
+            amount = number(moment, f"{key}, its amount", parts[-3])
+            used = number(moment, key, count)
+            if amount is not None and used is not None and used > amount and left > 0:
+                until = moment.seconds + left / 1000
+                blocked[parts[1]] = max(until, blocked.get(parts[1], until))
+        return _blocked_state(self._limits, blocked)
+
+
+class SlidingWindow:
+    """A sorted set of request times for each client, `rate_limit:ip:{client}`, of the last minute.
+
+    A client with as many requests in the last minute as it may make is blocked until the oldest leaves it.
+    """
+
+    PREFIX = "rate_limit:ip:"
+
+    def __init__(self, config: RateLimits) -> None:
+        self._limits = _configured(config)
+
+    def read(self, moment: Moment, redis: RedisSource) -> State:
+        """See `Adapter`."""
+        limit = self._limits.get("client")
+        if limit is None:
+            return State(self._limits)
+        keys = list(_scan(moment, redis, f"{self.PREFIX}*"))
+        since = f"({moment.seconds - WINDOW_SECONDS!r}"
+        counts = redis.read([("ZCOUNT", key, since, "+inf") for key in keys], moment.deadline)
+        full = [key for key, count in zip(keys, counts, strict=True) if (answer_of(moment, key, count) or 0) >= limit]
+        # The request whose leaving brings the client below its limit again.
+        nth = [("ZREVRANGE", key, int(limit) - 1, int(limit) - 1, "WITHSCORES") for key in full]
+        blocked = {
+            key.removeprefix(self.PREFIX): float(answer[1]) + WINDOW_SECONDS
+            for key, answer in zip(full, redis.read(nth, moment.deadline), strict=True)
+            if answer_of(moment, key, answer)
+        }
+        return _blocked_state(self._limits, blocked)
+
+
+ADAPTERS: Mapping[str, Callable[[RateLimits], Adapter]] = {
+    "contract": ContractKeys,
+    "flask-limiter": FlaskLimiter,
+    "sliding-window": SlidingWindow,
+}
+
+
+def _configured(config: RateLimits) -> dict[str, float]:
+    limits = {"global": config.global_per_minute, "client": config.client_per_minute}
+    return {scope: float(limit) for scope, limit in limits.items() if limit is not None}
+
+
+def _blocked_state(limits: Mapping[str, float], blocked: Mapping[str, float]) -> State:
+    latest = sorted(blocked.items(), key=lambda item: (-item[1], item[0]))
+    return State(limits, len(blocked), latest[:MOST_CLIENTS])
+
+
+def _scan(moment: Moment, redis: RedisSource, pattern: str) -> set[str]:
+    """All keys of a pattern.
+
+    Raises:
+        RedisError: there are more keys than can be walked through in half a second.
+    """
+    budget = Deadline(min(SCAN_SECONDS, moment.deadline.remaining()))
+    found: set[str] = set()
+    cursor: Any = 0
+    while True:
+        (answer,) = redis.read([("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)], moment.deadline)
+        cursor, keys = answer
+        found.update(keys)
+        if int(cursor) == 0:
+            return found
+        if budget.remaining() <= 0:
+            raise RedisError(f"Redis: there are too many keys to find {pattern} within {budget.seconds:.1f} s")

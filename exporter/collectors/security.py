@@ -1,0 +1,133 @@
+"""Section security: events of the last minutes by severity, and failed sign-ins by account.
+
+ticketing_security_events{severity="CRITICAL",window="15m"} 0
+ticketing_security_events{severity="HIGH",window="15m"} 1
+ticketing_security_events_total{event_type="mfa_failed",severity="MEDIUM"} 3
+ticketing_admin_mfa_failures{account="alice",window="5m"} 3
+ticketing_admin_login_failures{account="alice",window="5m"} 5
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from exporter.collectors.base import Collector, Moment
+from exporter.collectors.windowed import WindowedView
+from exporter.exposition import Family, Metric
+from exporter.sources.postgres import PostgresSource
+from exporter.sources.ranges import RangeQuery
+from exporter.windows import Cells, Key
+
+EVENTS = Metric(
+    "ticketing_security_events",
+    "gauge",
+    "Security events in the window, by severity.",
+    ("severity", "window"),
+)
+EVENTS_TOTAL = Metric(
+    "ticketing_security_events_total",
+    "counter",
+    "Security events seen since the exporter started, by severity and type.",
+    ("severity", "event_type"),
+)
+MFA_FAILURES = Metric(
+    "ticketing_admin_mfa_failures",
+    "gauge",
+    "Failed second factors in the window, of the 50 accounts with most of them.",
+    ("account", "window"),
+)
+LOGIN_FAILURES = Metric(
+    "ticketing_admin_login_failures",
+    "gauge",
+    "Failed admin sign-ins in the window, of the 50 accounts with most of them.",
+    ("account", "window"),
+)
+
+METRICS = (EVENTS, EVENTS_TOTAL, MFA_FAILURES, LOGIN_FAILURES)
+
+SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
+UNKNOWN = "UNKNOWN"
+"""Label of severities that the contract does not have; their events count all the same."""
+EVENTS_WINDOW = 900
+ACCOUNTS_WINDOW = 300
+FAILURES = {"mfa_failed": MFA_FAILURES, "login_failed": LOGIN_FAILURES}
+MOST_ACCOUNTS = 50
+MOST_EVENT_TYPES = 200
+OTHER = "other"
+"""Label of event types beyond the first 200: they are free text, and series are not free."""
+
+QUERY = RangeQuery(
+    source="monitoring.security_events",
+    time="timestamp",
+    width=5,
+    keys=(
+        "severity",
+        "event_type",
+        "CASE WHEN event_type IN ('mfa_failed', 'login_failed') THEN account END",
+    ),
+    values=("count(*)",),
+)
+
+
+def collector(postgres: PostgresSource, settle: float) -> Collector:
+    """The section, reading events from PostgreSQL."""
+    return Collector("security", {"postgres": _Events(postgres, settle)})
+
+
+class _Events:
+    def __init__(self, postgres: PostgresSource, settle: float) -> None:
+        self._view = WindowedView(
+            postgres, QUERY, (ACCOUNTS_WINDOW, EVENTS_WINDOW), settle, counter_key=self._counter_key
+        )
+        self._known: set[Key] = set()
+
+    def __call__(self, moment: Moment) -> Iterator[Family]:
+        self._view.refresh(moment)
+        events = self._view.sums(EVENTS_WINDOW)
+        if events is not None:
+            yield self._events(events)
+            # A counter that is born at 3 has not increased: series start at 0 as soon as a type is known.
+            for key in events:
+                self._counter_key(key)
+        yield self._totals()
+        accounts = self._view.sums(ACCOUNTS_WINDOW)
+        if accounts is not None:
+            for event_type, metric in FAILURES.items():
+                yield _failures(metric, accounts, event_type)
+
+    def _events(self, sums: Cells) -> Family:
+        severities: Counter[str] = Counter()
+        for (severity, _, _), (count,) in sums.items():
+            severities[severity if severity in SEVERITIES else UNKNOWN] += count
+        family = Family(EVENTS)
+        for severity in (*SEVERITIES, *([UNKNOWN] if severities[UNKNOWN] else [])):
+            family.add(severities[severity], severity, "15m")
+        return family
+
+    def _totals(self) -> Family:
+        family = Family(EVENTS_TOTAL)
+        counters = self._view.counters
+        for key in sorted(self._known):
+            family.add(counters[key][0] if key in counters else 0, *key)
+        return family
+
+    def _counter_key(self, key: Key) -> Key:
+        severity, event_type, _ = key
+        severity = severity if severity in SEVERITIES else UNKNOWN
+        counted = (severity, event_type or "")
+        if counted not in self._known and len(self._known) >= MOST_EVENT_TYPES:
+            counted = (severity, OTHER)
+        self._known.add(counted)
+        return counted
+
+
+def _failures(metric: Metric, sums: Cells, event_type: str) -> Family:
+    accounts: Counter[str] = Counter()
+    for (_, kind, account), (count,) in sums.items():
+        if kind == event_type and account is not None:
+            accounts[account] += count
+    family = Family(metric)
+    for account, count in sorted(accounts.items(), key=lambda item: (-item[1], item[0]))[:MOST_ACCOUNTS]:
+        family.add(count, account, "5m")
+    return family

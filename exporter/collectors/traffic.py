@@ -1,0 +1,101 @@
+"""Section traffic: requests per minute, the busiest clients, and who is rate limited.
+
+    ticketing_api_requests_per_minute 4523
+    ticketing_rate_limit_requests_per_minute{scope="global"} 10000
+    ticketing_client_requests{client="203.0.113.42",window="5m"} 487
+    ticketing_client_requests_per_minute{client="203.0.113.42"} 98
+    ticketing_rate_limited_clients 3
+    ticketing_rate_limit_blocked_until_timestamp_seconds{client="198.51.100.7"} 1764357753
+
+Minutes are whole minutes of the clock: the last one that has ended, and the last five.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from exporter.collectors import clients, rate_limits
+from exporter.collectors.base import Collector, Moment
+from exporter.collectors.values import number
+from exporter.exposition import Family, Metric
+from exporter.sources.redis import RedisSource
+
+REQUESTS = Metric("ticketing_api_requests_per_minute", "gauge", "API requests in the last whole minute.")
+LIMIT = Metric(
+    "ticketing_rate_limit_requests_per_minute",
+    "gauge",
+    "Requests per minute that are allowed, for all clients together and for one.",
+    ("scope",),
+)
+CLIENT_REQUESTS = Metric(
+    "ticketing_client_requests",
+    "gauge",
+    "Requests in the last five whole minutes, of the 10 busiest clients.",
+    ("client", "window"),
+)
+CLIENT_PER_MINUTE = Metric(
+    "ticketing_client_requests_per_minute",
+    "gauge",
+    "Requests in the last whole minute, of the 10 clients busiest in the last five.",
+    ("client",),
+)
+LIMITED = Metric("ticketing_rate_limited_clients", "gauge", "Clients that are blocked now.")
+BLOCKED_UNTIL = Metric(
+    "ticketing_rate_limit_blocked_until_timestamp_seconds",
+    "gauge",
+    "Unix time at which the block of a client ends, of the 10 that end last.",
+    ("client",),
+)
+
+METRICS = (REQUESTS, LIMIT, CLIENT_REQUESTS, CLIENT_PER_MINUTE, LIMITED, BLOCKED_UNTIL)
+
+MINUTES = 5
+MOST_CLIENTS = 10
+
+
+def collector(redis: RedisSource, adapter: rate_limits.Adapter) -> Collector:
+    """The section, reading everything from Redis; traffic and limits are different parts."""
+    return Collector("traffic", {"traffic": _Traffic(redis), "limits": _Limits(redis, adapter)})
+
+
+class _Traffic:
+    def __init__(self, redis: RedisSource) -> None:
+        self._redis = redis
+
+    def __call__(self, moment: Moment) -> Iterator[Family]:
+        last = moment.now // 60_000_000 - 1
+        minutes = [last - back for back in range(MINUTES)]
+        requests_key = f"traffic:requests:{last}"
+        answer, *tops = self._redis.read([("GET", requests_key), *clients.commands(minutes)], moment.deadline)
+        requests = number(moment, requests_key, answer)
+        if requests is not None:
+            yield Family(REQUESTS).add(requests)
+        busiest = clients.busiest(moment, self._redis, minutes, tops, MOST_CLIENTS) or []
+        total, last_minute = Family(CLIENT_REQUESTS), Family(CLIENT_PER_MINUTE)
+        for client, counts in busiest:
+            total.add(sum(counts), client, "5m")
+        # Redis has no empty sets: that nobody called in the last minute is known only from its requests.
+        if requests == 0 or any(counts[0] for _, counts in busiest):
+            for client, counts in busiest:
+                last_minute.add(counts[0], client)
+        yield total
+        yield last_minute
+
+
+class _Limits:
+    def __init__(self, redis: RedisSource, adapter: rate_limits.Adapter) -> None:
+        self._redis = redis
+        self._adapter = adapter
+
+    def __call__(self, moment: Moment) -> Iterator[Family]:
+        state = self._adapter.read(moment, self._redis)
+        limit = Family(LIMIT)
+        for scope, value in state.limits.items():
+            limit.add(value, scope)
+        yield limit
+        if state.blocked is not None:
+            yield Family(LIMITED).add(state.blocked)
+        blocked_until = Family(BLOCKED_UNTIL)
+        for client, until in state.blocked_until:
+            blocked_until.add(until, client)
+        yield blocked_until

@@ -1,0 +1,41 @@
+"""Values of Redis keys: absent when missing, a reported problem when they are not what the contract says."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import redis
+
+from exporter.collectors.base import Moment
+from exporter.sources.redis import describe
+
+
+def number(moment: Moment, key: str, answer: Any) -> float | None:
+    """A finite number; None when the key is missing, or (with a problem reported) holds anything else."""
+    written = text(moment, key, answer)
+    if written is None:
+        return None
+    try:
+        value = float(written)
+    except ValueError:
+        value = math.nan
+    # Python also takes "1_000", which no writer of numbers means.
+    if not math.isfinite(value) or "_" in written:
+        moment.problem(f"key {key}: {written[:40]!r} is not a number")
+        return None
+    return value
+
+
+def text(moment: Moment, key: str, answer: Any) -> str | None:
+    """A string; None when the key is missing, or (with a problem reported) is of another type."""
+    checked = answer_of(moment, key, answer)
+    return None if checked is None else str(checked)
+
+
+def answer_of(moment: Moment, key: str, answer: Any) -> Any:
+    """An answer as it is; None when Redis refused the command, which is reported."""
+    if isinstance(answer, redis.RedisError):
+        moment.problem(f"key {key}: {describe(answer)}")
+        return None
+    return answer

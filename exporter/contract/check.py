@@ -1,0 +1,175 @@
+"""`--contract.check`: the first thing to run against a platform.
+
+Connects, and reports view by view, column by column and key by key what is there, missing or of the wrong type:
+
+    PostgreSQL
+      ok       fraud_predictions.timestamp    timestamp with time zone
+      WRONG    fraud_predictions.fraud_score  is text, must be double precision
+      MISSING  fraud_labels                   no such view in schema monitoring
+    Redis
+      ok       kpi:txn_per_hour               1247
+      warning  kpi:latency_p95                not there now
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import redis
+
+from exporter.config import Config
+from exporter.contract.definition import FUNCTIONS, REDIS_KEYS, VIEWS, WORDS, RedisKey, Words
+from exporter.deadline import Deadline, DeadlineExceededError
+from exporter.secrets import SecretError, SecretText
+from exporter.sources.postgres import PostgresError, PostgresSource
+from exporter.sources.redis import RedisError, RedisSource
+
+SECONDS = 10.0
+SAMPLE_ROWS = 10_000
+OK, WARNING, WRONG, MISSING, DENIED, DOWN = "ok", "warning", "WRONG", "MISSING", "DENIED", "DOWN"
+
+_COLUMNS = """
+    SELECT c.relname, a.attname, format_type(a.atttypid, NULL), has_table_privilege(c.oid, 'SELECT')
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'monitoring'
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p')"""
+_FUNCTION = "SELECT to_regprocedure(%s) IS NOT NULL"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    state: str
+    subject: str
+    detail: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether it keeps metrics from being right."""
+        return self.state not in (OK, WARNING)
+
+
+def check(postgres_dsn: SecretText, redis_url: SecretText, config: Config, output: TextIO) -> int:
+    """Print the report; returns 0 when everything needed is there, 1 otherwise."""
+    postgres = PostgresSource(postgres_dsn, "ticketing-exporter/check")
+    client = RedisSource(redis_url, "ticketing-exporter/check")
+    failed = 0
+    for title, findings in (("PostgreSQL", _postgres(postgres)), ("Redis", _redis(client, config))):
+        print(title, file=output)
+        for finding in findings:
+            print(f"  {finding.state:8} {finding.subject:42} {finding.detail}".rstrip(), file=output)
+            failed += finding.failed
+    print(f"{failed} failed" if failed else "The contract holds.", file=output)
+    postgres.close()
+    client.close()
+    return 1 if failed else 0
+
+
+def _postgres(postgres: PostgresSource) -> Iterator[Finding]:
+    try:
+        rows = postgres.query(_COLUMNS, (), Deadline(SECONDS))
+    except (PostgresError, DeadlineExceededError, SecretError) as error:
+        yield Finding(DOWN, "connection", str(error))
+        return
+    found: dict[str, dict[str, str]] = {}
+    readable = {}
+    for view, column, kind, allowed in rows:
+        found.setdefault(view, {})[column] = kind
+        readable[view] = allowed
+    for view, columns in VIEWS.items():
+        if view not in found:
+            yield Finding(MISSING, view, "no such view in schema monitoring")
+        elif not readable[view]:
+            yield Finding(DENIED, view, "this role may not SELECT from it")
+        else:
+            for column, kinds in columns.items():
+                yield _column(f"{view}.{column}", found[view].get(column), kinds)
+    for words in WORDS:
+        if words.column in found.get(words.view, {}) and readable[words.view]:
+            yield from _words(postgres, words)
+    for function in FUNCTIONS:
+        ((there,),) = postgres.query(_FUNCTION, (f"monitoring.{function}",), Deadline(SECONDS))
+        name = function.partition("(")[0]
+        if there:
+            yield Finding(OK, f"{name}()", "there for the responder")
+        else:
+            yield Finding(WARNING, f"{name}()", f"the responder needs monitoring.{function}")
+
+
+def _column(subject: str, kind: str | None, kinds: tuple[str, ...]) -> Finding:
+    if kind is None:
+        return Finding(MISSING, subject, f"must be {kinds[0]}")
+    if kind not in kinds:
+        return Finding(WRONG, subject, f"is {kind}, must be {kinds[0]}")
+    return Finding(OK, subject, kind)
+
+
+def _words(postgres: PostgresSource, words: Words) -> Iterator[Finding]:
+    newest = f"ORDER BY {words.recent} DESC LIMIT {SAMPLE_ROWS}" if words.recent else ""
+    sql = f"SELECT DISTINCT {words.column} FROM (SELECT {words.column} FROM monitoring.{words.view} {newest}) AS newest"
+    subject = f"{words.view}.{words.column}"
+    try:
+        used = {word for (word,) in postgres.query(sql, (), Deadline(SECONDS))}
+    except (PostgresError, DeadlineExceededError) as error:
+        yield Finding(WRONG, subject, f"cannot be read: {error}")
+        return
+    strange = sorted(map(repr, used - set(words.words)))
+    if strange:
+        yield Finding(WRONG, subject, f"holds {', '.join(strange[:5])}; must be one of {', '.join(words.words)}")
+    elif not used:
+        yield Finding(WARNING, subject, "no rows yet")
+
+
+def _redis(client: RedisSource, config: Config) -> Iterator[Finding]:
+    minute = int(time.time() // 60) - 1
+    keys = [
+        key for key in REDIS_KEYS if config.rate_limits.adapter == "contract" or not key.name.startswith("ratelimit:")
+    ]
+    names = [key.name.format(minute=minute) for key in keys]
+    try:
+        kinds = client.read([("TYPE", name) for name in names], Deadline(SECONDS))
+        values = client.read(
+            [_value_command(key, name) for key, name in zip(keys, names, strict=True)], Deadline(SECONDS)
+        )
+    except (RedisError, DeadlineExceededError, SecretError) as error:
+        yield Finding(DOWN, "connection", str(error))
+        return
+    for key, name, kind, value in zip(keys, names, kinds, values, strict=True):
+        yield _key(key, name, kind, value)
+
+
+def _value_command(key: RedisKey, name: str) -> tuple[Any, ...]:
+    if key.kind == "hash":
+        return ("HMGET", name, *key.fields)
+    return ("GET", name) if key.kind == "string" else ("ZCARD", name)
+
+
+def _key(key: RedisKey, name: str, kind: Any, value: Any) -> Finding:
+    if isinstance(kind, redis.RedisError):
+        return Finding(DENIED, name, str(kind))
+    if kind == "none":
+        detail = "not there now"
+        return Finding(WARNING if key.needed else OK, name, detail)
+    if kind != key.kind:
+        return Finding(WRONG, name, f"is a {kind}, must be a {key.kind}")
+    if isinstance(value, redis.RedisError):
+        return Finding(DENIED, name, str(value))
+    if key.fields:
+        bad = [field for field, text in zip(key.fields, value, strict=True) if not _is_number(text)]
+        return Finding(WRONG, name, f"no number in {', '.join(bad)}") if bad else Finding(OK, name, "")
+    if key.number and not _is_number(value):
+        return Finding(WRONG, name, f"{str(value)[:40]!r} is not a number")
+    return Finding(OK, name, f"{value} members" if key.kind == "zset" else str(value)[:40])
+
+
+def _is_number(text: Any) -> bool:
+    try:
+        float(text)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Where values come from: one file a kind of source, each with bounded connections and deadlines."""

@@ -1,0 +1,182 @@
+"""PostgreSQL with deadlines: one connection, opened when needed, dropped as soon as anything is odd about it."""
+
+from __future__ import annotations
+
+import select
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+
+from exporter.deadline import Deadline, DeadlineExceededError
+from exporter.secrets import SecretText, redactor
+
+# What the contract check explains better than PostgreSQL's one line does.
+_CONTRACT_ERRORS = {
+    "42P01",  # undefined table
+    "42703",  # undefined column
+    "42883",  # undefined function or operator: mostly a column of another type
+    "42804",  # datatype mismatch
+    "42501",  # insufficient privilege
+    "3F000",  # invalid schema name
+}
+# The server stops a query a little before the client gives up on it.
+_SERVER_MARGIN_SECONDS = 0.05
+
+
+class PostgresError(Exception):
+    """A query failed; the message is one line, without secrets."""
+
+
+class _ConnectionLostError(Exception):
+    """The connection broke, so that the query may be tried on a new one."""
+
+
+class PostgresSource:
+    """Runs one query at a time on a connection of its own.
+
+    The connection is asynchronous, so that a server that does not answer at all (stopped, or beyond a broken
+    network) costs no more than the deadline. A query that is merely slow is cancelled in the database by the
+    statement timeout that is sent along with it, in the same round trip; so nothing is left running there even
+    when this process dies.
+
+    Args:
+        dsn: a libpq connection string or URL; several hosts are tried in turn.
+        name: told to the server as `application_name`.
+    """
+
+    def __init__(self, dsn: SecretText, name: str) -> None:
+        self._dsn = dsn
+        self._name = name
+        self._connection: psycopg2.extensions.connection | None = None
+        self._lock = threading.Lock()
+
+    def query(self, sql: str, parameters: Sequence[Any], deadline: Deadline) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT.
+
+        Raises:
+            PostgresError: there is no connection to be had, or the query failed or was cancelled.
+            DeadlineExceededError: no answer in time.
+        """
+        with self._lock:
+            try:
+                if self._connection is not None:
+                    try:
+                        return self._run(self._connection, sql, parameters, deadline)
+                    except _ConnectionLostError:
+                        # Idle connections die with a restart or fail-over of the server.
+                        self._close()
+                self._connection = self._connect(deadline)
+                return self._run(self._connection, sql, parameters, deadline)
+            except psycopg2.Error as error:
+                self._close()
+                raise PostgresError(_describe(error)) from None
+            except _ConnectionLostError as error:
+                self._close()
+                raise PostgresError(f"connection lost: {error}") from None
+            except BaseException:
+                self._close()
+                raise
+
+    def close(self) -> None:
+        """Drop the connection; the next query opens another."""
+        with self._lock:
+            self._close()
+
+    def _run(
+        self,
+        connection: psycopg2.extensions.connection,
+        sql: str,
+        parameters: Sequence[Any],
+        deadline: Deadline,
+    ) -> list[tuple[Any, ...]]:
+        milliseconds = max(1, int((deadline.check("PostgreSQL") - _SERVER_MARGIN_SECONDS) * 1000))
+        cursor = connection.cursor()
+        try:
+            cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}; {sql}", parameters)
+            _wait(connection, deadline)
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            if isinstance(error, psycopg2.errors.QueryCanceled):
+                raise DeadlineExceededError(f"PostgreSQL: query cancelled after {milliseconds / 1000:.1f} s") from None
+            if connection.closed or error.pgcode is None or error.pgcode.startswith("57P"):
+                raise _ConnectionLostError(_describe(error)) from None
+            raise
+        return cursor.fetchall()
+
+    def _connect(self, deadline: Deadline) -> psycopg2.extensions.connection:
+        dsn = self._dsn.reveal()
+        candidates = _one_host_each(dsn)
+        failures = []
+        connection: psycopg2.extensions.connection | None
+        for position, hosts in enumerate(candidates, start=1):
+            # A host that does not answer must leave time for the next.
+            share = Deadline(deadline.check("PostgreSQL") / (len(candidates) - position + 1))
+            connection = None
+            try:
+                connection = psycopg2.connect(
+                    dsn,
+                    async_=1,
+                    application_name=self._name,
+                    client_encoding="UTF8",
+                    keepalives_idle=30,
+                    keepalives_interval=5,
+                    keepalives_count=3,
+                    **hosts,
+                )
+                _wait(connection, share)
+            except (psycopg2.OperationalError, DeadlineExceededError) as error:
+                if connection is not None:
+                    connection.close()
+                failures.append(_describe(error))
+            else:
+                return connection
+        deadline.check("; ".join(failures))
+        raise PostgresError("; ".join(failures))
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _wait(connection: psycopg2.extensions.connection, deadline: Deadline) -> None:
+    poller = select.poll()
+    registered = None
+    while True:
+        state = connection.poll()
+        if state == psycopg2.extensions.POLL_OK:
+            return
+        event = select.POLLIN if state == psycopg2.extensions.POLL_READ else select.POLLOUT
+        descriptor = connection.fileno()
+        if (descriptor, event) != registered:
+            # libpq may go on to another socket when one address of a host fails.
+            poller = select.poll()
+            poller.register(descriptor, event)
+            registered = (descriptor, event)
+        poller.poll(deadline.check("PostgreSQL") * 1000)
+
+
+def _one_host_each(dsn: str) -> list[dict[str, Any]]:
+    """The hosts of a DSN as one set of parameters each, because libpq's own list has no time limit a host."""
+    try:
+        parameters = psycopg2.extensions.parse_dsn(dsn)
+    except psycopg2.ProgrammingError:
+        # libpq's own message quotes parts of it, perhaps of the password.
+        raise PostgresError("the connection string is not a valid libpq DSN or URL") from None
+    columns = {name: str(parameters[name]).split(",") for name in ("host", "hostaddr", "port") if name in parameters}
+    count = max((len(values) for name, values in columns.items() if name != "port"), default=1)
+    return [
+        {name: values[position] if len(values) > 1 else values[0] for name, values in columns.items()}
+        for position in range(count)
+    ]
+
+
+def _describe(error: Exception) -> str:
+    text = redactor.redact(" ".join(str(error).split()))
+    code = getattr(error, "pgcode", None)
+    if code in _CONTRACT_ERRORS:
+        # Without the quotation of the query.
+        text = text.split(" LINE ")[0] + " (ticketing-exporter --contract.check tells more)"
+    return text or type(error).__name__

@@ -1,0 +1,1 @@
+"""The HTTP side: routes, pages, the JSON API, TLS and authentication."""

@@ -1,0 +1,59 @@
+"""The JSON API: the blueprint's shapes, with null for what is not known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exporter.app import Exporter
+from exporter.collectors.base import Moment
+from exporter.collectors.values import number
+from exporter.deadline import Deadline
+
+SECONDS = 3.0
+FEED_ROWS = 50
+
+_KPI_KEYS = {
+    "transactions_per_hour": "kpi:txn_per_hour",
+    "fraud_rate": "kpi:fraud_rate",
+    "api_latency_p95": "kpi:latency_p95",
+    "revenue_per_hour": "kpi:revenue_per_hour",
+}
+# The predicate is that of the partial index, literally; a parameter would keep it from being used.
+_FEED = f"""
+    SELECT timestamp, transaction_id, fraud_score, decision, top_feature
+    FROM monitoring.fraud_predictions
+    WHERE fraud_score > 0.65 OR decision <> 'APPROVED'
+    ORDER BY timestamp DESC LIMIT {FEED_ROWS}"""
+
+
+def kpis(exporter: Exporter) -> dict[str, float | None]:
+    """The KPIs as the platform writes them: transactions, percent, milliseconds, USD.
+
+    Raises:
+        RedisError: Redis cannot be read.
+    """
+    moment = Moment(round(exporter.clock() * 1_000_000), Deadline(SECONDS))
+    answers = exporter.redis.read([("GET", key) for key in _KPI_KEYS.values()], moment.deadline)
+    values = {name: number(moment, key, answer) for (name, key), answer in zip(_KPI_KEYS.items(), answers, strict=True)}
+    transactions = values["transactions_per_hour"]
+    return {**values, "transactions_per_hour": None if transactions is None else round(transactions)}
+
+
+def fraud_feed(exporter: Exporter) -> list[dict[str, Any]]:
+    """The last 50 high-risk predictions, newest first.
+
+    Raises:
+        PostgresError: the database cannot be read.
+        DeadlineExceededError: it was too slow.
+    """
+    rows = exporter.feed.query(_FEED, (), Deadline(SECONDS))
+    return [
+        {
+            "time": time.isoformat(),
+            "txn_id": transaction_id,
+            "score": score if score is None or abs(score) < float("inf") else None,
+            "decision": decision,
+            "top_feature": top_feature,
+        }
+        for time, transaction_id, score, decision, top_feature in rows
+    ]

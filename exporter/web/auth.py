@@ -1,0 +1,60 @@
+"""Basic authentication against bcrypt hashes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+
+import bcrypt
+
+MOST_REMEMBERED = 100
+
+
+class BasicAuth:
+    """Checks the Authorization header.
+
+    bcrypt is slow on purpose, and Prometheus comes once a second: what was right once is remembered, as a keyed
+    hash and for as long as the users stay the same.
+    """
+
+    # What an unknown user's password is checked against, so that the answer takes as long.
+    _NOBODY = bcrypt.hashpw(b"", bcrypt.gensalt(10))
+
+    def __init__(self, users: Mapping[str, str]) -> None:
+        self._users = {user: hashed.encode() for user, hashed in users.items()}
+        self._key = os.urandom(32)
+        self._remembered: set[bytes] = set()
+
+    def allows(self, header: str) -> bool:
+        """Whether a request with this header may pass; always when there are no users."""
+        if not self._users:
+            return True
+        user, password = _credentials(header)
+        if user is None or password is None:
+            return False
+        hashed = self._users.get(user, self._NOBODY)
+        token = hmac.digest(self._key, user.encode() + b"\0" + hashed + password, hashlib.sha256)
+        if token in self._remembered:
+            return True
+        # bcrypt looks at no more than 72 bytes, and the library refuses longer ones.
+        if not bcrypt.checkpw(password[:72], hashed) or user not in self._users:
+            return False
+        if len(self._remembered) >= MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered.add(token)
+        return True
+
+
+def _credentials(header: str) -> tuple[str | None, bytes | None]:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None, None
+    try:
+        user, separator, password = base64.b64decode(encoded, validate=True).partition(b":")
+        return (user.decode(), password) if separator else (None, None)
+    except (binascii.Error, UnicodeDecodeError):
+        return None, None

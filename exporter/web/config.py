@@ -1,0 +1,131 @@
+"""The web configuration file, in the format that Prometheus and its exporters share (exporter-toolkit).
+
+tls_server_config:
+  cert_file: server.crt
+  key_file: server.key
+  client_auth_type: RequireAndVerifyClientCert
+  client_ca_file: clients.crt
+basic_auth_users:
+  prometheus: $2y$10$...
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from exporter.config import ConfigError, decode, read_yaml
+
+ClientAuth = Literal[
+    "NoClientCert",
+    "RequestClientCert",
+    "RequireAnyClientCert",
+    "VerifyClientCertIfGiven",
+    "RequireAndVerifyClientCert",
+]
+TlsVersion = Literal["TLS12", "TLS13"]
+_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
+
+
+class TlsServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Certificates; relative paths start at the configuration file.
+
+    Attributes:
+        cert_file: the server's certificate and chain, PEM.
+        key_file: its private key, PEM.
+        client_auth_type: as Go's crypto/tls names them.
+        client_ca_file: who may sign client certificates.
+        min_version: oldest TLS version spoken.
+        max_version: newest TLS version spoken.
+    """
+
+    cert_file: str
+    key_file: str
+    client_auth_type: ClientAuth = "NoClientCert"
+    client_ca_file: str | None = None
+    min_version: TlsVersion = "TLS12"
+    max_version: TlsVersion = "TLS13"
+
+
+class HttpServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """HTTP settings.
+
+    Attributes:
+        headers: added to every answer.
+        http2: accepted for files shared with other exporters; this server speaks HTTP/1.1.
+    """
+
+    headers: dict[str, str] = {}
+    http2: bool = False
+
+
+class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file.
+
+    Attributes:
+        tls_server_config: TLS is spoken when it is there.
+        http_server_config: see there.
+        basic_auth_users: bcrypt hashes by user; everyone must be one of them when there are any.
+    """
+
+    tls_server_config: TlsServerConfig | None = None
+    http_server_config: HttpServerConfig = HttpServerConfig()
+    basic_auth_users: dict[str, str] = {}
+
+
+def load_web_config(path: Path | None) -> WebConfig:
+    """The web configuration in a file, or none.
+
+    Raises:
+        ConfigError: the file cannot be read or is not valid.
+    """
+    if path is None:
+        return WebConfig()
+    config = decode(read_yaml(path), WebConfig, path)
+    for user, password in config.basic_auth_users.items():
+        if not password.startswith(("$2a$", "$2b$", "$2y$")):
+            raise ConfigError(f"{path}: basic_auth_users.{user}: not a bcrypt hash")
+    if config.tls_server_config is not None:
+        ssl_context(config.tls_server_config, path)
+    return config
+
+
+def ssl_context(config: TlsServerConfig, path: Path) -> ssl.SSLContext:
+    """The TLS settings that a file describes.
+
+    Raises:
+        ConfigError: a certificate or key cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _VERSIONS[config.min_version]
+    context.maximum_version = _VERSIONS[config.max_version]
+    if config.client_auth_type in ("RequestClientCert", "RequireAnyClientCert"):
+        raise ConfigError(
+            f"{path}: tls_server_config.client_auth_type: {config.client_auth_type} does not verify the certificate"
+            " and is not offered; RequireAndVerifyClientCert does"
+        )
+    try:
+        context.load_cert_chain(path.parent / config.cert_file, path.parent / config.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"{path}: tls_server_config: {config.cert_file} with {config.key_file}: {_reason(error)}"
+        ) from None
+    if config.client_auth_type != "NoClientCert":
+        if config.client_ca_file is None:
+            raise ConfigError(f"{path}: tls_server_config.client_ca_file: needed for {config.client_auth_type}")
+        optional = config.client_auth_type == "VerifyClientCertIfGiven"
+        context.verify_mode = ssl.CERT_OPTIONAL if optional else ssl.CERT_REQUIRED
+        try:
+            context.load_verify_locations(path.parent / config.client_ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"{path}: tls_server_config.client_ca_file: {config.client_ca_file}: {_reason(error)}"
+            ) from None
+    return context
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__

@@ -1,0 +1,70 @@
+"""The landing page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from html import escape
+
+from exporter.collectors import SECTIONS
+from exporter.scrape import Status
+from exporter.version import VERSION
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Ticketing exporter</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
+table {{ border-collapse: collapse; width: 100%; }}
+th, td {{ text-align: left; padding: .4rem .8rem; border-bottom: 1px solid #8884; vertical-align: top; }}
+.ok {{ color: #1a7f37; }} .failed {{ color: #d1242f; }} .unknown {{ color: #888; }}
+a {{ margin-right: 1.2rem; }}
+</style>
+</head>
+<body>
+<h1>Ticketing exporter</h1>
+<p>Version {version}</p>
+<p><a href="metrics">Metrics</a><a href="-/healthy">Healthy</a><a href="-/ready">Ready</a>
+<a href="api/monitoring/kpis">KPIs</a><a href="api/monitoring/fraud_feed">Fraud feed</a></p>
+<table>
+<thead><tr><th>Section</th><th>State</th><th>Took</th><th>Last success</th><th>Problems</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+</body>
+</html>
+"""
+_ROW = (
+    '<tr><td><a href="metrics?collect[]={section}">{section}</a></td><td class="{style}">{state}</td>'
+    "<td>{took}</td><td>{last_success}</td><td>{problems}</td></tr>"
+)
+
+
+def page(statuses: dict[str, Status]) -> str:
+    """The page as HTML, from the state of each section as of its last scrape."""
+    rows = "\n".join(_row(section, statuses.get(section)) for section in SECTIONS)
+    return _PAGE.format(version=escape(VERSION), rows=rows)
+
+
+def _row(section: str, status: Status | None) -> str:
+    if status is None:
+        return _ROW.format(
+            section=section, style="unknown", state="not scraped yet", took="", last_success="", problems=""
+        )
+    last_success = (
+        datetime.fromtimestamp(status.last_success, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        if status.last_success is not None
+        else "never"
+    )
+    return _ROW.format(
+        section=section,
+        style="ok" if status.success else "failed",
+        state="ok" if status.success else "failed",
+        took=f"{status.seconds * 1000:.1f} ms",
+        last_success=last_success,
+        problems="<br>".join(map(escape, status.problems)),
+    )

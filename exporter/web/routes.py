@@ -1,0 +1,167 @@
+"""Paths and their answers, as a WSGI application."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from exporter.app import Exporter
+from exporter.config import ConfigError
+from exporter.deadline import DeadlineExceededError
+from exporter.exposition import OPENMETRICS, TEXT
+from exporter.secrets import SecretError
+from exporter.sources.postgres import PostgresError
+from exporter.sources.redis import RedisError
+from exporter.web import api, landing
+from exporter.web.auth import BasicAuth
+from exporter.web.config import WebConfig
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_SCRAPE_SECONDS = 10.0
+SCRAPE_MARGIN_SECONDS = 0.5
+LEAST_SCRAPE_SECONDS = 0.1
+_PLAIN = "text/plain; charset=utf-8"
+
+
+@dataclass
+class Answer:
+    """What is sent back."""
+
+    status: str = "200 OK"
+    body: bytes = b""
+    content_type: str = _PLAIN
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Application:
+    """The WSGI application.
+
+    Args:
+        exporter: answers everything.
+        reload: validates and swaps the configuration; raises ConfigError.
+        web: users and headers; replaced by a reload.
+    """
+
+    def __init__(self, exporter: Exporter, reload: Callable[[], None], web: WebConfig) -> None:
+        self._exporter = exporter
+        self._reload = reload
+        self._routes: Mapping[str, Mapping[str, Callable[[WSGIEnvironment], Answer]]] = {
+            "/": {"GET": self._landing},
+            "/metrics": {"GET": self._metrics},
+            "/-/healthy": {"GET": self._healthy},
+            "/-/ready": {"GET": self._ready},
+            "/-/reload": {"POST": self._reloaded},
+            "/api/monitoring/kpis": {"GET": self._kpis},
+            "/api/monitoring/fraud_feed": {"GET": self._fraud_feed},
+        }
+        self.use(web)
+
+    def use(self, web: WebConfig) -> None:
+        """Put another web configuration in force."""
+        self._auth = BasicAuth(web.basic_auth_users)
+        self._headers = list(web.http_server_config.headers.items())
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        answer = self._answer(environ)
+        if answer.body and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", "") and len(answer.body) > 512:
+            answer.body = gzip.compress(answer.body, compresslevel=1, mtime=0)
+            answer.headers.append(("Content-Encoding", "gzip"))
+        headers = [
+            ("Content-Type", answer.content_type),
+            ("Content-Length", str(len(answer.body))),
+            ("X-Content-Type-Options", "nosniff"),
+            *answer.headers,
+            *self._headers,
+        ]
+        start_response(answer.status, headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
+
+    def _answer(self, environ: WSGIEnvironment) -> Answer:
+        if not self._auth.allows(environ.get("HTTP_AUTHORIZATION", "")):
+            return Answer("401 Unauthorized", b"Unauthorized\n", headers=[("WWW-Authenticate", "Basic")])
+        methods = self._routes.get(environ["PATH_INFO"])
+        if methods is None:
+            return Answer("404 Not Found", b"Not found\n")
+        method = "GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"]
+        if method not in methods:
+            return Answer("405 Method Not Allowed", b"Method not allowed\n", headers=[("Allow", ", ".join(methods))])
+        try:
+            return methods[method](environ)
+        except Exception:
+            # The message may quote anything; it goes to the log, where secrets are masked.
+            logger.exception("%s %s failed", method, environ["PATH_INFO"])
+            return Answer("500 Internal Server Error", b"Internal error; see the log\n")
+
+    def _landing(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
+        page = landing.page(self._exporter.scraper.statuses())
+        return Answer(body=page.encode(), content_type="text/html; charset=utf-8")
+
+    def _metrics(self, environ: WSGIEnvironment) -> Answer:
+        scraper = self._exporter.scraper
+        asked = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True).get("collect[]", [])
+        unknown = sorted(set(asked) - set(scraper.sections))
+        if unknown:
+            names = ", ".join(map(repr, unknown))
+            return Answer(
+                "400 Bad Request",
+                f"unknown section {names}; there are {', '.join(scraper.sections)}\n".encode(),
+            )
+        sections = [section for section in scraper.sections if section in asked] if asked else scraper.sections
+        openmetrics = "application/openmetrics-text" in environ.get("HTTP_ACCEPT", "")
+        body = scraper.scrape(sections, _scrape_seconds(environ), openmetrics=openmetrics)
+        return Answer(body=body, content_type=OPENMETRICS if openmetrics else TEXT)
+
+    def _healthy(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
+        return Answer(body=b"Healthy\n")
+
+    def _ready(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
+        reasons = self._exporter.unready()
+        if reasons:
+            return Answer("503 Service Unavailable", "".join(f"{reason}\n" for reason in reasons).encode())
+        return Answer(body=b"Ready\n")
+
+    def _reloaded(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
+        try:
+            self._reload()
+        except ConfigError as error:
+            return Answer("500 Internal Server Error", f"not reloaded: {error}\n".encode())
+        return Answer(body=b"Reloaded\n")
+
+    def _kpis(self, environ: WSGIEnvironment) -> Answer:
+        return self._json(environ, lambda: api.kpis(self._exporter))
+
+    def _fraud_feed(self, environ: WSGIEnvironment) -> Answer:
+        return self._json(environ, lambda: api.fraud_feed(self._exporter))
+
+    def _json(self, environ: WSGIEnvironment, produce: Callable[[], object]) -> Answer:
+        status = "200 OK"
+        try:
+            content = produce()
+        except (RedisError, PostgresError, DeadlineExceededError, SecretError) as error:
+            status, content = "503 Service Unavailable", {"error": str(error)}
+        answer = Answer(status, json.dumps(content).encode(), "application/json", [("Cache-Control", "no-store")])
+        origin = environ.get("HTTP_ORIGIN")
+        if origin in self._exporter.config.api.cors_origins:
+            answer.headers += [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
+        return answer
+
+
+def _scrape_seconds(environ: WSGIEnvironment) -> float:
+    """How long a scrape may take: what Prometheus will wait, less what it takes to get there."""
+    try:
+        seconds = float(environ.get("HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS", ""))
+    except ValueError:
+        seconds = DEFAULT_SCRAPE_SECONDS
+    if not 0 < seconds <= 3600:
+        seconds = DEFAULT_SCRAPE_SECONDS
+    return max(LEAST_SCRAPE_SECONDS, seconds - SCRAPE_MARGIN_SECONDS)

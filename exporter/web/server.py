@@ -1,0 +1,93 @@
+"""The HTTP server: cheroot, set up for scrapes."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+from cheroot.wsgi import Server
+
+from exporter.config import ConfigError
+from exporter.web.config import TlsServerConfig, ssl_context
+
+logger = logging.getLogger(__name__)
+
+THREADS = 16
+# Every exporter's server of a fleet may be restarted at once, and every Prometheus comes at once then.
+BACKLOG = 256
+KEPT_CONNECTIONS = 64
+IDLE_SECONDS = 75
+LARGEST_REQUEST = 65536
+
+
+class WebServer:
+    """Serves a WSGI application on threads of its own.
+
+    Args:
+        address: `host:port`, or `:port` for all addresses.
+        application: the WSGI application.
+        tls: certificates, when TLS is to be spoken.
+        web_config_file: where the paths of the certificates start.
+
+    Raises:
+        ConfigError: the address is not valid.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        application: Any,
+        tls: TlsServerConfig | None = None,
+        web_config_file: Path | None = None,
+    ) -> None:
+        host, _, port = address.rpartition(":")
+        if not port.isdigit():
+            raise ConfigError(f"--web.listen-address: {address!r} is not host:port")
+        host = host.strip("[]") or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0")  # noqa: S104
+        self._server = Server(
+            (host, int(port)),
+            application,
+            numthreads=THREADS,
+            server_name="ticketing-exporter",
+            request_queue_size=BACKLOG,
+            timeout=IDLE_SECONDS,
+            shutdown_timeout=1,
+        )
+        self._server.nodelay = True
+        self._server.keep_alive_conn_limit = KEPT_CONNECTIONS
+        self._server.max_request_header_size = LARGEST_REQUEST
+        self._server.max_request_body_size = LARGEST_REQUEST
+        self._server.error_log = _log  # type: ignore[method-assign, assignment]
+        if tls is not None and web_config_file is not None:
+            folder = web_config_file.parent
+            self._server.ssl_adapter = BuiltinSSLAdapter(folder / tls.cert_file, folder / tls.key_file)
+            self.use_certificates(tls, web_config_file)
+
+    def use_certificates(self, tls: TlsServerConfig, web_config_file: Path) -> None:
+        """Use these for connections from now on."""
+        self._server.ssl_adapter.context = ssl_context(tls, web_config_file)
+
+    def start(self) -> int:
+        """Listen, and serve from threads.
+
+        Returns:
+            The port.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        self._server.prepare()
+        threading.Thread(target=self._server.serve, name="web", daemon=True).start()
+        return int(self._server.bind_addr[1])
+
+    def stop(self) -> None:
+        """Finish what is under way, for a second at most, and close."""
+        self._server.stop()
+
+
+def _log(message: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+    logger.log(level, "%s", message, exc_info=traceback)

@@ -1,0 +1,272 @@
+"""Sums over sliding windows of a table, at a cost that grows with neither the table nor the window.
+
+Rows are summed in time buckets. A bucket that ended more than `settle` ago is closed: it is kept in memory and
+not read at every refresh. A refresh reads
+
+- the open buckets, up to `now`;
+- for each window, the rest of the bucket that its far edge cuts, so that a window is exactly (now − w, now];
+- one slice of closed buckets, each window in turn, so that a row that was committed late, changed or deleted
+  is seen in every window before half of that window has passed;
+- after a start or an outage, by `fill`: the gap, newest first, as far as time allows.
+
+Nothing here knows SQL: rows come from a `Read` function. Times are integers, microseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from operator import add, sub
+from typing import Any, NamedTuple
+
+Key = tuple[Any, ...]
+Values = tuple[Any, ...]
+Cells = dict[Key, Values]
+
+MICROSECONDS = 1_000_000
+CATCH_UP_SECONDS = 600
+"""A longer stretch of time without a refresh is not read at once, but as a gap."""
+MOST_SHARED_KEYS = 10_000
+"""Keys may be names that a stranger makes up; beyond this many they are not shared any more."""
+MOST_RANGES = 24
+"""Changed buckets are read in at most this many ranges; neighbours are joined beyond it."""
+
+
+class Range(NamedTuple):
+    """Rows with `start` ≤ time < `end`, in microseconds since the epoch."""
+
+    start: int
+    end: int
+
+
+class Row(NamedTuple):
+    """Sums of the rows of one range that fall into one bucket and have one key.
+
+    The first of `values` is the number of rows.
+    """
+
+    range: int
+    bucket: int
+    key: Key
+    values: Values
+
+
+Read = Callable[[Sequence[Range]], Iterable[Row]]
+"""Answers several ranges at once; `Row.range` is the position of the range it belongs to."""
+
+
+class RollingWindows:
+    """Sums by key over (now − w, now] for each window w.
+
+    Args:
+        windows: lengths in seconds.
+        width: of a bucket, in seconds.
+        settle: seconds after its end from which a bucket is not expected to change.
+        counter_key: maps a key to the one it is counted under in `counters`.
+    """
+
+    def __init__(
+        self,
+        windows: Sequence[int],
+        *,
+        width: int,
+        settle: float,
+        counter_key: Callable[[Key], Key] = lambda key: key,
+    ) -> None:
+        if min(windows) < settle + 2 * width:
+            raise ValueError(f"a window of {min(windows)} s is too short for a settle time of {settle:g} s")
+        self.windows = tuple(sorted(windows))
+        self.counters: Cells = {}
+        """Sums over what became visible since the first refresh; they never decrease."""
+        self._width = width * MICROSECONDS
+        self._settle = round(settle * MICROSECONDS)
+        self._counter_key = counter_key
+        self._now: int | None = None
+        self._keys: dict[Key, Key] = {}
+        self._closed_end = 0
+        self._gap = range(0)
+        self._start(0)
+
+    def refresh(self, now: int, read: Read, *, changed: Iterable[int] = ()) -> None:
+        """Read what may have changed and let all windows end at `now`.
+
+        Args:
+            now: microseconds since the epoch; a step back of less than the settle time is taken for none.
+            read: answers ranges. What it raises passes through; the next refresh makes up for it.
+            changed: buckets known to have changed, which are read again.
+        """
+        if self._now is not None and self._now - self._settle < now < self._now:
+            now = self._now
+        horizon = self.windows[-1] * MICROSECONDS
+        starting = self._now is None or now < self._now or now - self._now > horizon
+        if starting:
+            self._start(now)
+        elif self.bucket(now) - self._closed_end > CATCH_UP_SECONDS * MICROSECONDS // self._width + 1:
+            settled = self.bucket(now - self._settle)
+            self._gap = range(self._gap.start if self._gap else self._closed_end, settled)
+            self._closed_end = settled
+
+        whole = [range(self._closed_end, self.bucket(now) + 1)]
+        whole += merge(bucket for bucket in changed if self._oldest <= bucket < self._closed_end)
+        if not self._gap:
+            whole += self._sweep(now)
+        edges = [now - window * MICROSECONDS + 1 for window in self.windows]
+        ranges = [Range(r.start * self._width, min(r.stop * self._width, now + 1)) for r in whole]
+        ranges += [Range(edge, (self.bucket(edge) + 1) * self._width) for edge in edges]
+        rows = list(read(ranges))
+
+        for position, (window, edge) in enumerate(zip(self.windows, edges, strict=True), start=len(whole)):
+            self._edges[window] = {row.key: row.values for row in rows if row.range == position}
+            self._advance(window, self.bucket(edge) + 1)
+        self._store(whole, rows, count=not starting)
+        self._closed_end = max(self._closed_end, self.bucket(now - self._settle))
+        self._now = now
+
+    def fill(self, read: Read, *, buckets: int) -> int:
+        """Read the newest slice of the gap, of so many buckets.
+
+        Returns:
+            Buckets still to be read; 0 when there is no gap.
+        """
+        self._gap = range(max(self._gap.start, self._oldest), self._gap.stop)
+        if self._gap and buckets:
+            part = range(max(self._gap.start, self._gap.stop - buckets), self._gap.stop)
+            rows = list(read([Range(part.start * self._width, part.stop * self._width)]))
+            self._store([part], rows, count=True)
+            self._gap = range(self._gap.start, part.start)
+        return len(self._gap)
+
+    def sums(self, window: int) -> Cells | None:
+        """The sums of a window by key, as of the last refresh; None while part of it is not read."""
+        if self._now is None or (self._gap and self._first[window] < self._gap.stop):
+            return None
+        sums = dict(self._totals[window])
+        _add(sums, self._edges[window])
+        return sums
+
+    def bucket(self, microseconds: int) -> int:
+        """The bucket that a time falls into."""
+        return microseconds // self._width
+
+    def _start(self, now: int) -> None:
+        self._packed: dict[int, tuple[Any, ...]] = {}
+        self._totals: dict[int, Cells] = {window: {} for window in self.windows}
+        self._edges: dict[int, Cells] = {window: {} for window in self.windows}
+        # The first bucket that lies in the window as a whole.
+        self._first = {w: self.bucket(now - w * MICROSECONDS + 1) + 1 for w in self.windows}
+        self._closed_end = self.bucket(now - self._settle)
+        self._gap = range(self._oldest, self._closed_end)
+        self._counted_from = self._closed_end
+        self._sweep_cursor = dict.fromkeys(self.windows, self._closed_end)
+        self._swept_at = dict.fromkeys(self.windows, now)
+        self._turn = 0
+
+    @property
+    def _oldest(self) -> int:
+        return self._first[self.windows[-1]]
+
+    def _advance(self, window: int, first: int) -> None:
+        totals = self._totals[window]
+        for bucket in range(self._first[window], first):
+            if bucket in self._packed:
+                _subtract(totals, self._cells(bucket))
+                if window == self.windows[-1]:
+                    del self._packed[bucket]
+        self._first[window] = first
+
+    def _store(self, whole: Sequence[range], rows: Iterable[Row], *, count: bool) -> None:
+        read: dict[int, Cells] = {bucket: {} for buckets in whole for bucket in buckets}
+        for row in rows:
+            if row.range < len(whole):
+                read[row.bucket][row.key] = row.values
+        for bucket, cells in read.items():
+            old = self._cells(bucket)
+            if bucket < self._oldest or cells == old:
+                continue
+            for window in self.windows:
+                if bucket >= self._first[window]:
+                    _add(self._totals[window], cells)
+                    _subtract(self._totals[window], old)
+            if count and bucket >= self._counted_from:
+                self._count(cells, old)
+            self._pack(bucket, cells)
+
+    def _pack(self, bucket: int, cells: Cells) -> None:
+        # A week of buckets is kept: as one flat tuple each, with shared keys, they take a tenth of the memory
+        # that dictionaries would.
+        if not cells:
+            self._packed.pop(bucket, None)
+            return
+        if len(self._keys) > MOST_SHARED_KEYS:
+            self._keys.clear()
+        flat: list[Any] = []
+        for key, values in cells.items():
+            flat.append(self._keys.setdefault(key, key))
+            flat.append(len(values))
+            flat.extend(values)
+        self._packed[bucket] = tuple(flat)
+
+    def _cells(self, bucket: int) -> Cells:
+        flat = self._packed.get(bucket, ())
+        cells: Cells = {}
+        position = 0
+        while position < len(flat):
+            end = position + 2 + flat[position + 1]
+            cells[flat[position]] = flat[position + 2 : end]
+            position = end
+        return cells
+
+    def _count(self, cells: Cells, old: Cells) -> None:
+        for key, values in cells.items():
+            grown = tuple(map(sub, values, old[key])) if key in old else values
+            if grown[0] > 0:
+                _add(self.counters, {self._counter_key(key): grown})
+
+    def _sweep(self, now: int) -> list[range]:
+        self._turn = (self._turn + 1) % len(self.windows)
+        window = self.windows[self._turn]
+        first, cursor = self._first[window], self._sweep_cursor[window]
+        # Twice the pace of time: half of the window's length for all of it.
+        step = min(2 * (now - self._swept_at[window]) // self._width, window * MICROSECONDS // self._width // 8)
+        if step <= 0:
+            return []
+        part = range(max(first, cursor - step), cursor)
+        self._sweep_cursor[window] = part.start if part.start > first else self._closed_end
+        self._swept_at[window] = now
+        return [part] if part else []
+
+
+def merge(buckets: Iterable[int]) -> list[range]:
+    """The buckets as ranges in ascending order, joined over the smallest gaps to at most `MOST_RANGES`."""
+    ranges: list[range] = []
+    for bucket in sorted(set(buckets)):
+        if ranges and ranges[-1].stop == bucket:
+            ranges[-1] = range(ranges[-1].start, bucket + 1)
+        else:
+            ranges.append(range(bucket, bucket + 1))
+    if len(ranges) > MOST_RANGES:
+        gaps = sorted(later.start - earlier.stop for earlier, later in pairwise(ranges))
+        widest_joined = gaps[len(ranges) - MOST_RANGES - 1]
+        joined = ranges[:1]
+        for later in ranges[1:]:
+            if later.start - joined[-1].stop <= widest_joined:
+                joined[-1] = range(joined[-1].start, later.stop)
+            else:
+                joined.append(later)
+        return joined
+    return ranges
+
+
+def _add(sums: Cells, cells: Cells) -> None:
+    for key, values in cells.items():
+        old = sums.get(key)
+        sums[key] = values if old is None else tuple(map(add, old, values))
+
+
+def _subtract(sums: Cells, cells: Cells) -> None:
+    for key, values in cells.items():
+        left = tuple(map(sub, sums[key], values))
+        if left[0]:
+            sums[key] = left
+        else:
+            del sums[key]

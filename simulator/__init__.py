@@ -1,0 +1,1 @@
+"""A stand-in ticketing platform for the demo, the tests and the benchmarks."""
