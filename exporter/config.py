@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import yaml
@@ -14,6 +14,9 @@ Decoded = TypeVar("Decoded")
 
 class ConfigError(Exception):
     """A file cannot be used; the message names the file and the field."""
+
+
+LONGEST_DURATION = 366 * 86400.0
 
 
 class Duration(float):
@@ -32,9 +35,11 @@ class Duration(float):
         parts = cls._PART.findall(text)
         if "".join(number + unit for number, unit in parts) != text or not parts:
             raise ValueError(f"{text!r} is not a duration such as 5s or 250ms")
-        seconds = sum(int(number) * cls._UNITS[unit] for number, unit in parts)
+        seconds = sum(float(number) * cls._UNITS[unit] for number, unit in parts)
         if seconds <= 0:
             raise ValueError(f"{text!r} is not above 0")
+        if seconds > LONGEST_DURATION:
+            raise ValueError(f"{text!r} is too long")
         return cls(seconds)
 
 
@@ -102,6 +107,7 @@ class RedisProbe(ProbeBase, frozen=True, kw_only=True, tag_field="kind", tag="re
     """The server of REDIS_URL answers PING, on a new connection."""
 
 
+Positive = Annotated[int, msgspec.Meta(gt=0)]
 ProbeConfig = HttpProbe | JsonRpcProbe | TcpProbe | PostgresProbe | RedisProbe
 
 
@@ -115,8 +121,8 @@ class RateLimits(_Strict, frozen=True, kw_only=True):
     """
 
     adapter: Literal["contract", "flask-limiter", "sliding-window"] = "contract"
-    global_per_minute: int | None = None
-    client_per_minute: int | None = None
+    global_per_minute: Positive | None = None
+    client_per_minute: Positive | None = None
 
 
 class Api(_Strict, frozen=True, kw_only=True):
@@ -197,6 +203,9 @@ def read_yaml(path: Path) -> Any:
         line = f"line {mark.line + 1}: " if mark else ""
         raise ConfigError(f"{path}: {line}{error.problem or error.context}") from None
     except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    except (ValueError, TypeError, RecursionError) as error:
+        # PyYAML's own, for a date without such a day, say, or a sequence as a key.
         raise ConfigError(f"{path}: {error}") from None
     return {} if content is None else content
 
@@ -232,7 +241,9 @@ def _check_probe(probe: ProbeConfig, place: str) -> None:
             raise ConfigError(f"{place}: exactly one of url and url_file is needed")
         if probe.url is not None and not probe.url.startswith(("http://", "https://")):
             raise ConfigError(f"{place}.url: must start with http:// or https://")
-    if isinstance(probe, TcpProbe) and not re.fullmatch(r".+:\d{1,5}", probe.address):
+    if isinstance(probe, TcpProbe) and not (
+        re.fullmatch(r".+:[0-9]{1,5}", probe.address) and int(probe.address.rpartition(":")[2]) <= 65535
+    ):
         raise ConfigError(f"{place}.address: {probe.address!r} is not host:port")
     if probe.timeout > probe.interval:
         raise ConfigError(f"{place}.timeout: {probe.timeout:g} s is longer than the interval")

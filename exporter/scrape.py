@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from exporter import process
 from exporter.collectors.base import Collector
 from exporter.deadline import Deadline
 from exporter.exposition import Family, Metric, Rendered, assemble, render
@@ -114,7 +115,7 @@ class Scraper:
             ]
             pieces += [outcome.families for outcome in outcomes]
             self._report(section, self._note(section, outcomes), own)
-        return assemble([*pieces, render(own), self._build_info], openmetrics=openmetrics)
+        return assemble([*pieces, render(own), self._build_info, render(process.families())], openmetrics=openmetrics)
 
     def _outcome(self, runway: Runway, flight: Flight, now: int, deadline: Deadline) -> Outcome:
         outcome = flight.wait(deadline)

@@ -10,9 +10,20 @@ from pathlib import Path
 
 MASK = "***"
 
-_KEYWORD_PASSWORD = re.compile(r"\b(?:ssl)?password\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)+)", re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"(?<=://)([^\s/?#@]*):([^\s/?#]+)@")
+# As libpq and redis-py read them: a keyword's value without quotes ends at ASCII white space and may have quotes in
+# it, and before the @ of a URL anything but a slash may be in the password.
+_KEYWORD_PASSWORD = re.compile(
+    r"\b((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*(?:'|\\?$)|(?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*)",
+    re.IGNORECASE | re.ASCII | re.DOTALL,
+)
+_DATABASE = r"(?:postgres|postgresql|redis|rediss|unix)://"
+_URL_PASSWORDS = (
+    re.compile(rf"({_DATABASE}[^/@:]*):([^/]+)@"),
+    re.compile(r"(://[^\s/@:]*):([^\s/]+)@", re.ASCII),
+)
 _QUERY_PASSWORD = re.compile(r"([?&](?:ssl)?password=)([^\s&#]+)", re.IGNORECASE)
+# A slash that should have been written as %2F: the first piece is then taken for a port, and quoted in messages.
+_BROKEN_URL = re.compile(rf"{_DATABASE}[^/@:]*:(?!\d*/)(([^/@]+)/.*)@", re.DOTALL)
 
 
 class SecretError(Exception):
@@ -67,16 +78,21 @@ class Redactor:
 
     def learn(self, connection_string: str) -> None:
         """Remember the passwords found in a DSN or URL, also in their decoded and quoted forms."""
-        found = [value.strip("'") for value in _KEYWORD_PASSWORD.findall(connection_string)]
-        found += [password for _, password in _URL_PASSWORD.findall(connection_string)]
-        found += [password for _, password in _QUERY_PASSWORD.findall(connection_string)]
+        found = [
+            value[1:].removesuffix("'") if value.startswith("'") else value
+            for _, value in _KEYWORD_PASSWORD.findall(connection_string)
+        ]
+        for pattern in (*_URL_PASSWORDS, _QUERY_PASSWORD):
+            found += [password for _, password in pattern.findall(connection_string)]
+        for pieces in _BROKEN_URL.findall(connection_string):
+            found += pieces
         for password in found:
             self.learn_password(password)
 
     def learn_password(self, password: str) -> None:
         """Remember a password, token or key."""
         plain = urllib.parse.unquote(password)
-        unescaped = re.sub(r"\\(.)", r"\1", password)
+        unescaped = re.sub(r"\\(.)", r"\1", password, flags=re.DOTALL)
         self._known |= {
             form for form in (password, plain, unescaped, urllib.parse.quote(plain, safe="")) if len(form) > 2
         }
@@ -85,9 +101,10 @@ class Redactor:
         """The text without secrets."""
         for secret in sorted(self._known, key=len, reverse=True):
             text = text.replace(secret, MASK)
-        text = _URL_PASSWORD.sub(rf"\1:{MASK}@", text)
+        for pattern in _URL_PASSWORDS:
+            text = pattern.sub(rf"\1:{MASK}@", text)
         text = _QUERY_PASSWORD.sub(rf"\1{MASK}", text)
-        return _KEYWORD_PASSWORD.sub(lambda match: match[0].replace(match[1], MASK), text)
+        return _KEYWORD_PASSWORD.sub(rf"\1{MASK}", text)
 
 
 redactor = Redactor()

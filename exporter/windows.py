@@ -97,8 +97,7 @@ class RollingWindows:
         """
         if self._now is not None and self._now - self._settle < now < self._now:
             now = self._now
-        horizon = self.windows[-1] * MICROSECONDS
-        starting = self._now is None or now < self._now or now - self._now > horizon
+        starting = self._now is None or now < self._now
         if starting:
             self._start(now)
         elif self.bucket(now) - self._closed_end > CATCH_UP_SECONDS * MICROSECONDS // self._width + 1:

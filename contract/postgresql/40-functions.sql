@@ -50,6 +50,9 @@ BEGIN
     INSERT INTO platform.retraining_requests (reason, due_by, correlation_id)
     VALUES ($1, $2, $3)
     ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
     -- An earlier date already planned stays.
     UPDATE platform.model_versions
     SET next_retraining_at = $2

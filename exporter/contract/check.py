@@ -13,6 +13,7 @@ Connects, and reports view by view, column by column and key by key what is ther
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,6 +39,9 @@ _COLUMNS = """
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p')"""
 _FUNCTION = "SELECT to_regprocedure(%s) IS NOT NULL"
+_NO_USAGE = """
+    SELECT true FROM pg_namespace
+    WHERE nspname = 'monitoring' AND NOT has_schema_privilege(oid, 'USAGE')"""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,9 @@ def check(postgres_dsn: SecretText, redis_url: SecretText, config: Config, outpu
 
 def _postgres(postgres: PostgresSource) -> Iterator[Finding]:
     try:
+        if postgres.query(_NO_USAGE, (), Deadline(SECONDS)):
+            yield Finding(DENIED, "schema monitoring", "this role has no USAGE on it")
+            return
         rows = postgres.query(_COLUMNS, (), Deadline(SECONDS))
     except (PostgresError, DeadlineExceededError, SecretError) as error:
         yield Finding(DOWN, "connection", str(error))
@@ -118,7 +125,7 @@ def _words(postgres: PostgresSource, words: Words) -> Iterator[Finding]:
     except (PostgresError, DeadlineExceededError) as error:
         yield Finding(WRONG, subject, f"cannot be read: {error}")
         return
-    strange = sorted(map(repr, used - set(words.words)))
+    strange = sorted("NULL" if word is None else repr(word) for word in used - set(words.words))
     if strange:
         yield Finding(WRONG, subject, f"holds {', '.join(strange[:5])}; must be one of {', '.join(words.words)}")
     elif not used:
@@ -168,8 +175,8 @@ def _key(key: RedisKey, name: str, kind: Any, value: Any) -> Finding:
 
 
 def _is_number(text: Any) -> bool:
+    # As the collectors read it, see `exporter.collectors.values`.
     try:
-        float(text)
+        return math.isfinite(float(text)) and "_" not in text
     except (TypeError, ValueError):
         return False
-    return True

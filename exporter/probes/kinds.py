@@ -16,6 +16,7 @@ from exporter.config import HttpProbe, JsonRpcProbe, PostgresProbe, ProbeBase, R
 from exporter.deadline import Deadline
 from exporter.secrets import SecretText, redactor
 from exporter.sources.postgres import PostgresSource
+from exporter.sources.redis import INVALID_URL
 
 LARGEST_BODY = 65536
 
@@ -87,13 +88,18 @@ def probe_postgres(config: PostgresProbe, sources: Sources) -> None:
 
 def probe_redis(config: RedisProbe, sources: Sources) -> None:
     """Open a connection and PING."""
-    client = redis.Redis.from_url(
-        sources.redis.reveal(),
-        socket_timeout=config.timeout,
-        socket_connect_timeout=config.timeout,
-        client_name="ticketing-exporter/probe",
-        retry=None,
-    )
+    url = sources.redis.reveal()
+    try:
+        client = redis.Redis.from_url(
+            url,
+            socket_timeout=config.timeout,
+            socket_connect_timeout=config.timeout,
+            client_name="ticketing-exporter/probe",
+            retry=None,
+        )
+    except ValueError:
+        # Its message may quote a piece of the password.
+        raise ProbeError(INVALID_URL) from None
     try:
         if not client.ping():
             raise ProbeError("PING was not answered")

@@ -15,6 +15,7 @@ from exporter.secrets import SecretError, SecretText, redactor
 
 TIMEOUT_SECONDS = 1.0
 MOST_CONNECTIONS = 8
+INVALID_URL = "the URL is not valid; in a password, characters such as / ? # @ are written as %2F %3F %23 %40"
 
 Command = tuple[Any, ...]
 
@@ -83,6 +84,8 @@ class RedisSource:
             return redis.Redis.from_url(
                 url,
                 client_name=self._name,
+                # The newer protocol answers the same commands in other shapes, and not every server speaks it.
+                protocol=2,
                 decode_responses=True,
                 encoding_errors="backslashreplace",
                 socket_timeout=TIMEOUT_SECONDS,
@@ -93,8 +96,9 @@ class RedisSource:
                 retry=Retry(NoBackoff(), 1),
                 retry_on_error=[redis.ConnectionError],
             )
-        except ValueError as error:
-            raise RedisError(f"Redis: the URL is not valid: {describe(error)}") from None
+        except ValueError:
+            # Its message may quote a piece of the password.
+            raise RedisError(f"Redis: {INVALID_URL}") from None
 
 
 def describe(error: Exception) -> str:

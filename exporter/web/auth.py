@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -56,5 +55,5 @@ def _credentials(header: str) -> tuple[str | None, bytes | None]:
     try:
         user, separator, password = base64.b64decode(encoded, validate=True).partition(b":")
         return (user.decode(), password) if separator else (None, None)
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, not ASCII, not UTF-8
         return None, None

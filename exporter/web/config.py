@@ -11,6 +11,7 @@ basic_auth_users:
 
 from __future__ import annotations
 
+import re
 import ssl
 from pathlib import Path
 from typing import Literal
@@ -27,6 +28,7 @@ ClientAuth = Literal[
     "RequireAndVerifyClientCert",
 ]
 TlsVersion = Literal["TLS12", "TLS13"]
+_BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 
 
@@ -86,7 +88,7 @@ def load_web_config(path: Path | None) -> WebConfig:
         return WebConfig()
     config = decode(read_yaml(path), WebConfig, path)
     for user, password in config.basic_auth_users.items():
-        if not password.startswith(("$2a$", "$2b$", "$2y$")):
+        if not _BCRYPT.fullmatch(password):
             raise ConfigError(f"{path}: basic_auth_users.{user}: not a bcrypt hash")
     if config.tls_server_config is not None:
         ssl_context(config.tls_server_config, path)

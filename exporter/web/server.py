@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import threading
 from pathlib import Path
@@ -45,7 +46,7 @@ class WebServer:
         web_config_file: Path | None = None,
     ) -> None:
         host, _, port = address.rpartition(":")
-        if not port.isdigit():
+        if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
             raise ConfigError(f"--web.listen-address: {address!r} is not host:port")
         host = host.strip("[]") or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0")  # noqa: S104
         self._server = Server(

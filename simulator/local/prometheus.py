@@ -1,0 +1,69 @@
+"""A disposable Prometheus server."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from simulator.local.server import Server
+
+
+class Prometheus(Server):
+    """Prometheus on 127.0.0.1 that keeps its data in its directory.
+
+    Args:
+        config: Its prometheus.yml.
+        directory: See `Server`.
+        port: See `Server`.
+        flags: More command-line flags.
+    """
+
+    name = "prometheus"
+
+    def __init__(
+        self, config: Path, directory: Path | None = None, port: int | None = None, flags: Sequence[str] = ()
+    ) -> None:
+        super().__init__(directory, port)
+        self.config = config
+        self.data = self.directory / "data"
+        self._flags = list(flags)
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> Sequence[str]:
+        """See `Server.command`."""
+        return [
+            "prometheus",
+            f"--config.file={self.config}",
+            f"--storage.tsdb.path={self.data}",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+            *self._flags,
+        ]
+
+    def ready(self) -> bool:
+        """Whether it answers queries."""
+        try:
+            return requests.get(f"{self.url}/-/ready", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+    def query(self, promql: str, time: float | None = None) -> list[tuple[dict[str, str], float]]:
+        """Evaluate an expression that gives a vector, at the given unix seconds or now.
+
+        Returns:
+            Labels and value of each series.
+
+        Raises:
+            requests.RequestException: It does not answer, or refuses the expression.
+        """
+        parameters: dict[str, Any] = {"query": promql}
+        if time is not None:
+            parameters["time"] = time
+        answer = requests.get(f"{self.url}/api/v1/query", params=parameters, timeout=10)
+        if not answer.ok:
+            raise requests.HTTPError(f"Prometheus refuses {promql!r}: {answer.text}", response=answer)
+        return [(series["metric"], float(series["value"][1])) for series in answer.json()["data"]["result"]]

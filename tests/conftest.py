@@ -1,0 +1,67 @@
+"""Real servers for all tests; each pytest-xdist worker has its own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+
+import pytest
+import redis
+
+from simulator.local.contract import ContractDatabase, create_contract_database
+from simulator.local.postgres import Postgres
+from simulator.local.redis import Redis
+
+TEMPLATE = "contract_template"
+
+_database_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server shared by the session: do not stop it, see `own_postgres`."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def contract_template(postgres: Postgres) -> str:
+    """Name of a database with the contract and no rows."""
+    return create_contract_database(postgres, TEMPLATE).name
+
+
+@pytest.fixture
+def database(postgres: Postgres, contract_template: str) -> Iterator[ContractDatabase]:
+    """A fresh database with the contract and empty partitions from 40 days back to 2 days ahead."""
+    name = f"test_{next(_database_numbers)}"
+    postgres.create_database(name, contract_template)
+    yield ContractDatabase(postgres, name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Redis]:
+    """A Redis server shared by the session: do not stop it, see `own_redis`."""
+    with Redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_client(redis_server: Redis) -> Iterator[redis.Redis]:
+    """A client of an empty Redis, which answers with `str`."""
+    with redis_server.client() as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Callable[[], Postgres]]:
+    """Starts PostgreSQL servers (about a second each) that the test may stop, kill and suspend."""
+    with ExitStack() as servers:
+        yield lambda: servers.enter_context(Postgres())
+
+
+@pytest.fixture
+def own_redis() -> Iterator[Callable[[], Redis]]:
+    """Starts Redis servers that the test may stop, kill and suspend."""
+    with ExitStack() as servers:
+        yield lambda: servers.enter_context(Redis())
