@@ -43,6 +43,9 @@ BUILD_INFO = Metric(
     ("version", "python_version"),
 )
 
+MORE_SECONDS = 0.1
+"""A scrape that has so much more time than the one whose collection failed tries again."""
+
 METRICS = (SUCCESS, DURATION, LAST_SUCCESS, BUILD_INFO)
 
 
@@ -119,10 +122,10 @@ class Scraper:
 
     def _outcome(self, runway: Runway, flight: Flight, now: int, deadline: Deadline) -> Outcome:
         outcome = flight.wait(deadline)
-        theirs = flight.moment.deadline
-        if outcome.problems and theirs is not deadline and theirs.remaining() <= 0 < deadline.remaining():
-            # It failed in the shorter time of another scrape; there is more in this one.
-            outcome = runway.depart(now, deadline).wait(deadline)
+        while outcome.problems and deadline.remaining() - flight.moment.deadline.remaining() > MORE_SECONDS:
+            # It may have failed for want of the time that another scrape had; there is more in this one.
+            flight = runway.depart(now, deadline)
+            outcome = flight.wait(deadline)
         return outcome
 
     def _note(self, section: str, outcomes: Sequence[Outcome]) -> Status:

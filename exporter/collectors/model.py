@@ -60,7 +60,7 @@ LABELLED = RangeQuery(
     source="monitoring.fraud_labels",
     time="predicted_at",
     width=_WIDTH,
-    keys=("decision = 'BLOCKED'", "is_fraud"),
+    keys=("decision = 'BLOCKED'", "is_fraud = true"),
     values=("count(*)",),
 )
 # Predictions of any age may be labelled now: these are the minutes to count again.

@@ -14,6 +14,7 @@ import requests
 
 from exporter.config import HttpProbe, JsonRpcProbe, PostgresProbe, ProbeBase, RedisProbe, TcpProbe
 from exporter.deadline import Deadline
+from exporter.probes.http import limited_session
 from exporter.secrets import SecretText, redactor
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.redis import INVALID_URL
@@ -35,14 +36,17 @@ class Sources:
 
 def probe_http(config: HttpProbe, sources: Sources) -> None:  # noqa: ARG001
     """GET the URL; the status decides."""
-    with requests.get(
-        _url(config.url, config.url_file),
-        headers={"User-Agent": "ticketing-exporter", **config.headers},
-        timeout=config.timeout,
-        allow_redirects=False,
-        stream=True,
-        verify=config.ca_file or True,
-    ) as response:
+    with (
+        limited_session(config.timeout) as session,
+        session.get(
+            _url(config.url, config.url_file),
+            headers={"User-Agent": "ticketing-exporter", **config.headers},
+            timeout=config.timeout,
+            allow_redirects=False,
+            stream=True,
+            verify=config.ca_file or True,
+        ) as response,
+    ):
         _body(response)
         valid = config.valid_status or range(200, 300)
         if response.status_code not in valid:
@@ -52,14 +56,17 @@ def probe_http(config: HttpProbe, sources: Sources) -> None:  # noqa: ARG001
 def probe_json_rpc(config: JsonRpcProbe, sources: Sources) -> None:  # noqa: ARG001
     """Ask an Ethereum node for its newest block."""
     request = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}
-    with requests.post(
-        _url(config.url, config.url_file),
-        json=request,
-        headers={"User-Agent": "ticketing-exporter"},
-        timeout=config.timeout,
-        allow_redirects=False,
-        stream=True,
-    ) as response:
+    with (
+        limited_session(config.timeout) as session,
+        session.post(
+            _url(config.url, config.url_file),
+            json=request,
+            headers={"User-Agent": "ticketing-exporter"},
+            timeout=config.timeout,
+            allow_redirects=False,
+            stream=True,
+        ) as response,
+    ):
         body = _body(response)
         if response.status_code != requests.codes.ok:
             raise ProbeError(f"status {response.status_code}")

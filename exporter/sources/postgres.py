@@ -60,30 +60,37 @@ class PostgresSource:
             PostgresError: there is no connection to be had, or the query failed or was cancelled.
             DeadlineExceededError: no answer in time.
         """
-        with self._lock:
-            try:
-                if self._connection is not None:
-                    try:
-                        return self._run(self._connection, sql, parameters, deadline)
-                    except _ConnectionLostError:
-                        # Idle connections die with a restart or fail-over of the server.
-                        self._close()
-                self._connection = self._connect(deadline)
-                return self._run(self._connection, sql, parameters, deadline)
-            except psycopg2.Error as error:
-                self._close()
-                raise PostgresError(_describe(error)) from None
-            except _ConnectionLostError as error:
-                self._close()
-                raise PostgresError(f"connection lost: {error}") from None
-            except BaseException:
-                self._close()
-                raise
+        if not self._lock.acquire(timeout=max(0.0, deadline.remaining())):
+            raise DeadlineExceededError(f"PostgreSQL: busy with another query for {deadline.seconds:.1f} s")
+        try:
+            return self._query(sql, parameters, deadline)
+        except psycopg2.Error as error:
+            self._close()
+            raise PostgresError(_describe(error)) from None
+        except _ConnectionLostError as error:
+            self._close()
+            raise PostgresError(f"connection lost: {error}") from None
+        except BaseException:
+            self._close()
+            raise
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
-        """Drop the connection; the next query opens another."""
-        with self._lock:
+        """Drop the connection, unless a query is under way; the next query opens another."""
+        if self._lock.acquire(blocking=False):
             self._close()
+            self._lock.release()
+
+    def _query(self, sql: str, parameters: Sequence[Any], deadline: Deadline) -> list[tuple[Any, ...]]:
+        if self._connection is not None:
+            try:
+                return self._run(self._connection, sql, parameters, deadline)
+            except _ConnectionLostError:
+                # Idle connections die with a restart or fail-over of the server.
+                self._close()
+        self._connection = self._connect(deadline)
+        return self._run(self._connection, sql, parameters, deadline)
 
     def _run(
         self,

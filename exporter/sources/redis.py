@@ -81,8 +81,9 @@ class RedisSource:
 
     def _open(self, url: str) -> redis.Redis:
         try:
-            return redis.Redis.from_url(
+            pool = redis.BlockingConnectionPool.from_url(
                 url,
+                timeout=TIMEOUT_SECONDS,
                 client_name=self._name,
                 # The newer protocol answers the same commands in other shapes, and not every server speaks it.
                 protocol=2,
@@ -96,6 +97,7 @@ class RedisSource:
                 retry=Retry(NoBackoff(), 1),
                 retry_on_error=[redis.ConnectionError],
             )
+            return redis.Redis(connection_pool=pool)
         except ValueError:
             # Its message may quote a piece of the password.
             raise RedisError(f"Redis: {INVALID_URL}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ DEFAULT_SCRAPE_SECONDS = 10.0
 SCRAPE_MARGIN_SECONDS = 0.5
 LEAST_SCRAPE_SECONDS = 0.1
 _PLAIN = "text/plain; charset=utf-8"
+# With a weight of 0 it is named to be refused.
+_GZIP = re.compile(r"(?:^|,)\s*gzip\s*(?:,|$|;(?!\s*q=0(?:\.0*)?\s*(?:,|$)))", re.IGNORECASE)
 
 
 @dataclass
@@ -73,7 +76,7 @@ class Application:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         answer = self._answer(environ)
-        if answer.body and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", "") and len(answer.body) > 512:
+        if len(answer.body) > 512 and _GZIP.search(environ.get("HTTP_ACCEPT_ENCODING", "")):
             answer.body = gzip.compress(answer.body, compresslevel=1, mtime=0)
             answer.headers.append(("Content-Encoding", "gzip"))
         headers = [

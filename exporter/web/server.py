@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import socket
+import ssl
 import threading
 from pathlib import Path
 from typing import Any
 
+from cheroot.server import HTTPConnection
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Server
 
@@ -22,6 +24,9 @@ THREADS = 16
 BACKLOG = 256
 KEPT_CONNECTIONS = 64
 IDLE_SECONDS = 75
+STOP_SECONDS = 2
+REQUEST_SECONDS = 10
+"""For a client that has begun to send, between two pieces of its request."""
 LARGEST_REQUEST = 65536
 
 
@@ -49,7 +54,7 @@ class WebServer:
         if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
             raise ConfigError(f"--web.listen-address: {address!r} is not host:port")
         host = host.strip("[]") or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0")  # noqa: S104
-        self._server = Server(
+        self._server = _Server(
             (host, int(port)),
             application,
             numthreads=THREADS,
@@ -58,6 +63,7 @@ class WebServer:
             timeout=IDLE_SECONDS,
             shutdown_timeout=1,
         )
+        self._server.ConnectionClass = _Connection
         self._server.nodelay = True
         self._server.keep_alive_conn_limit = KEPT_CONNECTIONS
         self._server.max_request_header_size = LARGEST_REQUEST
@@ -65,7 +71,7 @@ class WebServer:
         self._server.error_log = _log  # type: ignore[method-assign, assignment]
         if tls is not None and web_config_file is not None:
             folder = web_config_file.parent
-            self._server.ssl_adapter = BuiltinSSLAdapter(folder / tls.cert_file, folder / tls.key_file)
+            self._server.ssl_adapter = _TlsAdapter(folder / tls.cert_file, folder / tls.key_file)
             self.use_certificates(tls, web_config_file)
 
     def use_certificates(self, tls: TlsServerConfig, web_config_file: Path) -> None:
@@ -87,7 +93,45 @@ class WebServer:
 
     def stop(self) -> None:
         """Finish what is under way, for a second at most, and close."""
-        self._server.stop()
+        # On its own it waits for the last request, which may be a scrape with minutes to go.
+        stopping = threading.Thread(target=self._server.stop, name="stop", daemon=True)
+        stopping.start()
+        stopping.join(STOP_SECONDS)
+
+
+class _Server(Server):
+    """Hands a new connection to a thread once the client has sent something, so that silent ones cost none."""
+
+    def process_conn(self, conn: _Connection) -> None:
+        if conn.silent:
+            conn.silent = False
+            self.put_conn(conn)
+        else:
+            super().process_conn(conn)
+
+
+class _Connection(HTTPConnection):
+    silent = True
+    shaken_hands = False
+
+    def communicate(self) -> bool:
+        self.socket.settimeout(REQUEST_SECONDS)
+        if isinstance(self.socket, ssl.SSLSocket) and not self.shaken_hands:
+            try:
+                self.socket.do_handshake()
+            except OSError as error:
+                logger.debug("TLS handshake with %s failed: %s", self.remote_addr, error)
+                return False
+            self.shaken_hands = True
+        return bool(super().communicate())  # type: ignore[no-untyped-call]
+
+
+class _TlsAdapter(BuiltinSSLAdapter):
+    """Leaves the handshake to the thread of the connection: here it would keep all others from being accepted."""
+
+    def wrap(self, sock: socket.socket) -> tuple[socket.socket, dict[str, str]]:
+        wrapped = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        return wrapped, {"wsgi.url_scheme": "https", "HTTPS": "on"}
 
 
 def _log(message: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
