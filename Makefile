@@ -22,6 +22,7 @@ lint: install ## ruff and mypy --strict
 	@$(BIN)/mypy
 
 bench: install ## Measure the exporter beside its peers; rewrites docs/benchmarks.md (about 20 minutes)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m benchmarks.exporter
 
 clean: ## Remove everything that the targets above made here; Debian packages stay

@@ -1,11 +1,9 @@
 """A database with the contract in it, as a platform would have it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from simulator.database import apply_contract
 from simulator.local.postgres import Postgres
-
-CONTRACT = Path(__file__).parents[2] / "contract" / "postgresql"
 
 #: Days before and after today for which partitions are made.
 DAYS_BACK = 40
@@ -38,8 +36,7 @@ class ContractDatabase:
 def create_contract_database(server: Postgres, name: str) -> ContractDatabase:
     """Create an empty database, apply contract/postgresql in order and make the daily partitions."""
     server.create_database(name)
-    for script in sorted(CONTRACT.glob("*.sql")):
-        server.execute(script.read_text(), name)
+    apply_contract(server.dsn(dbname=name))
     server.execute(
         f"SELECT platform.create_partitions((now() AT TIME ZONE 'UTC')::date - {DAYS_BACK},"
         f" (now() AT TIME ZONE 'UTC')::date + {DAYS_AHEAD})",

@@ -82,9 +82,7 @@ class Process:
             if ready():
                 return
             if time.monotonic() > deadline:
-                raise ProgramError(
-                    f"{self.name} is not ready after {timeout_seconds:g} s:\n{log_tail(self.log)}"
-                )
+                raise ProgramError(f"{self.name} is not ready after {timeout_seconds:g} s:\n{log_tail(self.log)}")
             time.sleep(0.05)
 
     def wait(self, timeout_seconds: float | None = None) -> int:

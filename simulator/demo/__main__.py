@@ -1,0 +1,115 @@
+"""Starts everything, shows that it lives, waits for Ctrl-C, and leaves nothing behind."""
+
+import argparse
+import os
+import select
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from simulator.demo.directory import run_directory
+from simulator.demo.parts import Parts, plan
+from simulator.demo.startup import Startup
+from simulator.demo.summary import summary
+from simulator.demo.supervision import Supervisor
+from simulator.local.process import ProgramError, log_tail
+
+# Ctrl-C, `kill`, and the end of the terminal.
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> int:
+    """Run the demo; the exit status is 0 when it was ended on purpose."""
+    parser = argparse.ArgumentParser(prog="python -m simulator.demo", description=__doc__)
+    parser.add_argument(
+        "--preset",
+        default=os.environ.get("PRESET") or None,
+        help="what the platform shows, for example blueprint (default: $PRESET, or ordinary days)",
+    )
+    parser.add_argument(
+        "--history-hours", type=float, default=24, help="how far back the history goes (default: %(default)s)"
+    )
+    options = parser.parse_args()
+    for number in ENDING_SIGNALS:
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupt)
+    try:
+        with run_directory() as directory:
+            parts = plan(directory, options.preset, options.history_hours)
+            supervisor = Supervisor(directory, parts.all, as_root=os.geteuid() == 0)
+            try:
+                _run(parts, supervisor, options.preset, options.history_hours)
+            finally:
+                # A second Ctrl-C must not interrupt the cleaning up.
+                for number in ENDING_SIGNALS:
+                    signal.signal(number, signal.SIG_IGN)
+                supervisor.stop()
+    except ProgramError as error:
+        print(f"The demo failed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        with suppress(KeyboardInterrupt, OSError):
+            _tell("\nEnded; nothing is left running.")
+    return 0
+
+
+def _run(parts: Parts, supervisor: Supervisor, preset: str | None, hours: float) -> None:
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        _tell(f"{time.monotonic() - began:5.1f} s  {text}")
+
+    Startup(parts, supervisor, preset, hours, say).run()
+    say("live values are in Prometheus")
+    _tell(f"\n{summary(parts.prometheus)}\n\n{urls(parts)}\n")
+    _tell(f"To stop one part: {Path(sys.executable).parent}/supervisorctl -c {supervisor.config} stop exporter")
+    _tell("Ctrl-C ends it and leaves nothing behind.")
+    while supervisor.process.running:
+        _end_with_the_terminal()
+        time.sleep(1)
+    raise ProgramError(f"supervisord ended by itself:\n{log_tail(supervisor.log)}")
+
+
+def _tell(text: str) -> None:
+    _end_with_the_terminal()
+    print(text, flush=True)
+
+
+def _end_with_the_terminal() -> None:
+    """End as with Ctrl-C when the terminal or the reader of a pipe is gone.
+
+    SIGHUP alone is not enough: it goes to the session's first process, which may be `make`, who keeps it.
+    """
+    output = select.poll()
+    output.register(sys.stdout, 0)  # the end of the other side is always reported
+    if output.poll(0):
+        raise KeyboardInterrupt
+
+
+def urls(parts: Parts) -> str:
+    """Where everything is, one a line."""
+    exporter, platform = f"http://127.0.0.1:{parts.exporter.port}", f"http://127.0.0.1:{parts.simulator.port}"
+    rows = (
+        (f"{parts.prometheus.url}/graph", "Prometheus"),
+        (f"{exporter}/", "exporter: state of its collectors, links to its paths"),
+        (f"{exporter}/metrics", "exporter: metrics"),
+        (f"{exporter}/api/monitoring/kpis", "exporter: KPIs as JSON"),
+        (f"{exporter}/api/monitoring/fraud_feed", "exporter: fraud feed as JSON"),
+        (f"{platform}/", "the simulated platform"),
+        (f"http://127.0.0.1:{parts.node_exporter.port}/metrics", "node_exporter"),
+        (parts.database.reader_dsn, "PostgreSQL, as the exporter sees it"),
+        (parts.redis.url(), "Redis"),
+    )
+    width = max(len(address) for address, _ in rows)
+    return "\n".join(f"{address:<{width}}  {meaning}" for address, meaning in rows)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""The configuration files of the exporter and of Prometheus, with the demo's addresses."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from simulator.demo.parts import Parts
+
+SHIPPED_PROMETHEUS_CONFIG = Path(__file__).parents[2] / "prometheus" / "prometheus.yml"
+
+
+def write_configs(parts: Parts) -> None:
+    """Write both files to where the parts expect them."""
+    parts.exporter_config.write_text(yaml.safe_dump(exporter_config(parts.simulator.port), sort_keys=False))
+    parts.prometheus.config.write_text(yaml.safe_dump(prometheus_config(parts), sort_keys=False))
+
+
+def exporter_config(platform_port: int) -> dict[str, Any]:
+    """The six probes of the demo; the platform's four services share the simulator's port."""
+    platform = f"http://127.0.0.1:{platform_port}"
+
+    def http(path: str, baseline: str) -> dict[str, str]:
+        return {"kind": "http", "url": platform + path, "baseline": baseline, **schedule}
+
+    schedule = {"interval": "5s", "timeout": "2s"}
+    return {
+        "probes": {
+            "backend_api": http("/health", "45ms"),
+            "postgresql": {"kind": "postgres", **schedule},
+            "redis_cache": {"kind": "redis", **schedule},
+            "ml_inference": http("/ml/health", "30ms"),
+            "smart_contract_rpc": {**http("/rpc", "200ms"), "kind": "json-rpc"},
+            "siem_collector": http("/siem/health", "15ms"),
+        }
+    }
+
+
+def prometheus_config(parts: Parts) -> dict[str, Any]:
+    """The shipped configuration with other addresses.
+
+    Raises:
+        KeyError: It has a target that the demo does not know.
+    """
+    addresses = {
+        "exporter:8010": f"127.0.0.1:{parts.exporter.port}",
+        "node-exporter:9100": f"127.0.0.1:{parts.node_exporter.port}",
+        "localhost:9090": f"127.0.0.1:{parts.prometheus.port}",
+    }
+    config: dict[str, Any] = yaml.safe_load(SHIPPED_PROMETHEUS_CONFIG.read_text())
+    for job in config["scrape_configs"]:
+        for group in job["static_configs"]:
+            group["targets"] = [addresses[target] for target in group["targets"]]
+    return config
+
+
+def sections_by_job(config: dict[str, Any]) -> dict[str, list[str]]:
+    """Which sections of the exporter each job of a Prometheus configuration collects."""
+    return {
+        job["job_name"]: job["params"]["collect[]"]
+        for job in config["scrape_configs"]
+        if "collect[]" in job.get("params", {})
+    }

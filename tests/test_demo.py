@@ -1,0 +1,274 @@
+"""The demo shows live values with a past, and leaves nothing behind however it ends."""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from simulator.demo.configs import SHIPPED_PROMETHEUS_CONFIG, prometheus_config, sections_by_job
+from simulator.demo.directory import suits
+from simulator.demo.openmetrics import write_scrape
+from simulator.demo.parts import plan
+from simulator.demo.replay import steps
+from simulator.demo.supervision import configuration
+from simulator.local.ports import is_free
+from simulator.local.process import family, state
+
+READY = "Ctrl-C ends it"
+Series = frozenset[tuple[str, str]]
+
+
+class Demo:
+    """A demo in a subprocess, with the lines it printed."""
+
+    def __init__(self, *options: str, environment: dict[str, str] | None = None) -> None:
+        command = [sys.executable, "-m", "simulator.demo", *options]
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+        self.output = ""
+        self.pids: set[int] = set()
+
+    def read_until(self, text: str) -> None:
+        assert self.process.stdout is not None
+        while text not in self.output:
+            line = self.process.stdout.readline()
+            assert line, f"the demo ended without {text!r}:\n{self.output}"
+            self.output += line
+
+    def end(self, number: signal.Signals) -> int:
+        """Send the signal and return the exit status."""
+        self.pids = family(self.process.pid)
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        assert self.process.stdout is not None
+        if not self.process.stdout.closed:
+            self.output += self.process.stdout.read()
+        return self.process.wait(60)
+
+    @property
+    def directory(self) -> Path:
+        return Path(re.search(r" in (/\S+)", self.output).group(1))  # type: ignore[union-attr]
+
+    @property
+    def ports(self) -> set[int]:
+        return {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", self.output)}
+
+    @property
+    def prometheus(self) -> str:
+        return re.search(r"(http://\S+)/graph", self.output).group(1)  # type: ignore[union-attr]
+
+    def query(self, promql: str, at: float | None = None) -> dict[Series, float]:
+        parameters: dict[str, Any] = {"query": promql, **({} if at is None else {"time": at})}
+        answer = requests.get(f"{self.prometheus}/api/v1/query", params=parameters, timeout=30)
+        answer.raise_for_status()
+        result = answer.json()["data"]["result"]
+        return {frozenset(series["metric"].items()): float(series["value"][1]) for series in result}
+
+    def assert_nothing_left(self) -> None:
+        assert not {pid for pid in self.pids if state(pid) not in "ZX"}
+        assert not processes_that_name(self.directory)
+        assert not self.directory.exists()
+        assert all(is_free(port) for port in self.ports)
+
+
+def processes_that_name(directory: Path) -> set[str]:
+    """Command lines with the directory in it."""
+    found = set()
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if str(directory) in (line := file.read_text(errors="replace")):
+                found.add(line)
+    return found
+
+
+@contextmanager
+def demo(*options: str, **more: Any) -> Iterator[Demo]:
+    running = Demo("--history-hours", "2", *options, **more)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.process.terminate()
+        running.wait()
+
+
+def wait_for(condition: Callable[[], bool], timeout_seconds: float = 150) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.5)
+
+
+def test_shipped_config_is_valid() -> None:
+    subprocess.run(["promtool", "check", "config", str(SHIPPED_PROMETHEUS_CONFIG)], check=True)
+
+
+def test_shipped_config_has_each_section_once() -> None:
+    config = yaml.safe_load(SHIPPED_PROMETHEUS_CONFIG.read_text())
+    sections = [section for collected in sections_by_job(config).values() for section in collected]
+    assert sorted(sections) == ["fraud", "health", "kpis", "model", "security", "traffic"]
+
+
+def test_demo_changes_only_the_addresses(tmp_path: Path) -> None:
+    shipped, used = (
+        yaml.safe_load(SHIPPED_PROMETHEUS_CONFIG.read_text()),
+        prometheus_config(plan(tmp_path, None, 2)),
+    )
+    for config in (shipped, used):
+        for job in config["scrape_configs"]:
+            assert len(job["static_configs"]) == 1
+            targets = job["static_configs"][0].pop("targets")
+            assert config is shipped or all(target.startswith("127.0.0.1:") for target in targets)
+    assert used == shipped
+
+
+@pytest.mark.parametrize(
+    ("exposition", "expected"),
+    [
+        ("# HELP a b\na 1\n", 'a{job="j",instance="i"} 1 1700000000.500\n'),
+        ('a{b="c d}"} NaN\n', 'a{job="j",instance="i",b="c d}"} NaN 1700000000.500\n'),
+        ("", ""),
+    ],
+)
+def test_write_scrape(exposition: str, expected: str) -> None:
+    file = io.StringIO()
+    write_scrape(file, exposition, {"job": "j", "instance": "i"}, 1_700_000_000.5)
+    assert file.getvalue() == expected
+
+
+@pytest.mark.parametrize("hours", [0.1, 1, 2, 24])
+def test_two_halves_make_the_whole(hours: float) -> None:
+    both = [*steps(hours, "first"), *steps(hours, "second")]
+    assert both == list(range(int(hours * 30), -1, -1))
+
+
+def test_supervisor_configuration_survives_odd_paths(tmp_path: Path) -> None:
+    directory = tmp_path / "a b%c"
+    text = configuration(directory, plan(directory, None, 2).all, as_root=False)
+    assert f"logfile={tmp_path}/a b%%c/supervisord.log" in text
+    assert "--dir '" in text
+
+
+def test_run_directory_must_be_short_for_the_socket() -> None:
+    assert not suits(Path("/tmp") / ("x" * 80))
+    assert suits(Path("/tmp/demo"))
+
+
+def test_live_and_past_values() -> None:
+    with demo() as running:
+        running.read_until(READY)
+        assert running.directory.is_dir()
+        for title in ("KPIs", "Fraud", "Traffic", "Model", "Health", "Security"):
+            assert title in running.output
+
+        targets = 5
+        wait_for(lambda: len(running.query("up == 1")) == targets)
+        assert len(running.query("up")) == targets
+        wait_for(lambda: len(running.query("ticketing_probe_success == 1")) == 6)
+        wait_for(lambda: len(running.query("ticketing_exporter_collector_success == 1")) == 6)
+
+        now = time.time()
+        for metric in (
+            "ticketing_kpi_transactions_per_hour",
+            "ticketing_kpi_revenue_per_hour_usd",
+            "ticketing_fraud_predictions",
+            "ticketing_fraud_predictions_total",
+            "ticketing_fraud_score_bucket",
+            "ticketing_api_requests_per_minute",
+            "ticketing_rate_limit_requests_per_minute",
+            "ticketing_model_baseline_ratio",
+            "ticketing_model_info",
+            "ticketing_security_events",
+            "ticketing_exporter_build_info",
+        ):
+            live, past = running.query(metric, now), running.query(metric, now - 3600)
+            assert live, metric
+            assert live.keys() == past.keys()
+        # Without a gap between the past and the scrapes of now.
+        for step in range(0, 3600, 60):
+            assert running.query("ticketing_kpi_transactions_per_hour", now - step)
+
+        stop = re.search(r"^To stop one part: (.*)$", running.output, re.MULTILINE)
+        assert stop is not None
+        subprocess.run(stop.group(1).split(), check=True)
+        wait_for(lambda: len(running.query('up{job=~"ticketing-.*"} == 0')) == 3)
+
+        assert running.end(signal.SIGINT) == 0
+        assert len(running.ports) >= 6
+        running.assert_nothing_left()
+
+
+def test_two_at_once() -> None:
+    with demo() as first, demo() as second:
+        first.read_until(READY)
+        second.read_until(READY)
+        assert first.directory != second.directory
+        assert not first.ports & second.ports
+        assert first.end(signal.SIGTERM) == 0
+        first.assert_nothing_left()
+        assert second.query("up == 1")
+        assert second.end(signal.SIGHUP) == 0
+        second.assert_nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("stage", "number"),
+    [
+        ("PostgreSQL", signal.SIGINT),
+        ("history", signal.SIGTERM),
+        ("scraped", signal.SIGHUP),
+        ("s  Prometheus", signal.SIGINT),
+    ],
+)
+def test_ended_during_startup(stage: str, number: signal.Signals) -> None:
+    with demo() as running:
+        running.read_until(stage)
+        assert running.end(number) == 0
+        running.assert_nothing_left()
+
+
+def test_ends_when_nobody_reads_it() -> None:
+    with demo() as running:
+        running.read_until("history")
+        assert running.process.stdout is not None
+        running.process.stdout.close()
+        assert running.process.wait(120) == 0
+        running.assert_nothing_left()
+
+
+def test_killed_demo_leaves_no_process() -> None:
+    with demo() as running:
+        running.read_until("scraped")
+        pids = family(running.process.pid)
+        running.process.kill()
+        wait_for(lambda: all(state(pid) in "ZX" for pid in pids), 60)
+        subprocess.run(["rm", "-rf", str(running.directory)], check=True)
+
+
+def test_part_that_dies_is_named_with_its_log(tmp_path: Path) -> None:
+    broken = tmp_path / "prometheus-node-exporter"
+    broken.write_text("#!/bin/sh\necho the reason\nexit 3\n")
+    broken.chmod(0o755)
+    with demo(environment={"PATH": f"{tmp_path}:{os.environ['PATH']}"}) as running:
+        assert running.wait() == 1
+    assert "node-exporter ended at its start:\nthe reason" in running.output
+    running.assert_nothing_left()
