@@ -9,7 +9,7 @@ from collections.abc import Callable
 from exporter.collectors import fraud, health, kpis, model, security, traffic
 from exporter.collectors.rate_limits import ADAPTERS
 from exporter.config import Config
-from exporter.deadline import Deadline, DeadlineExceededError
+from exporter.deadline import Deadline, DeadlineExceededError, LimitedCalls
 from exporter.probes.kinds import Sources
 from exporter.probes.schedule import Schedule
 from exporter.scrape import Scraper
@@ -19,6 +19,8 @@ from exporter.sources.redis import RedisError, RedisSource
 
 NAME = "ticketing-exporter"
 READY_SECONDS = 1.0
+CALLS = 4
+"""Requests to the JSON API and for readiness that may wait for a source at once."""
 
 
 class Exporter:
@@ -42,6 +44,7 @@ class Exporter:
         self.config = config
         self.clock = clock
         self.redis = RedisSource(redis_url, NAME)
+        self.calls = LimitedCalls(CALLS)
         self.feed = PostgresSource(postgres_dsn, f"{NAME}/feed")
         self._postgres_dsn = postgres_dsn
         self._sources = Sources(postgres_dsn, redis_url)
@@ -82,11 +85,11 @@ class Exporter:
         deadline = Deadline(READY_SECONDS)
         reasons = []
         try:
-            self.redis.read([("PING",)], deadline)
+            self.calls.run(lambda: self.redis.read([("PING",)], deadline), READY_SECONDS, "Redis")
         except (RedisError, DeadlineExceededError) as error:
             reasons.append(str(error))
         try:
-            self.feed.query("SELECT 1", (), deadline)
+            self.calls.run(lambda: self.feed.query("SELECT 1", (), deadline), READY_SECONDS, "no connection")
         except (PostgresError, DeadlineExceededError, SecretError) as error:
             reasons.append(f"PostgreSQL: {error}")
         return reasons

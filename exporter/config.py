@@ -155,6 +155,8 @@ class Config(_Strict, frozen=True, kw_only=True):
 
 
 LONGEST_SETTLE = 120
+# What YAML takes for one of these may be a secret, which is not repeated.
+_UNQUOTED = re.compile(r"(alias|anchor|tag|tag handle) ['\"].*", re.DOTALL)
 _PROBE_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
 
@@ -201,7 +203,8 @@ def read_yaml(path: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""
-        raise ConfigError(f"{path}: {line}{error.problem or error.context}") from None
+        problem = _UNQUOTED.sub(r"\1; quote a value that begins with * & or !", error.problem or error.context or "")
+        raise ConfigError(f"{path}: {line}{problem}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
     except (ValueError, TypeError, RecursionError) as error:

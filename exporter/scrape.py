@@ -122,7 +122,7 @@ class Scraper:
 
     def _outcome(self, runway: Runway, flight: Flight, now: int, deadline: Deadline) -> Outcome:
         outcome = flight.wait(deadline)
-        while outcome.problems and deadline.remaining() - flight.moment.deadline.remaining() > MORE_SECONDS:
+        while outcome.problems and deadline.remaining() > max(0.0, flight.moment.deadline.remaining() + MORE_SECONDS):
             # It may have failed for want of the time that another scrape had; there is more in this one.
             flight = runway.depart(now, deadline)
             outcome = flight.wait(deadline)

@@ -22,8 +22,9 @@ _URL_PASSWORDS = (
     re.compile(r"(://[^\s/@:]*):([^\s/]+)@", re.ASCII),
 )
 _QUERY_PASSWORD = re.compile(r"([?&](?:ssl)?password=)([^\s&#]+)", re.IGNORECASE)
-# A slash that should have been written as %2F: the first piece is then taken for a port, and quoted in messages.
-_BROKEN_URL = re.compile(rf"{_DATABASE}[^/@:]*:(?!\d*/)(([^/@]+)/.*)@", re.DOTALL)
+# A slash or @ that should have been written as %2F or %40: the pieces are then taken for a host, a port or a path, and
+# quoted in messages.
+_BROKEN_URL = re.compile(rf"{_DATABASE}[^/@:]*:(?!\d*/)(.*[/@].*)@", re.DOTALL)
 
 
 class SecretError(Exception):
@@ -84,18 +85,17 @@ class Redactor:
         ]
         for pattern in (*_URL_PASSWORDS, _QUERY_PASSWORD):
             found += [password for _, password in pattern.findall(connection_string)]
-        for pieces in _BROKEN_URL.findall(connection_string):
-            found += pieces
+        for broken in _BROKEN_URL.findall(connection_string):
+            found += [broken, *re.split(r"[/@:?#]", broken)]
         for password in found:
             self.learn_password(password)
 
     def learn_password(self, password: str) -> None:
         """Remember a password, token or key."""
-        plain = urllib.parse.unquote(password)
-        unescaped = re.sub(r"\\(.)", r"\1", password, flags=re.DOTALL)
-        self._known |= {
-            form for form in (password, plain, unescaped, urllib.parse.quote(plain, safe="")) if len(form) > 2
-        }
+        forms = {password, re.sub(r"\\(.)", r"\1", password, flags=re.DOTALL)}
+        forms |= {urllib.parse.unquote(form) for form in forms}
+        forms |= {urllib.parse.quote(form, safe="") for form in forms}
+        self._known |= {form for form in forms if len(form) > 2}
 
     def redact(self, text: str) -> str:
         """The text without secrets."""

@@ -114,6 +114,8 @@ class RollingWindows:
         ranges += [Range(edge, (self.bucket(edge) + 1) * self._width) for edge in edges]
         rows = list(read(ranges))
 
+        # Should anything below fail, the sums are half made and the next refresh starts anew.
+        self._now = None
         for position, (window, edge) in enumerate(zip(self.windows, edges, strict=True), start=len(whole)):
             self._edges[window] = {row.key: row.values for row in rows if row.range == position}
             self._advance(window, self.bucket(edge) + 1)

@@ -129,7 +129,7 @@ DECLARE
     partition text;
 BEGIN
     FOREACH parent IN ARRAY ARRAY['fraud_predictions', 'transactions', 'security_events'] LOOP
-        FOR day IN SELECT generate_series(first_day, last_day, interval '1 day')::date LOOP
+        FOR day IN SELECT first_day + n FROM generate_series(0, last_day - first_day) AS n LOOP
             partition := parent || to_char(day, '_YYYYMMDD');
             IF to_regclass('platform.' || partition) IS NULL THEN
                 EXECUTE format(

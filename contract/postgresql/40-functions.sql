@@ -21,7 +21,8 @@ BEGIN
 END
 $$;
 
--- True when the account exists and is locked once the call returns.
+-- True when the account exists and is locked once the call returns. Who unlocks an account leaves its correlation_id
+-- in place: it is what keeps a repeated call from locking the account again.
 CREATE OR REPLACE FUNCTION monitoring.lock_admin_account(account text, reason text, correlation_id uuid)
 RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -29,7 +30,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE platform.admin_accounts a
     SET locked_at = now(), locked_reason = $2, correlation_id = $3
-    WHERE a.account = $1 AND a.locked_at IS NULL;
+    WHERE a.account = $1 AND a.locked_at IS NULL AND a.correlation_id IS DISTINCT FROM $3;
     RETURN EXISTS (SELECT FROM platform.admin_accounts a WHERE a.account = $1 AND a.locked_at IS NOT NULL);
 END
 $$;

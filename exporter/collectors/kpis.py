@@ -90,8 +90,8 @@ QUERY = RangeQuery(
     keys=("kind",),
     values=(
         "count(*)",
-        "coalesce(sum(amount_usd) FILTER (WHERE kind = 'purchase' AND amount_usd <> 'NaN'), 0)"
-        " + coalesce(sum(platform_fee_usd) FILTER (WHERE platform_fee_usd <> 'NaN'), 0)",
+        "(coalesce(sum(amount_usd) FILTER (WHERE kind = 'purchase' AND amount_usd <> 'NaN'), 0)"
+        " + coalesce(sum(platform_fee_usd) FILTER (WHERE platform_fee_usd <> 'NaN'), 0))::numeric",
     ),
 )
 _LAUNCH = "SELECT EXISTS (SELECT FROM monitoring.event_launches WHERE starts_at <= %s AND ends_at > %s)"

@@ -62,7 +62,7 @@ class _Adapter(HTTPAdapter):
         self._connections = connections
 
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
-        pool = super().get_connection_with_tls_context(*arguments, **options)
+        pool: Any = super().get_connection_with_tls_context(*arguments, **options)
         connections, connection_class = self._connections, pool.ConnectionCls
 
         class Limited(connection_class):  # type: ignore[misc, valid-type]

@@ -174,6 +174,8 @@ def _one_host_each(dsn: str) -> list[dict[str, Any]]:
         raise PostgresError("the connection string is not a valid libpq DSN or URL") from None
     columns = {name: str(parameters[name]).split(",") for name in ("host", "hostaddr", "port") if name in parameters}
     count = max((len(values) for name, values in columns.items() if name != "port"), default=1)
+    if any(len(values) not in (1, count) for values in columns.values()):
+        raise PostgresError("the connection string has other numbers of hosts and ports")
     return [
         {name: values[position] if len(values) > 1 else values[0] for name, values in columns.items()}
         for position in range(count)

@@ -149,7 +149,7 @@ class Application:
     def _json(self, environ: WSGIEnvironment, produce: Callable[[], object]) -> Answer:
         status = "200 OK"
         try:
-            content = produce()
+            content = self._exporter.calls.run(produce, api.SECONDS, environ["PATH_INFO"])
         except (RedisError, PostgresError, DeadlineExceededError, SecretError) as error:
             status, content = "503 Service Unavailable", {"error": str(error)}
         answer = Answer(status, json.dumps(content).encode(), "application/json", [("Cache-Control", "no-store")])
