@@ -83,6 +83,7 @@ class RollingWindows:
         self._counter_key = counter_key
         self._now: int | None = None
         self._keys: dict[Key, Key] = {}
+        self._stride = 2
         self._closed_end = 0
         self._gap = range(0)
         self._start(0)
@@ -203,19 +204,14 @@ class RollingWindows:
         flat: list[Any] = []
         for key, values in cells.items():
             flat.append(self._keys.setdefault(key, key))
-            flat.append(len(values))
             flat.extend(values)
+            self._stride = 1 + len(values)
         self._packed[bucket] = tuple(flat)
 
     def _cells(self, bucket: int) -> Cells:
         flat = self._packed.get(bucket, ())
-        cells: Cells = {}
-        position = 0
-        while position < len(flat):
-            end = position + 2 + flat[position + 1]
-            cells[flat[position]] = flat[position + 2 : end]
-            position = end
-        return cells
+        stride = self._stride
+        return {flat[at]: flat[at + 1 : at + stride] for at in range(0, len(flat), stride)}
 
     def _count(self, cells: Cells, old: Cells) -> None:
         for key, values in cells.items():

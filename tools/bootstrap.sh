@@ -11,6 +11,7 @@ missing_packages() {
     command -v redis-server >/dev/null || echo redis-server
     command -v prometheus >/dev/null && command -v promtool >/dev/null || echo prometheus
     command -v prometheus-node-exporter >/dev/null || echo prometheus-node-exporter
+    command -v prometheus-alertmanager >/dev/null && command -v amtool >/dev/null || echo prometheus-alertmanager
     # Debian keeps PostgreSQL's programs off the search path.
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || echo postgresql
     if [ -z "$(find_python)" ]; then

@@ -47,14 +47,13 @@ def busiest(
         tops = _tops(moment, minutes, answers)
         if tops is None:
             return None
-        clients = sorted(set().union(*tops))
-        counts = [
-            _look_up(moment, redis, minute, top, clients) if len(top) >= depth else top
-            for minute, top in zip(minutes, tops, strict=True)
-        ]
+        # A client that is not in a list had no more requests in that minute than the last one in it.
+        floors = [min(top.values()) if len(top) >= depth else 0.0 for top in tops]
+        clients = _candidates(tops, floors, most)
+        counts = _look_up(moment, redis, minutes, tops, floors, clients)
         totals = [(client, [count.get(client, 0.0) for count in counts]) for client in clients]
         ranked = sorted(totals, key=lambda item: (-sum(item[1]), item[0]))[:most]
-        unseen = sum(min(top.values()) for top in tops if len(top) >= depth)
+        unseen = sum(floors)
         if unseen == 0 or (len(ranked) == most and sum(ranked[-1][1]) > unseen):
             break
     return ranked
@@ -70,14 +69,42 @@ def _tops(moment: Moment, minutes: Sequence[int], answers: Sequence[Any]) -> lis
     return tops
 
 
-def _look_up(moment: Moment, redis: RedisSource, minute: int, top: Scores, clients: Sequence[str]) -> Scores:
-    missing = [client for client in clients if client not in top]
-    if not missing:
-        return top
-    (answer,) = redis.read([("ZMSCORE", _key(minute), *missing)], moment.deadline)
-    scores = answer_of(moment, _key(minute), answer) or []
-    found = {client: float(score) for client, score in zip(missing, scores, strict=False) if score is not None}
-    return top | found
+def _candidates(tops: Sequence[Scores], floors: Sequence[float], most: int) -> list[str]:
+    """The clients that may be among the busiest: most of those in the lists cannot."""
+    least: dict[str, float] = {}
+    for top in tops:
+        for client, score in top.items():
+            least[client] = least.get(client, 0.0) + score
+    if len(least) <= most:
+        return sorted(least)
+    bar = sorted(least.values(), reverse=True)[most - 1]
+    bounds = list(zip(tops, floors, strict=True))
+    return sorted(client for client in least if sum(top.get(client, floor) for top, floor in bounds) >= bar)
+
+
+def _look_up(
+    moment: Moment,
+    redis: RedisSource,
+    minutes: Sequence[int],
+    tops: Sequence[Scores],
+    floors: Sequence[float],
+    clients: Sequence[str],
+) -> list[Scores]:
+    """The lists with the requests of these clients that were not at the top, in one round trip."""
+    counts = list(tops)
+    missing = {
+        position: [client for client in clients if client not in top]
+        for position, (top, floor) in enumerate(zip(tops, floors, strict=True))
+        if floor
+    }
+    asked = [position for position, names in missing.items() if names]
+    if asked:
+        questions = [("ZMSCORE", _key(minutes[position]), *missing[position]) for position in asked]
+        for position, answer in zip(asked, redis.read(questions, moment.deadline), strict=True):
+            scores = answer_of(moment, _key(minutes[position]), answer) or []
+            found = zip(missing[position], scores, strict=False)
+            counts[position] = tops[position] | {name: float(score) for name, score in found if score is not None}
+    return counts
 
 
 def _key(minute: int) -> str:

@@ -130,7 +130,7 @@ def _query(features: tuple[Feature, ...]) -> RangeQuery:
     return RangeQuery(
         source=f"monitoring.fraud_predictions CROSS JOIN LATERAL (VALUES {bins}) AS sample (feature, bin)",
         time="timestamp",
-        width=300,
+        width=600,
         keys=("feature", "bin"),
         values=("count(*)",),
     )

@@ -70,4 +70,5 @@ class WindowedView:
                 break
         if left:
             hours = left * self._query.width / 3600
-            moment.problem(f"{self._query.source}: {hours:.1f} h of history are still to be read")
+            view = self._query.source.split()[0]
+            moment.problem(f"{view}: {hours:.1f} h of history are still to be read")

@@ -1,75 +1,104 @@
-"""HTTP requests with a time limit on the whole of them.
+"""One HTTP request with a time limit on the whole of it.
 
-The time limits of sockets, and so of requests, are about silence: a server that sends a byte now and then holds a
-request for as long as it likes, and with it the probe, even when the service has long recovered.
+The time limit of a socket is about silence: a server that sends a byte now and then holds a request for as long as it
+likes, and with it the probe, even when the service has long recovered. So the connection is cut when the time is over.
 """
 
 from __future__ import annotations
 
+import base64
+import http.client
 import socket
+import ssl
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
-
-import requests
-from requests.adapters import HTTPAdapter
+import urllib.parse
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 
 from exporter.deadline import Deadline
 
-
-@contextmanager
-def limited_session(seconds: float) -> Iterator[requests.Session]:
-    """A session whose connections are cut after so many seconds, and closed at the end."""
-    connections = _Connections(seconds)
-    with requests.Session() as session:
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, _Adapter(connections))
-        try:
-            yield session
-        finally:
-            connections.close()
+LARGEST_BODY = 65536
 
 
-class _Connections:
-    def __init__(self, seconds: float) -> None:
-        self._deadline = Deadline(seconds)
-        self._sockets: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def add(self, connection: socket.socket) -> None:
-        # A second handle: TLS takes the first one over.
-        self._sockets.append(connection.dup())
-        self._deadline.check("HTTP")
-
-    def close(self) -> None:
-        self._timer.cancel()
-        for each in self._sockets:
-            each.close()
-
-    def _cut(self) -> None:
-        for each in self._sockets:
-            # It may be closed already, by either side.
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+class HttpError(Exception):
+    """There was no answer, or none that is HTTP; the message names no URL, whose path may be a key."""
 
 
-class _Adapter(HTTPAdapter):
-    def __init__(self, connections: _Connections) -> None:
-        super().__init__()
-        self._connections = connections
+@dataclass(frozen=True)
+class Answer:
+    """The status code, and the body up to one byte more than `LARGEST_BODY`."""
 
-    def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
-        pool: Any = super().get_connection_with_tls_context(*arguments, **options)
-        connections, connection_class = self._connections, pool.ConnectionCls
+    status: int
+    body: bytes
 
-        class Limited(connection_class):  # type: ignore[misc, valid-type]
-            def _new_conn(self) -> socket.socket:
-                connection: socket.socket = super()._new_conn()
-                connections.add(connection)
-                return connection
 
-        pool.ConnectionCls = Limited
-        return pool
+def request(
+    method: str,
+    url: str,
+    seconds: float,
+    *,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    ca_file: str | None = None,
+) -> Answer:
+    """Send a request, on a connection of its own, and read the answer. Redirects are not followed.
+
+    Raises:
+        HttpError: there was none within so many seconds, or none that is HTTP.
+        OSError: the connection failed.
+    """
+    deadline = Deadline(seconds)
+    try:
+        parts = urllib.parse.urlsplit(url)
+        tls = parts.scheme == "https"
+        host, port = parts.hostname or "", parts.port or (443 if tls else 80)
+    except ValueError:
+        raise HttpError("the URL is not valid") from None
+    plain = socket.create_connection((host, port), timeout=seconds)
+    # A second handle: TLS takes the first one over.
+    handle = plain.dup()
+    timer = threading.Timer(max(0.0, deadline.remaining()), _cut, [handle])
+    timer.daemon = True
+    timer.start()
+    connection = http.client.HTTPConnection(host, port)
+    connection.sock = plain
+    try:
+        if tls:
+            context = ssl.create_default_context(cafile=ca_file)
+            connection.sock = context.wrap_socket(plain, server_hostname=host)
+        target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        connection.request(method, target, body, {"Host": _host(parts, tls=tls), **_user(parts), **headers})
+        response = connection.getresponse()
+        content = response.read(LARGEST_BODY + 1)
+        if deadline.remaining() <= 0 or (response.length and len(content) <= LARGEST_BODY):
+            raise http.client.IncompleteRead(content, response.length)
+        return Answer(response.status, content)
+    except (http.client.HTTPException, OSError, ValueError) as error:
+        if deadline.remaining() <= 0:
+            raise HttpError(f"no answer within {seconds:g} s") from None
+        if isinstance(error, OSError):
+            raise
+        raise HttpError(f"the answer is not HTTP: {type(error).__name__}") from None
+    finally:
+        timer.cancel()
+        connection.close()
+        handle.close()
+
+
+def _cut(handle: socket.socket) -> None:
+    # It may be closed already, by either side.
+    with suppress(OSError):
+        handle.shutdown(socket.SHUT_RDWR)
+
+
+def _host(parts: urllib.parse.SplitResult, *, tls: bool) -> str:
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    return host if parts.port in (None, 443 if tls else 80) else f"{host}:{parts.port}"
+
+
+def _user(parts: urllib.parse.SplitResult) -> dict[str, str]:
+    if parts.username is None:
+        return {}
+    pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
+    return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}

@@ -24,6 +24,8 @@ _CONTRACT_ERRORS = {
 }
 # The server stops a query a little before the client gives up on it.
 _SERVER_MARGIN_SECONDS = 0.05
+# pg_stat_statements keeps each different SET as a statement of its own, and has room for a few thousand.
+_TIMEOUT_STEP_MILLISECONDS = 100
 
 
 class PostgresError(Exception):
@@ -100,6 +102,8 @@ class PostgresSource:
         deadline: Deadline,
     ) -> list[tuple[Any, ...]]:
         milliseconds = max(1, int((deadline.check("PostgreSQL") - _SERVER_MARGIN_SECONDS) * 1000))
+        if milliseconds > _TIMEOUT_STEP_MILLISECONDS:
+            milliseconds -= milliseconds % _TIMEOUT_STEP_MILLISECONDS
         cursor = connection.cursor()
         try:
             cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}; {sql}", parameters)

@@ -27,7 +27,7 @@ def parse(exposition: bytes) -> Samples:
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(exposition.decode())
         for sample in family.samples
-        if not sample.name.startswith(("ticketing_exporter_", "ticketing_probe_"))
+        if not sample.name.startswith(("ticketing_exporter_", "ticketing_probe_", "process_"))
     }
 
 

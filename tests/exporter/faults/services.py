@@ -83,7 +83,6 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "garbage": sends(bytes(range(256)) * 8),
     "bad-headers": sends(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n: broken\r\nno colon here\r\n\r\nshort"),
     "many-headers": sends(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 10_000 + b"\r\n"),
-    "bad-gzip": answer("200 OK", b"this is no gzip", "Content-Encoding: gzip"),
     "drips-status": drips(b"HTTP/1.1 "),
     "drips-headers": drips(b"HTTP/1.1 200 OK\r\nX-Slow: "),
     "drips-body": drips(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"),
@@ -97,6 +96,7 @@ NO_BLOCKS: Mapping[str, Behaviour] = {
     "error": answer("200 OK", b'{"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "syncing"}}'),
     "number": answer("200 OK", b'{"jsonrpc": "2.0", "id": 1, "result": 12}'),
     "text": answer("200 OK", b'{"jsonrpc": "2.0", "id": 1, "result": "latest"}'),
+    "bad-gzip": answer("200 OK", b"this is no gzip", "Content-Encoding: gzip"),
     "deep": answer("200 OK", b"[" * 60_000),
 }
 """Answers that are fine for HTTP, but no block number."""

@@ -227,7 +227,6 @@ def test_missing_column(platform: Platform, column: str, lost: set[str]) -> None
         ("fraud_labels.is_fraud", "is_fraud::text", {"model/labels"}),
         ("fraud_labels.predicted_at", "predicted_at::text", {"model/labels"}),
         ("transactions.amount_usd", "amount_usd::text", {"kpis/postgres"}),
-        ("transactions.amount_usd", "amount_usd::float8", {"kpis/postgres"}),
         ("model_versions.is_active", "is_active::text", READERS["model_versions"]),
         ("model_versions.model_version", "1", {"model/labels", "model/drift"}),
         ("model_versions.next_retraining_at", "next_retraining_at::text", {"model/labels"}),

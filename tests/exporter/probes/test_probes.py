@@ -142,8 +142,17 @@ def test_http_refuses_an_endless_body(service: Service) -> None:
 
 
 def test_http_in_vain(service: Service) -> None:
-    assert outcome(HttpProbe(url=f"http://127.0.0.1:{free_port()}/")).startswith("connection failed: ")
-    assert outcome(HttpProbe(url=f"{service.url}/hang", timeout=Duration(0.2))) != "up"
+    assert "refused" in outcome(HttpProbe(url=f"http://127.0.0.1:{free_port()}/"))
+    assert outcome(HttpProbe(url=f"{service.url}/hang", timeout=Duration(0.2))) == "no answer within 0.2 s"
+    assert outcome(HttpProbe(url="http://127.0.0.1:99999/key")) == "the URL is not valid"
+    assert "not known" in outcome(HttpProbe(url="http://no-such-host.invalid/key"))
+
+
+def test_http_signs_in_with_the_name_in_the_url(service: Service) -> None:
+    assert outcome(HttpProbe(url=service.url.replace("//", "//probe:p%40ss@") + "/a?b=c")) == "up"
+    _, path, headers, _ = service.seen[0]
+    assert (path, headers["Authorization"]) == ("/a?b=c", "Basic cHJvYmU6cEBzcw==")
+    assert headers["Host"] == f"127.0.0.1:{service.server_port}"
 
 
 def test_https_needs_a_trusted_certificate(service: Service, tmp_path: Path) -> None:
