@@ -146,7 +146,7 @@ class Config(_Strict, frozen=True, kw_only=True):
         api: see `Api`.
     """
 
-    settle: Duration = Duration(30)
+    settle: Duration = Duration(20)
     probes: dict[str, ProbeConfig] = msgspec.field(
         default_factory=lambda: {"postgresql": PostgresProbe(), "redis_cache": RedisProbe()}
     )

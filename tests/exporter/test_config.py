@@ -92,7 +92,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_defaults() -> None:
     config = load(None)
     assert list(config.probes) == ["postgresql", "redis_cache"]
-    assert float(config.settle) == 30
+    assert float(config.settle) == 20
     assert config.rate_limits.adapter == "contract"
     assert not config.api.cors_origins
 

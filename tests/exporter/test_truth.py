@@ -38,7 +38,7 @@ from tests.exporter.platform_truth import (
 # More histories than a quick run has time for: TRUTH_EXAMPLES=500 make test
 EXAMPLES = int(os.environ.get("TRUTH_EXAMPLES", "15"))
 SECOND = 1_000_000
-SETTLE = 30
+SETTLE = int(Config().settle)
 WINDOW_SECONDS = (300, 600, 900, 3600, 86400, 7 * 86400)
 
 DECISIONS = ("APPROVED", "APPROVED", "REVIEW", "BLOCKED", None, "ESCALATED")
