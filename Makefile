@@ -21,7 +21,7 @@ lint: install ## ruff and mypy --strict
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: install ## Measure the exporter beside its peers; rewrites docs/benchmarks.md (about 20 minutes)
+bench: install ## Measure the exporter beside its peers; rewrites docs/benchmarks.md (about half an hour)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m benchmarks.exporter
 
