@@ -1,0 +1,115 @@
+"""Refuse a configuration with which a notification would get lost; name the culprit.
+
+    .venv/bin/python alertmanager/check.py [directory]
+
+Alertmanager itself starts without the files of its secrets, without a template that it needs, and repeats less
+often than it is told. This finds those too: missing or empty secrets, inhibition without its guard, and through
+amlint and, where it is installed, amtool: receivers, matchers, templates, intervals. Addresses of the example that
+are still there are only reported. The exit status is 0 when there is nothing to refuse.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+NAME = "alertmanager.yml"
+_MATCHER = re.compile(r'\s*(?P<label>[^=!~\s]+)\s*(?P<operator>=~|!=|!~|=)\s*"?(?P<value>.*?)"?\s*')
+_PLACEHOLDER = re.compile(r"[\w@./:-]*\bexample\.com[\w/:-]*|arn:[\w:-]*:123456789012:[\w-]+")
+
+
+def main(arguments: list[str]) -> int:
+    """Print every finding, one a line."""
+    directory = Path(arguments[0]) if arguments else Path(__file__).parent
+    path = directory / NAME
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        sys.stdout.write(f"refused: {path}: {error}\n")
+        return 1
+    refused = [*secrets(config, directory), *unguarded(config), *lint(path)] or [*amtool(path)]
+    sys.stdout.writelines(f"refused: {finding}\n" for finding in refused)
+    sys.stdout.writelines(f"warning: still the address of the example: {a}\n" for a in placeholders(directory))
+    return 1 if refused else 0
+
+
+def secrets(config: Any, directory: Path, where: str = "") -> Iterator[str]:
+    """Find secrets whose file is missing, empty or not readable."""
+    if isinstance(config, list):
+        for index, value in enumerate(config):
+            name = value.get("name", index) if isinstance(value, dict) else index
+            yield from secrets(value, directory, f"{where}[{name}]")
+    elif isinstance(config, dict):
+        for key, value in config.items():
+            place = f"{where}.{key}".removeprefix(".")
+            if key.endswith("_file") and isinstance(value, str):
+                try:
+                    if not (directory / value).read_text(encoding="utf-8").strip():
+                        yield f"{place}: the secret file {value} is empty"
+                except (OSError, UnicodeDecodeError) as error:
+                    reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
+                    yield f"{place}: the secret file {value} {reason}"
+            else:
+                yield from secrets(value, directory, place)
+
+
+def unguarded(config: Any) -> Iterator[str]:
+    """Find inhibition whose `equal` label may be missing on both sides, which counts as equal."""
+    for index, rule in enumerate(config.get("inhibit_rules") or []):
+        for label in rule.get("equal") or []:
+            for side in ("source_matchers", "target_matchers"):
+                if not any(_requires(matcher, label) for matcher in rule.get(side) or []):
+                    yield f'inhibit_rules[{index}].{side}: no {label}!="", so alerts without {label} count as equal'
+
+
+def _requires(matcher: str, label: str) -> bool:
+    """Whether the matcher never matches an alert without the label."""
+    parts = _MATCHER.fullmatch(matcher)
+    if parts is None or parts["label"] != label:
+        return False
+    operator, value = parts["operator"], parts["value"]
+    matches_empty = bool(re.fullmatch(value, "")) if operator.endswith("~") else not value
+    return matches_empty == operator.startswith("!")
+
+
+def lint(path: Path) -> Iterator[str]:
+    """Find what amlint calls an error or a warning."""
+    command = [sys.executable, "-m", "amlint.cli", "check", "--format=json", "--strict", str(path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        findings = json.loads(result.stdout)
+    except ValueError:
+        yield f"amlint does not run (pip install amlint): {result.stderr.strip()}"
+        return
+    for finding in findings:
+        if finding["level"] in ("error", "warn"):
+            yield f"{finding['where']} (line {finding['line']}): {finding['message']}"
+
+
+def amtool(path: Path) -> Iterator[str]:
+    """Find what Alertmanager itself refuses, where its amtool is installed."""
+    program = shutil.which("amtool")
+    if program is None:
+        return
+    result = subprocess.run([program, "check-config", str(path)], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        yield f"amtool: {' '.join((result.stdout + result.stderr).split())}"
+
+
+def placeholders(directory: Path) -> Iterator[str]:
+    """Find addresses that belong to nobody."""
+    for path in (directory / NAME, directory / "templates" / "destinations.tmpl"):
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        for number, line in enumerate(lines, 1):
+            if match := _PLACEHOLDER.search(line.partition(" # ")[0]):
+                yield f"{path.name}:{number}: {match[0]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

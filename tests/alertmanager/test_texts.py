@@ -1,0 +1,192 @@
+"""What people read, compared with golden files; UPDATE_GOLDEN=1 writes them anew."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+import yaml
+
+from tests.alertmanager.chain import EXTERNAL_URL, Chain, chain, ended, hasten
+from tests.alertmanager.destinations import AGGREGATES, CRITICAL, LIVE
+
+GOLDEN = Path(__file__).with_name("golden")
+STARTED = {"startsAt": "2026-01-02T18:12:33Z", "endsAt": "2099-01-01T00:00:00Z"}
+SITE = "https://monitoring.example.com"
+RUNBOOK = "https://docs.example.com/runbooks"
+
+
+def firing(labels: dict[str, str], summary: str, description: str) -> dict[str, Any]:
+    section = labels["section"]
+    return {
+        "labels": labels,
+        "annotations": {
+            "summary": summary,
+            "description": description,
+            "runbook_url": f"{RUNBOOK}/{section}.md#{labels['alertname'].lower()}",
+            "dashboard_url": f"/admin/monitoring/d/ticketing/ticketing?var-section={section}",
+        },
+        **STARTED,
+    }
+
+
+def labels(name: str, severity: str, team: str, section: str, source_job: str, **more: str) -> dict[str, str]:
+    own = {"alertname": name, "severity": severity, "team": team, "section": section, "source_job": source_job}
+    return own | more
+
+
+ADMIN = firing(
+    # What an attacker typed: it mentions everybody and links to somewhere else.
+    labels(
+        "UnauthorizedAdminAccess", "critical", "security", "security", CRITICAL,
+        playbook="UnauthorizedAdminAccess", account='<!channel> "x" & <http://evil|y>',
+    ),
+    "3 failed MFA attempts of one admin account within 5 minutes",
+    "The responder locks the account. First ask its owner over another channel.",
+)  # fmt: skip
+DOWN = firing(
+    labels("ServiceDown", "high", "engineering", "health", LIVE, probe="smart_contract_rpc"),
+    "smart_contract_rpc has been down for 1 minute",
+    "Probes fail. First look at the provider's status page.",
+)
+CLIENT = firing(
+    labels("ClientNearLimit", "low", "engineering", "traffic", LIVE, client='<!channel> "x" & <http://evil|y>'),
+    "A client is at 98 % of its limit (>= 90 %)",
+    "98 of 100 requests a minute.",
+)
+DRIFT = [
+    firing(
+        labels("ModelDrift", "medium", "ml", "model", AGGREGATES, playbook="ModelDrift", feature=feature),
+        f"{feature} drifts: {nats} nats > 0.15 <b>",
+        "Retraining is scheduled. First compare this week with the training data.",
+    )
+    for feature, nats in (("price_deviation", 0.21), ("wallet_age", 0.18))
+]
+
+
+@pytest.fixture(scope="module")
+def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    with chain(tmp_path_factory.mktemp("alertmanager"), hasten) as it:
+        it.alertmanager.post([ADMIN, DOWN, CLIENT, *DRIFT])
+        it.wait_for(
+            [
+                ("pagerduty", "UnauthorizedAdminAccess", "firing"),
+                ("sms", "UnauthorizedAdminAccess", "firing"),
+                ("slack", "ServiceDown", "firing"),
+                ("slack", "ClientNearLimit", "firing"),
+                ("email", "ModelDrift", "firing"),
+            ]
+        )
+        it.alertmanager.post([ended(one) for one in (ADMIN, DOWN, DRIFT[0])])
+        it.wait_for(
+            [
+                ("pagerduty", "UnauthorizedAdminAccess", "resolved"),
+                ("pagerduty", "ServiceDown", "resolved"),
+                ("slack", "ServiceDown", "resolved"),
+            ]
+        )
+        yield it
+
+
+def received(it: Chain, channel: str, name: str, status: str = "firing") -> Any:
+    """Of the oldest notification, as some come again while the tests run."""
+    found = [
+        one for one in it.inbox.notifications(channel) if one["status"] == status and name in json.dumps(one["raw"])
+    ]
+    return found[-1]["raw"]
+
+
+def compare(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text(), f"{name} differs; look at it, then UPDATE_GOLDEN=1"
+
+
+def as_text(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+@pytest.mark.parametrize("status", ["firing", "resolved"])
+def test_pagerduty(it: Chain, status: str) -> None:
+    event = received(it, "pagerduty", "UnauthorizedAdminAccess", status)
+    # A hash of the route.
+    assert len(event.pop("dedup_key")) == 64
+    details = event["payload"]["custom_details"]
+    # Newer versions send numbers as such, and nothing for an empty text.
+    event["payload"]["custom_details"] = {name: "" if value is None else str(value) for name, value in details.items()}
+    compare(f"pagerduty-{status}.json", as_text(event))
+
+
+def test_pagerduty_details_are_text_for_versions_that_read_them_as_yaml(it: Chain) -> None:
+    for name in ("UnauthorizedAdminAccess", "ServiceDown"):
+        for value in received(it, "pagerduty", name)["payload"]["custom_details"].values():
+            assert not isinstance(value, dict | list), value
+            with suppress(yaml.YAMLError):
+                assert not isinstance(yaml.safe_load(str(value)), dict | list), value
+
+
+def test_pagerduty_ends_the_incident_that_it_began(it: Chain) -> None:
+    keys = {received(it, "pagerduty", "ServiceDown", status)["dedup_key"] for status in ("firing", "resolved")}
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("ServiceDown", "firing"), ("ServiceDown", "resolved"), ("ClientNearLimit", "firing")]
+)
+def test_slack(it: Chain, name: str, status: str) -> None:
+    compare(f"slack-{name}-{status}.json", as_text(received(it, "slack", name, status)))
+
+
+def test_sms(it: Chain) -> None:
+    call = received(it, "sms", "UnauthorizedAdminAccess")
+    call.pop("MessageAttributes", None)
+    compare("sms.json", as_text(call))
+    assert call["Message"].isascii()
+    # Two messages at most, when concatenated.
+    assert len(call["Message"]) <= 306
+
+
+@pytest.mark.parametrize("kind", ["text", "html"])
+def test_email(it: Chain, kind: str) -> None:
+    mail = received(it, "email", "ModelDrift")
+    compare(f"email.{kind.replace('text', 'txt')}", mail[kind])
+
+
+def test_email_headers(it: Chain) -> None:
+    headers = received(it, "email", "ModelDrift")["headers"]
+    assert headers["Subject"] == "[MEDIUM] ModelDrift ×2"
+    assert headers["From"] == "Ticketing monitoring <alerts@example.com>"
+    assert headers["To"] == "ml-team@example.com"
+    assert headers["X-Alert-Status"] == "firing"
+
+
+def test_what_an_attacker_typed_mentions_nobody(it: Chain) -> None:
+    message = received(it, "slack", "ClientNearLimit")["attachments"][0]
+    assert "<" not in message["text"].replace("&lt;", "")
+    assert "<b>" not in received(it, "email", "ModelDrift")["html"].split("</head>")[1].split("Automatic response")[0]
+
+
+def test_silence_takes_any_label_value(it: Chain) -> None:
+    (link,) = (
+        link for link in received(it, "pagerduty", "UnauthorizedAdminAccess")["links"] if link["text"] == "Silence"
+    )
+    matchers = unquote(link["href"].partition("filter=")[2])
+    assert r'account="<!channel> \"x\" & <http://evil|y>",' in matchers
+    assert matchers.startswith('{alertname="UnauthorizedAdminAccess",')
+
+
+def test_every_channel_links_to_dashboard_runbook_and_silence(it: Chain) -> None:
+    for channel, name in (("pagerduty", "ServiceDown"), ("slack", "ServiceDown"), ("email", "ModelDrift")):
+        links = dict(next(one for one in it.inbox.notifications(channel) if name in one["title"])["links"])
+        assert links["Dashboard"].startswith(f"{SITE}/admin/monitoring/d/ticketing/ticketing?var-section="), channel
+        assert links["Runbook"].startswith(RUNBOOK), channel
+        prefix = f"{EXTERNAL_URL}/#/silences/new?filter=%7Balertname%3D%22{name}%22%2C"
+        assert links["Silence"].startswith(prefix), channel
+        assert links["Silence"].endswith("%22%7D"), channel
+        assert " " not in links["Silence"], channel
+    assert RUNBOOK in received(it, "sms", "UnauthorizedAdminAccess")["Message"]

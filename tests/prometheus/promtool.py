@@ -1,0 +1,20 @@
+"""promtool, and what it needs."""
+
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.prometheus.ruleset import Rule, rules
+
+
+def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run promtool to its end."""
+    return subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, timeout=240, check=False)
+
+
+def needed_by(wanted: Iterable[Rule]) -> list[Rule]:
+    """These rules with all recorded series that they read, in the order of evaluation."""
+    shipped, needed = rules(), list(wanted)
+    for rule in needed:  # grows
+        needed += [other for other in shipped if other.name in rule.uses and other not in needed]
+    return sorted(needed, key=lambda rule: (rule.file, rule.number))

@@ -1,0 +1,131 @@
+"""The unit tests notice whatever is taken from a rule: a for, a guard, a threshold, the pair's one alert.
+
+All mutants of a rule, and copies of what reads it, are evaluated side by side under names of their own, against
+copies of the tests: one run of promtool a file of tests, in place of one a mutant.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.prometheus.mutants import mutants
+from tests.prometheus.promtool import needed_by, promtool
+from tests.prometheus.ruleset import Rule, TestFile, Yaml, rules, test_files
+
+SHIPPED = rules()
+# The ordinary day is about all rules at once.
+TESTS = [file for file in test_files() if file.path.stem != "ordinary"]
+# Wilson's bound of whole numbers never is exactly 0.005.
+EQUIVALENT = {("FraudRateLow", "< → <=")}
+# SeriesMissing has a rule of one shape for each section, and by far the longest tests: one section stands for all.
+STAND_IN = "security"
+MUTATED = [
+    rule
+    for rule in SHIPPED
+    if rule.content["expr"] != "vector(1)"
+    and (rule.name != "SeriesMissing" or rule.content["labels"]["section"] == STAND_IN)
+]
+_NUMBERED = re.compile(r"(?:alertname|rule): \w+_m(\d+)\b|expr: .*?_m(\d+)\b")
+
+
+def _readers(rule: Rule) -> list[Rule]:
+    """The rule, those of its name, and those that read it, directly or through others."""
+    names = {rule.name}
+    for _ in range(3):
+        names |= {other.name for other in SHIPPED if names & other.uses}
+    return [other for other in SHIPPED if other.name in names]
+
+
+def _words(text: str, names: set[str], suffix: str) -> str:
+    return re.sub(r"[\w:]+", lambda word: word.group() + suffix * (word.group() in names), text)
+
+
+def _renamed_rule(content: Yaml, names: set[str], suffix: str) -> Yaml:
+    """A copy of a rule that has, and reads, names with the suffix."""
+    recorded = {name for name in names if ":" in name}
+    renamed = content | {
+        key: _words(content[key], names, suffix) for key in ("alert", "record", "expr") if key in content
+    }
+    if "annotations" in content:
+        renamed["annotations"] = {key: _words(text, recorded, suffix) for key, text in content["annotations"].items()}
+    return renamed
+
+
+def _renamed_entry(entry: Yaml, names: set[str], suffix: str) -> Yaml:
+    """A copy of what a test expects, of names with the suffix."""
+    renamed = entry | {key: _words(entry[key], names, suffix) for key in ("alertname", "expr") if key in entry}
+    if "exp_samples" in entry:
+        samples = entry["exp_samples"]
+        renamed["exp_samples"] = [sample | {"labels": _words(sample["labels"], names, suffix)} for sample in samples]
+    return renamed
+
+
+def _tests(file: TestFile, readers: list[Rule], suffixes: Mapping[int, str]) -> list[Yaml]:
+    names = {rule.name for rule in readers}
+    chosen = []
+    for test in file.content["tests"]:
+        alerts = [entry for entry in test.get("alert_rule_test", ()) if entry["alertname"] in names]
+        samples = [
+            entry for entry in test.get("promql_expr_test", ()) if names & set(re.findall(r"[\w:]+", entry["expr"]))
+        ]
+        if alerts or samples:
+            renamed: Yaml = {
+                kind: [_renamed_entry(entry, names, suffix) for suffix in suffixes.values() for entry in entries]
+                for kind, entries in (("alert_rule_test", alerts), ("promql_expr_test", samples))
+            }
+            chosen.append({key: test[key] for key in ("interval", "input_series") if key in test} | renamed)
+    return chosen
+
+
+def _write(path: Path, content: Yaml) -> None:
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def _noticed(rule: Rule, candidates: Mapping[int, Yaml], directory: Path) -> set[int]:
+    """The candidates, by number, that fail a test."""
+    readers = _readers(rule)
+    names = {reader.name for reader in readers}
+    noticed: set[int] = set()
+    for file in TESTS:
+        if rule.file not in file.rule_files():
+            continue
+        while left := {number: f"_m{number}" for number in candidates if number not in noticed}:
+            groups = [reader.content for reader in needed_by(readers) if reader.name not in names]
+            for number, suffix in left.items():
+                contents = [candidates[number] if reader == rule else reader.content for reader in readers]
+                groups += [_renamed_rule(content, names, suffix) for content in contents]
+            tests = _tests(file, readers, left)
+            if not tests:
+                break
+            _write(directory / "rules.yml", {"groups": [{"name": "all", "rules": groups}]})
+            interval = file.content["evaluation_interval"]
+            _write(
+                directory / "tests.yml", {"rule_files": ["rules.yml"], "evaluation_interval": interval, "tests": tests}
+            )
+            run = promtool("test", "rules", directory / "tests.yml")
+            output = run.stdout + run.stderr
+            found = {int(one or other) for one, other in _NUMBERED.findall(output)}
+            assert found or run.returncode == 0, output[-2000:]
+            noticed |= found
+            # A mutant that cannot be evaluated ends its test for all: the others have to be tried again.
+            if not (found and re.search(r"\berr(?:or)?:", output)):
+                break
+    return noticed
+
+
+@pytest.mark.parametrize("rule", MUTATED, ids=lambda rule: f"{rule.file}-{rule.number}-{rule.name}")
+def test_every_mutant_fails_a_test(rule: Rule, tmp_path: Path) -> None:
+    changed = dict(enumerate(mutants(rule), start=1))
+    noticed = _noticed(
+        rule, {0: rule.content} | {number: content for number, (_, content) in changed.items()}, tmp_path
+    )
+    assert 0 not in noticed, "the rule as shipped fails"
+    survivors = [
+        done
+        for number, (done, _) in changed.items()
+        if number not in noticed and (rule.name, done.partition(" at ")[0]) not in EQUIVALENT
+    ]
+    assert not survivors, f"no test notices: {'; '.join(survivors)}"
