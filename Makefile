@@ -1,6 +1,6 @@
 # Everything a developer runs. `make demo` and `make test` need nothing installed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo incident test lint bench clean
 
 BIN := .venv/bin
 
@@ -12,6 +12,9 @@ install: ## Install what is missing: Debian packages and .venv
 
 demo: install ## The whole pipeline on this machine, without Docker, with 24 h of history (PRESET=blueprint: its figures); Ctrl-C ends it
 	@$(BIN)/python -m simulator.demo
+
+incident: install ## Start an incident in the running demo: NAME=admin-attack; STOP=1 ends it; without NAME, a list
+	@$(BIN)/python -m simulator.demo.incident $(NAME) $(if $(STOP),--stop)
 
 test: lint ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
 	@$(BIN)/python -m pytest -n 2

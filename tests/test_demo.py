@@ -1,6 +1,7 @@
 """The demo shows live values with a past, and leaves nothing behind however it ends."""
 
 import io
+import json
 import os
 import re
 import signal
@@ -133,8 +134,12 @@ def test_demo_changes_only_the_addresses(tmp_path: Path) -> None:
         yaml.safe_load(SHIPPED_PROMETHEUS_CONFIG.read_text()),
         prometheus_config(plan(tmp_path, None, 2)),
     )
+    rule_files = used.pop("rule_files")
+    assert [Path(file).relative_to(SHIPPED_PROMETHEUS_CONFIG.parent) for file in rule_files] == [
+        Path(file) for file in shipped.pop("rule_files")
+    ]
     for config in (shipped, used):
-        for job in config["scrape_configs"]:
+        for job in [*config["scrape_configs"], *config["alerting"]["alertmanagers"]]:
             assert len(job["static_configs"]) == 1
             targets = job["static_configs"][0].pop("targets")
             assert config is shipped or all(target.startswith("127.0.0.1:") for target in targets)
@@ -180,7 +185,7 @@ def test_live_and_past_values() -> None:
         for title in ("KPIs", "Fraud", "Traffic", "Model", "Health", "Security"):
             assert title in running.output
 
-        targets = 5
+        targets = 6
         wait_for(lambda: len(running.query("up == 1")) == targets)
         assert len(running.query("up")) == targets
         wait_for(lambda: len(running.query("ticketing_probe_success == 1")) == 6)
@@ -207,6 +212,8 @@ def test_live_and_past_values() -> None:
         for step in range(0, 3600, 60):
             assert running.query("ticketing_kpi_transactions_per_hour", now - step)
 
+        attack_admin(running)
+
         stop = re.search(r"^To stop one part: (.*)$", running.output, re.MULTILINE)
         assert stop is not None
         subprocess.run(stop.group(1).split(), check=True)
@@ -215,6 +222,21 @@ def test_live_and_past_values() -> None:
         assert running.end(signal.SIGINT) == 0
         assert len(running.ports) >= 6
         running.assert_nothing_left()
+
+
+def attack_admin(running: Demo) -> None:
+    """Three failed second factors page, send an SMS and reach the responder; nobody else hears of it."""
+    inbox = re.search(r"^(\S+)/ +inbox", running.output, re.MULTILINE).group(1)  # type: ignore[union-attr]
+
+    def told(alert: str) -> set[str]:
+        kept = requests.get(f"{inbox}/api/notifications", timeout=10).json()["notifications"]
+        return {each["channel"] for each in kept if alert in json.dumps(each["raw"])}
+
+    wait_for(lambda: told("Watchdog") == {"heartbeat"})
+    command = [sys.executable, "-m", "simulator.demo.incident", "admin-attack", "--directory", str(running.directory)]
+    subprocess.run(command, check=True)
+    wait_for(lambda: told("UnauthorizedAdminAccess") == {"pagerduty", "sms", "responder"})
+    subprocess.run([*command, "--stop"], check=True)
 
 
 def test_two_at_once() -> None:
@@ -236,7 +258,7 @@ def test_two_at_once() -> None:
         ("PostgreSQL", signal.SIGINT),
         ("history", signal.SIGTERM),
         ("scraped", signal.SIGHUP),
-        ("s  Prometheus", signal.SIGINT),
+        ("inbox", signal.SIGINT),
     ],
 )
 def test_ended_during_startup(stage: str, number: signal.Signals) -> None:

@@ -15,6 +15,7 @@ ticketing_fraud_model_active{model="xgboost"} 1
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 
@@ -134,7 +135,7 @@ class _Predictions:
         rows = self._postgres.query(_BLOCK_THRESHOLD, (), moment.deadline)
         if len(rows) > 1:
             moment.problem("monitoring.model_versions: more than one row is active")
-        elif rows and rows[0][0] is not None:
+        elif rows and rows[0][0] is not None and math.isfinite(rows[0][0]):
             family.add(float(rows[0][0]), "block")
         return family
 

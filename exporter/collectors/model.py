@@ -13,6 +13,7 @@ ticketing_model_next_retraining_timestamp_seconds 1764468000
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 
@@ -129,7 +130,7 @@ class _Labels:
         yield Family(INFO).add(1, version)
         baseline = Family(BASELINE)
         for name, value in zip(BASELINES, baselines, strict=True):
-            if value is not None:
+            if value is not None and math.isfinite(value):
                 baseline.add(value, name)
         yield baseline
         if next_retraining is not None:

@@ -1,6 +1,7 @@
 """Starts everything, shows that it lives, waits for Ctrl-C, and leaves nothing behind."""
 
 import argparse
+import json
 import os
 import select
 import signal
@@ -10,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from simulator.demo.directory import run_directory
+from simulator.demo.directory import RUNNING, run_directory
 from simulator.demo.parts import Parts, plan
 from simulator.demo.startup import Startup
 from simulator.demo.summary import summary
@@ -66,6 +67,8 @@ def _run(parts: Parts, supervisor: Supervisor, preset: str | None, hours: float)
     say("live values are in Prometheus")
     _tell(f"\n{summary(parts.prometheus)}\n\n{urls(parts)}\n")
     _tell(f"To stop one part: {Path(sys.executable).parent}/supervisorctl -c {supervisor.config} stop exporter")
+    _announce(parts, supervisor)
+    _tell("To see an alert, in another terminal: make incident NAME=admin-attack")
     _tell("Ctrl-C ends it and leaves nothing behind.")
     while supervisor.process.running:
         _end_with_the_terminal()
@@ -89,11 +92,25 @@ def _end_with_the_terminal() -> None:
         raise KeyboardInterrupt
 
 
+def _announce(parts: Parts, supervisor: Supervisor) -> None:
+    """Leave word for `simulator.demo.incident`."""
+    addresses = {
+        "simulator": f"http://127.0.0.1:{parts.simulator.port}",
+        "prometheus": parts.prometheus.url,
+        "inbox": parts.inbox.url,
+        "supervisor": str(supervisor.config),
+    }
+    (parts.directory / RUNNING).write_text(json.dumps(addresses))
+
+
 def urls(parts: Parts) -> str:
     """Where everything is, one a line."""
     exporter, platform = f"http://127.0.0.1:{parts.exporter.port}", f"http://127.0.0.1:{parts.simulator.port}"
     rows = (
         (f"{parts.prometheus.url}/graph", "Prometheus"),
+        (f"{parts.prometheus.url}/alerts", "Prometheus: the state of every alert"),
+        (f"{parts.alertmanager.url}/", "Alertmanager"),
+        (f"{parts.inbox.url}/", "inbox: pages, chat, mail and SMS that were sent"),
         (f"{exporter}/", "exporter: state of its collectors, links to its paths"),
         (f"{exporter}/metrics", "exporter: metrics"),
         (f"{exporter}/api/monitoring/kpis", "exporter: KPIs as JSON"),

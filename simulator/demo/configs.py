@@ -1,4 +1,4 @@
-"""The configuration files of the exporter and of Prometheus, with the demo's addresses."""
+"""The configuration files of exporter, Prometheus and Alertmanager, with the demo's addresses."""
 
 from pathlib import Path
 from typing import Any
@@ -6,14 +6,17 @@ from typing import Any
 import yaml
 
 from simulator.demo.parts import Parts
+from simulator.local.alertmanager import SHIPPED_DIRECTORY, Receivers, demo_config
 
 SHIPPED_PROMETHEUS_CONFIG = Path(__file__).parents[2] / "prometheus" / "prometheus.yml"
 
 
 def write_configs(parts: Parts) -> None:
-    """Write both files to where the parts expect them."""
+    """Write all files to where the parts expect them."""
     parts.exporter_config.write_text(yaml.safe_dump(exporter_config(parts.simulator.port), sort_keys=False))
     parts.prometheus.config.write_text(yaml.safe_dump(prometheus_config(parts), sort_keys=False))
+    receivers = Receivers(parts.inbox.url, parts.inbox.smtp_port, monitoring_url=parts.inbox.url)
+    demo_config(SHIPPED_DIRECTORY, parts.alertmanager.config.parent, receivers)
 
 
 def exporter_config(platform_port: int) -> dict[str, Any]:
@@ -46,9 +49,12 @@ def prometheus_config(parts: Parts) -> dict[str, Any]:
         "exporter:8010": f"127.0.0.1:{parts.exporter.port}",
         "node-exporter:9100": f"127.0.0.1:{parts.node_exporter.port}",
         "localhost:9090": f"127.0.0.1:{parts.prometheus.port}",
+        "alertmanager:9093": f"127.0.0.1:{parts.alertmanager.port}",
     }
     config: dict[str, Any] = yaml.safe_load(SHIPPED_PROMETHEUS_CONFIG.read_text())
-    for job in config["scrape_configs"]:
+    # Relative paths start at the configuration file, and this copy is elsewhere.
+    config["rule_files"] = [str(SHIPPED_PROMETHEUS_CONFIG.parent / pattern) for pattern in config["rule_files"]]
+    for job in [*config["scrape_configs"], *config["alerting"]["alertmanagers"]]:
         for group in job["static_configs"]:
             group["targets"] = [addresses[target] for target in group["targets"]]
     return config

@@ -9,6 +9,9 @@ from pathlib import Path
 
 CACHE = Path(__file__).parents[2] / ".cache" / "demo"
 
+#: In the directory of a demo that is up: the addresses of its parts, as JSON.
+RUNNING = "demo.json"
+
 # The path of a Unix socket is limited to 107 bytes, and supervisord's is some longer than the directory's.
 LONGEST_PATH = 70
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import requests
 
 from simulator.demo.past import SEED
+from simulator.inbox.server import Inbox
+from simulator.local.alertmanager import Alertmanager
 from simulator.local.contract import ContractDatabase
 from simulator.local.node_exporter import NodeExporter
 from simulator.local.postgres import Postgres
@@ -16,6 +18,9 @@ from simulator.local.redis import Redis
 from simulator.local.server import Server
 
 DATABASE = "ticketing"
+
+#: As in production: an Alertmanager that comes back is told soon, and a restart forgets little of a `for`.
+PROMETHEUS_FLAGS = ("--rules.alert.resend-delay=5s", "--rules.alert.for-grace-period=1m")
 
 
 class Simulator(Server):
@@ -97,6 +102,8 @@ class Parts:
     simulator: Simulator
     exporter: Exporter
     prometheus: Prometheus
+    alertmanager: Alertmanager
+    inbox: Inbox
 
     @property
     def all(self) -> Sequence[Server]:
@@ -107,6 +114,8 @@ class Parts:
             self.node_exporter,
             self.simulator,
             self.exporter,
+            self.inbox,
+            self.alertmanager,
             self.prometheus,
         )
 
@@ -139,5 +148,7 @@ def plan(directory: Path, preset: str | None, hours: float) -> Parts:
         node_exporter=NodeExporter(directory / "node-exporter"),
         simulator=Simulator(directory / "simulator", postgres, redis, preset, hours + 1),
         exporter=Exporter(directory / "exporter", postgres, redis, directory / "exporter.yml"),
-        prometheus=Prometheus(directory / "prometheus.yml", directory / "prometheus"),
+        prometheus=Prometheus(directory / "prometheus.yml", directory / "prometheus", flags=PROMETHEUS_FLAGS),
+        alertmanager=Alertmanager(directory / "alerting" / "alertmanager.yml", directory / "alertmanager"),
+        inbox=Inbox(directory / "inbox"),
     )

@@ -1,0 +1,58 @@
+"""What the table of models does not say, or says in a way that means nothing, is absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+
+from exporter.app import Exporter
+from exporter.config import Config
+from exporter.secrets import SecretText
+from simulator.local.contract import ContractDatabase
+from simulator.local.redis import Redis
+from tests.exporter.platform_truth import parse
+
+
+@pytest.fixture
+def exporter(database: ContractDatabase, redis_server: Redis) -> Iterator[Exporter]:
+    exporter = Exporter(
+        Config(probes={}),
+        postgres_dsn=SecretText("DSN", {"DSN": database.reader_dsn}),
+        redis_url=SecretText("URL", {"URL": redis_server.url()}),
+    )
+    yield exporter
+    exporter.close()
+
+
+def models(database: ContractDatabase, rows: str) -> None:
+    connection = psycopg2.connect(database.dsn)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO platform.model_versions VALUES {rows}")
+    connection.close()
+
+
+def found(exporter: Exporter, section: str) -> dict[str, float]:
+    """Values by name and label values, and whether the section is whole."""
+    samples = parse(exporter.scraper.scrape([section], 10))
+    return {"|".join([name, *(value for _, value in labels)]): value for (name, labels), value in samples.items()}
+
+
+@pytest.mark.parametrize("nothing", ["NULL", "'NaN'", "'Infinity'"])
+def test_numbers_that_are_none_are_absent(database: ContractDatabase, exporter: Exporter, nothing: str) -> None:
+    models(database, f"('v1', now(), true, {nothing}, 0.89, {nothing}, 0.6, {nothing}, NULL)")
+    model, fraud = found(exporter, "model"), found(exporter, "fraud")
+    assert model["ticketing_model_baseline_ratio|recall"] == 0.89
+    assert not {"ticketing_model_baseline_ratio|precision", "ticketing_model_baseline_ratio|f1"} & model.keys()
+    assert "ticketing_model_next_retraining_timestamp_seconds" not in model
+    assert "ticketing_fraud_threshold_ratio|block" not in fraud
+    assert exporter.scraper.statuses()["model"].success
+    assert exporter.scraper.statuses()["fraud"].success
+
+
+def test_without_an_active_model_there_is_none(database: ContractDatabase, exporter: Exporter) -> None:
+    models(database, "('v1', now(), false, 0.67, 0.89, 0.76, 0.6, 0.8, now())")
+    names = {name.partition("|")[0] for name in found(exporter, "model")}
+    assert names == {"ticketing_model_predictions", "ticketing_model_unlabelled_predictions"}
+    assert exporter.scraper.statuses()["model"].success
