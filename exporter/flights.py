@@ -55,37 +55,58 @@ class Flight:
         return Outcome((), [f"no answer within {deadline.seconds:.1f} s"], deadline.seconds)
 
 
-class Runway:
-    """Runs one part on a thread of its own, one flight at a time.
+class Crew:
+    """A thread that flies for one or several runways, one flight after the other.
 
-    A part that hangs in spite of all deadlines (in the resolver, say) thus blocks this thread and nothing else,
-    and those who ask for it meanwhile wait no longer than their own deadline.
+    What hangs in spite of all deadlines (in the resolver, say) blocks this thread and nothing else. Flights that
+    queue up behind it end at once when their turn comes, because their deadline has passed.
     """
 
-    def __init__(self, name: str, part: Part) -> None:
+    def __init__(self, name: str) -> None:
+        self._queue: queue.SimpleQueue[tuple[Runway, Flight] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._serve, name=name, daemon=True).start()
+
+    def take(self, runway: Runway, flight: Flight) -> None:
+        """Fly it when its turn comes."""
+        self._queue.put((runway, flight))
+
+    def close(self) -> None:
+        """End the thread once what it was given has landed."""
+        self._queue.put(None)
+
+    def _serve(self) -> None:
+        while (job := self._queue.get()) is not None:
+            runway, flight = job
+            flight.land(runway.collect(flight.moment))
+
+
+class Runway:
+    """Runs one part, one flight at a time; those who ask meanwhile wait no longer than their own deadline.
+
+    Args:
+        part: what is run.
+        crew: on whose thread; None for a part that waits for nothing, which is run where it is asked for.
+    """
+
+    def __init__(self, part: Part, crew: Crew | None) -> None:
         self._part = part
+        self._crew = crew
         self._lock = threading.Lock()
         self._current: Flight | None = None
-        self._queue: queue.SimpleQueue[Flight | None] = queue.SimpleQueue()
-        threading.Thread(target=self._serve, name=name, daemon=True).start()
 
     def depart(self, now: int, deadline: Deadline) -> Flight:
         """The flight under way, or a new one."""
         with self._lock:
             if self._current is None or self._current.landed:
                 self._current = Flight(Moment(now, deadline))
-                self._queue.put(self._current)
+                if self._crew is None:
+                    self._current.land(self.collect(self._current.moment))
+                else:
+                    self._crew.take(self, self._current)
             return self._current
 
-    def close(self) -> None:
-        """End the thread once the flight under way has landed."""
-        self._queue.put(None)
-
-    def _serve(self) -> None:
-        while (flight := self._queue.get()) is not None:
-            flight.land(self._collect(flight.moment))
-
-    def _collect(self, moment: Moment) -> Outcome:
+    def collect(self, moment: Moment) -> Outcome:
+        """Run the part; whatever it raises becomes its outcome."""
         started = time.perf_counter()
         try:
             families = render(self._part(moment))

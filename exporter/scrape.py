@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter import process
-from exporter.collectors.base import Collector
+from exporter.collectors.base import Collector, Source
 from exporter.deadline import Deadline
 from exporter.exposition import Family, Metric, Rendered, assemble, render
-from exporter.flights import Flight, Outcome, Runway
+from exporter.flights import Crew, Flight, Outcome, Runway
 from exporter.version import VERSION
 
 logger = logging.getLogger(__name__)
@@ -76,8 +76,10 @@ class Scraper:
 
     def __init__(self, collectors: Iterable[Collector], clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
+        self._redis_crew = Crew("redis")
+        self._crews = [self._redis_crew]
         self._runways: Mapping[str, list[Runway]] = {
-            collector.section: [Runway(f"{collector.section}-{name}", part) for name, part in collector.parts.items()]
+            collector.section: [Runway(part, self._crew(source, collector.section)) for source, part in collector.parts]
             for collector in collectors
         }
         self._lock = threading.Lock()
@@ -91,9 +93,8 @@ class Scraper:
 
     def close(self) -> None:
         """End all threads."""
-        for runways in self._runways.values():
-            for runway in runways:
-                runway.close()
+        for crew in self._crews:
+            crew.close()
 
     def statuses(self) -> dict[str, Status]:
         """The state of each section that was ever asked for."""
@@ -119,6 +120,14 @@ class Scraper:
             pieces += [outcome.families for outcome in outcomes]
             self._report(section, self._note(section, outcomes), own)
         return assemble([*pieces, render(own), self._build_info, render(process.families())], openmetrics=openmetrics)
+
+    def _crew(self, source: Source, section: str) -> Crew | None:
+        if source == "redis":
+            return self._redis_crew
+        if source == "probes":
+            return None
+        self._crews.append(Crew(section))
+        return self._crews[-1]
 
     def _outcome(self, runway: Runway, flight: Flight, now: int, deadline: Deadline) -> Outcome:
         outcome = flight.wait(deadline)

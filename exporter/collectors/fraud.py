@@ -84,7 +84,7 @@ _BLOCK_THRESHOLD = "SELECT block_threshold FROM monitoring.model_versions WHERE 
 
 def collector(postgres: PostgresSource, redis: RedisSource, settle: float) -> Collector:
     """The section, reading predictions from PostgreSQL and settings from Redis."""
-    return Collector("fraud", {"postgres": _Predictions(postgres, settle), "redis": _Settings(redis)})
+    return Collector("fraud", (("postgres", _Predictions(postgres, settle)), ("redis", _Settings(redis))))
 
 
 class _Predictions:

@@ -33,7 +33,7 @@ METRICS = (SUCCESS, SLOW, DURATION, BASELINE, TIMESTAMP)
 
 def collector(schedule: Callable[[], Schedule]) -> Collector:
     """The section, reporting the results of the schedule in force."""
-    return Collector("health", {"probes": lambda moment: _report(schedule(), moment)})
+    return Collector("health", (("probes", lambda moment: _report(schedule(), moment)),))
 
 
 def _report(schedule: Schedule, moment: Moment) -> Iterator[Family]:

@@ -99,7 +99,7 @@ _LAUNCH = "SELECT EXISTS (SELECT FROM monitoring.event_launches WHERE starts_at 
 
 def collector(postgres: PostgresSource, redis: RedisSource, settle: float) -> Collector:
     """The section, reading the KPI keys from Redis and transactions and launches from PostgreSQL."""
-    return Collector("kpis", {"redis": _Keys(redis), "postgres": _Transactions(postgres, settle)})
+    return Collector("kpis", (("redis", _Keys(redis)), ("postgres", _Transactions(postgres, settle))))
 
 
 class _Keys:

@@ -76,7 +76,7 @@ _ACTIVE = """
 
 def collector(postgres: PostgresSource, drift: PostgresSource, settle: float) -> Collector:
     """The section, reading labels and drift from PostgreSQL on a connection each."""
-    return Collector("model", {"labels": _Labels(postgres, settle), "drift": Drift(drift, settle)})
+    return Collector("model", (("postgres", _Labels(postgres, settle)), ("postgres", Drift(drift, settle))))
 
 
 class _Labels:

@@ -72,7 +72,7 @@ QUERY = RangeQuery(
 
 def collector(postgres: PostgresSource, settle: float) -> Collector:
     """The section, reading events from PostgreSQL."""
-    return Collector("security", {"postgres": _Events(postgres, settle)})
+    return Collector("security", (("postgres", _Events(postgres, settle)),))
 
 
 class _Events:

@@ -55,7 +55,7 @@ MOST_CLIENTS = 10
 
 def collector(redis: RedisSource, adapter: rate_limits.Adapter) -> Collector:
     """The section, reading everything from Redis; traffic and limits are different parts."""
-    return Collector("traffic", {"traffic": _Traffic(redis), "limits": _Limits(redis, adapter)})
+    return Collector("traffic", (("redis", _Traffic(redis)), ("redis", _Limits(redis, adapter))))
 
 
 class _Traffic:

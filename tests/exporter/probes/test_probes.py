@@ -348,7 +348,7 @@ def test_the_section_shows_the_last_results() -> None:
     section = health.collector(lambda: Fixed(probes, NONE))
     lines = [
         line.removeprefix("ticketing_probe_").rstrip()
-        for family in section.parts["probes"](Moment(0, Deadline(1)))
+        for family in section.parts[0][1](Moment(0, Deadline(1)))
         for line in family.lines
     ]
     assert lines == [
