@@ -103,7 +103,7 @@ class TestFile:
 
 
 @cache
-def test_files() -> list[TestFile]:
+def unit_test_files() -> list[TestFile]:
     """All unit tests."""
     paths = sorted((RULES / "tests").glob("*.yml"))
     return [TestFile(path, yaml.load(path.read_text(encoding="utf-8"), _Loader)) for path in paths]
@@ -111,7 +111,7 @@ def test_files() -> list[TestFile]:
 
 def expectations(alert: str) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """Every test of an alert with each of its entries."""
-    for file in test_files():
+    for file in unit_test_files():
         for test in file.about(alert):
             for entry in test["alert_rule_test"]:
                 yield test, entry

@@ -13,11 +13,11 @@ import yaml
 
 from tests.prometheus.mutants import mutants
 from tests.prometheus.promtool import needed_by, promtool
-from tests.prometheus.ruleset import Rule, TestFile, Yaml, rules, test_files
+from tests.prometheus.ruleset import Rule, TestFile, Yaml, rules, unit_test_files
 
 SHIPPED = rules()
 # The ordinary day is about all rules at once.
-TESTS = [file for file in test_files() if file.path.stem != "ordinary"]
+TESTS = [file for file in unit_test_files() if file.path.stem != "ordinary"]
 # Wilson's bound of whole numbers never is exactly 0.005.
 EQUIVALENT = {("FraudRateLow", "< → <=")}
 # SeriesMissing has a rule of one shape for each section, and by far the longest tests: one section stands for all.

@@ -9,7 +9,17 @@ import pytest
 from exporter import scrape
 from exporter.collectors import METRICS, SECTIONS
 from tests.prometheus.promtool import promtool
-from tests.prometheus.ruleset import METRIC, RULES, RUNBOOKS, Rule, TestFile, alerts, expectations, rules, test_files
+from tests.prometheus.ruleset import (
+    METRIC,
+    RULES,
+    RUNBOOKS,
+    Rule,
+    TestFile,
+    alerts,
+    expectations,
+    rules,
+    unit_test_files,
+)
 
 # What rules and runbooks read of others; all are there in Prometheus 2.42 to 3.x and Alertmanager 0.25 and later.
 FOREIGN = {
@@ -104,7 +114,7 @@ def test_promtool_accepts_the_rules() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("file", test_files(), ids=lambda file: file.path.stem)
+@pytest.mark.parametrize("file", unit_test_files(), ids=lambda file: file.path.stem)
 def test_the_unit_tests_pass(file: TestFile) -> None:
     run = promtool("test", "rules", file.path)
     assert run.returncode == 0, (run.stdout + run.stderr)[-5000:]
