@@ -1,11 +1,11 @@
 # Everything a developer runs. `make demo` and `make test` need nothing installed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo incident test lint bench clean
+.PHONY: help install demo incident incidents-check test lint bench clean
 
 BIN := .venv/bin
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 install: ## Install what is missing: Debian packages and .venv
 	@tools/bootstrap.sh
@@ -15,6 +15,9 @@ demo: install ## The whole pipeline on this machine, without Docker, with 24 h o
 
 incident: install ## Start an incident in the running demo: NAME=admin-attack; STOP=1 ends it; without NAME, a list
 	@$(BIN)/python -m simulator.demo.incident $(NAME) $(if $(STOP),--stop)
+
+incidents-check: install ## Every incident in a demo of its own: exactly the expected notifications (most of an hour)
+	@$(BIN)/python -m pytest -m incidents --log-cli-level=info tests/demo
 
 test: lint ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
 	@$(BIN)/python -m pytest -n 2

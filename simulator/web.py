@@ -38,7 +38,7 @@ class HttpError(Exception):
 class Web:
     """WSGI application of all services.
 
-    ``GET /health``, ``POST /api/v1/ml/predict/fraud`` (backend), ``GET /ml/health``, ``POST /rpc`` (JSON-RPC
+    ``GET /health``, ``POST /api/v1/ml/predict/fraud`` (the backend), ``GET /ml/health``, ``POST /rpc`` (JSON-RPC
     2.0), ``GET /siem/health``, ``GET|POST /siem/events``, ``GET /control/episodes``,
     ``POST|DELETE /control/episodes/{name}``, ``GET /`` (status).
     """
@@ -54,7 +54,7 @@ class Web:
         self._routes: dict[tuple[str, str], tuple[str | None, Callable[[Environ], Any]]] = {
             ("GET", "/"): (None, self._status),
             ("GET", "/health"): ("backend", lambda _: {"status": "ok"}),
-            ("POST", "/api/v1/ml/predict/fraud"): ("backend", self._predict),
+            ("POST", "/api/v1/ml/predict/fraud"): ("prediction", self._predict),
             ("GET", "/ml/health"): ("ml", lambda _: {"status": "ok", "model": "xgboost"}),
             ("POST", "/rpc"): ("rpc", self._rpc),
             ("GET", "/siem/health"): ("siem", lambda _: {"status": "ok"}),
@@ -91,7 +91,7 @@ class Web:
     def _behave(self, service: str) -> None:
         """Answer as slowly as the service does now, or not at all."""
         conditions = self._world.conditions(self._clock.now())
-        if service in conditions.down:
+        if conditions.is_down(service):
             raise HttpError("503 Service Unavailable", f"{service} is down")
         with self._rng_lock:
             seconds = conditions.latency_seconds(service, self._rng)

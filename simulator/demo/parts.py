@@ -129,6 +129,11 @@ class Parts:
         """The exporter's configuration file."""
         return self.directory / "exporter.yml"
 
+    @property
+    def rules(self) -> Path:
+        """Directory of the demo's alert rules."""
+        return self.directory / "rules"
+
 
 def plan(directory: Path, preset: str | None, hours: float) -> Parts:
     """Give every program a free port and a directory; starts nothing.

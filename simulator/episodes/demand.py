@@ -5,8 +5,11 @@ import numpy as np
 from simulator import transactions
 from simulator.demand import Launch
 from simulator.episodes.kind import Episode, Kind
-from simulator.instants import HOUR, MINUTE
+from simulator.instants import HOUR, MINUTE, SECOND
 from simulator.transactions import Rows
+
+_REFUNDS = 40
+_REFUNDS_TAKE = 10 * SECOND
 
 
 def _quiet_predictions(rows: Rows, _minute: int, episode: Episode, _rng: np.random.Generator) -> Rows:
@@ -33,7 +36,21 @@ def _launch(rows: Rows, minute: int, episode: Episode, rng: np.random.Generator)
     both = np.concatenate([rows, buyers])
     factor = np.where(episode.covers(both["at"]), episode.number("revenue_factor"), 1.0)
     transactions.price(both, both["amount_cents"] / 100 * factor)
-    return both
+    return np.concatenate([both, _refunds(minute, episode, rng)])
+
+
+def _refunds(minute: int, episode: Episode, rng: np.random.Generator) -> Rows:
+    """Give back the buyers of a cancelled event ``refunds_usd`` in all, fees included, at the start of the on-sale."""
+    if episode.starts_at // MINUTE != minute or not episode.number("refunds_usd"):
+        return transactions.empty()
+    first, last = episode.span(minute)
+    rows = transactions.draw(rng, np.sort(rng.integers(first, min(first + _REFUNDS_TAKE, last), _REFUNDS)))
+    transactions.price(rows, np.full(_REFUNDS, episode.number("refunds_usd") / (1 + transactions.FEE) / _REFUNDS))
+    for part in ("amount_cents", "fee_cents"):
+        rows[part] *= -1
+    rows["is_purchase"] = True
+    rows["scored"] = False
+    return rows
 
 
 QUIET_PREDICTIONS = Kind(
@@ -42,12 +59,13 @@ QUIET_PREDICTIONS = Kind(
     transactions=_quiet_predictions,
 )
 LAUNCH = Kind(
-    "An on-sale: demand multiplies, then decays; revenue_factor 0.1 makes it a disappointing one",
+    "An on-sale: demand multiplies, then decays; a low revenue_factor, and refunds of another event, spoil it",
     minutes=90,
     parameters={
         "extra_per_hour": 500.0,
         "strength": 3.0,
         "revenue_factor": 1.0,
+        "refunds_usd": 0.0,
         "title": "Unscheduled on-sale",
     },
     transactions=_launch,
