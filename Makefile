@@ -1,6 +1,6 @@
 # Everything a developer runs. `make demo` and `make test` need nothing installed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo incident incidents-check test lint bench clean
+.PHONY: help install demo incident incidents-check test lint bench bench-alerts clean
 
 BIN := .venv/bin
 
@@ -30,6 +30,9 @@ lint: install ## ruff and mypy --strict
 bench: install ## Measure the exporter beside its peers; rewrites docs/benchmarks.md (about half an hour)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m benchmarks.exporter
+
+bench-alerts: install ## Measure from a condition in the platform to its notification; rewrites its table in docs/benchmarks.md (ten minutes)
+	@$(BIN)/python -m benchmarks.alert_latency
 
 clean: ## Remove everything that the targets above made here; Debian packages stay
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -2,17 +2,16 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 
-import requests
 import yaml
 
 from simulator.demo import incident
 from simulator.demo.configs import write_configs
 from simulator.demo.directory import run_directory
 from simulator.demo.incidents import INCIDENTS
-from simulator.demo.parts import DATABASE, Parts, plan
+from simulator.demo.parts import Parts, plan, running
 from simulator.demo.rules import write_rules
 from tests.alertmanager.chain import hasten, wait_until
 from tests.demo.told import expected, told, wait_for
@@ -29,17 +28,11 @@ LONGEST = 40
 @contextmanager
 def pipeline() -> Iterator[Parts]:
     """The demo's programs, without a past; scraped more often, and with an Alertmanager in a hurry."""
-    with run_directory() as directory, ExitStack() as running:
+    with run_directory() as directory:
         parts = plan(directory, preset=None, hours=0)
         configure(parts)
-        for server in parts.all:
-            running.enter_context(server)
-            if server is parts.postgres:
-                parts.postgres.create_database(DATABASE)
-            if server is parts.exporter:
-                # The first answer takes longest; Prometheus is to meet a healthy exporter.
-                requests.get(f"http://127.0.0.1:{parts.exporter.port}/metrics", timeout=30).raise_for_status()
-        yield parts
+        with running(parts):
+            yield parts
 
 
 def configure(parts: Parts) -> None:
@@ -58,17 +51,17 @@ def configure(parts: Parts) -> None:
 
 def test_who_is_told_when_it_begins_and_when_it_is_over() -> None:
     with pipeline() as parts:
-        running = {"simulator": f"http://127.0.0.1:{parts.simulator.port}", "prometheus": parts.prometheus.url}
+        demo = {"simulator": f"http://127.0.0.1:{parts.simulator.port}", "prometheus": parts.prometheus.url}
         inbox = parts.inbox
         wait_until(lambda: len(parts.prometheus.query("ticketing_exporter_collector_success == 1")) == 6, LONGEST)
         wait_until(lambda: bool(inbox.notifications("heartbeat")), LONGEST)
         assert not told(inbox)
 
-        incident.start(running, ADMIN_ATTACK)
-        incident.start(running, FRAUD_SPIKE)
+        incident.start(demo, ADMIN_ATTACK)
+        incident.start(demo, FRAUD_SPIKE)
         wait_for(inbox, expected(ADMIN_ATTACK, FRAUD_SPIKE, over=False), LONGEST)
-        incident.stop(running, ADMIN_ATTACK)
-        incident.stop(running, FRAUD_SPIKE)
+        incident.stop(demo, ADMIN_ATTACK)
+        incident.stop(demo, FRAUD_SPIKE)
         wait_for(inbox, expected(ADMIN_ATTACK, FRAUD_SPIKE, over=True), LONGEST)
         assert set(told(inbox).values()) == {1}
         responses = [one["raw"]["alerts"] for one in inbox.notifications("responder")]
