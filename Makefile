@@ -1,6 +1,6 @@
 # Everything a developer runs. `make demo` and `make test` need nothing installed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo incident incidents-check test lint bench bench-alerts clean
+.PHONY: help install demo incident test test-slow lint bench bench-alerts clean
 
 BIN := .venv/bin
 
@@ -16,8 +16,8 @@ demo: install ## The whole pipeline on this machine, without Docker, with 24 h o
 incident: install ## Start an incident in the running demo: NAME=admin-attack; STOP=1 ends it; without NAME, a list
 	@$(BIN)/python -m simulator.demo.incident $(NAME) $(if $(STOP),--stop)
 
-incidents-check: install ## Every incident in a demo of its own: exactly the expected notifications (most of an hour)
-	@$(BIN)/python -m pytest -m incidents --log-cli-level=info tests/demo
+test-slow: install ## What `make test` leaves out: every incident in a demo, and a healthy week (most of an hour)
+	@$(BIN)/python -m pytest -m slow --log-cli-level=info
 
 test: lint ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
 	@$(BIN)/python -m pytest -n 2

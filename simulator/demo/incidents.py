@@ -16,6 +16,7 @@ class Incident:
         episode: of the simulator; None when the exporter is stopped.
         parameters: of the episode, that differ from its defaults.
         ends: whether it is told that it is over, soon after it was stopped. SMS never says so.
+        grows: whether it is told again, in the same incident, because further alerts of the name join the first.
         refunded: part of the revenue of the last hour that is given back, which the episode has to be told in USD.
     """
 
@@ -25,6 +26,7 @@ class Incident:
     episode: str | None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     ends: bool = True
+    grows: bool = False
     refunded: float = 0.0
 
     @property
@@ -63,6 +65,8 @@ INCIDENTS: Mapping[str, Incident] = {
         {"ExporterDown": PAGE | SLACK},
         "a minute and a half",
         None,
+        # The job that is scraped once a minute comes last.
+        grows=True,
     ),
     "fraud-spike": Incident(
         "fraud from everywhere, seven times the usual sales",
