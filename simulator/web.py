@@ -9,12 +9,12 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from cheroot.wsgi import Server
 
 from simulator import transactions
 from simulator.clock import Clock
 from simulator.control import Control, ControlError
 from simulator.instants import SECOND, moment
+from simulator.serving import LoggingServer
 from simulator.world import World
 
 _LOG = logging.getLogger(__name__)
@@ -147,15 +147,9 @@ class Web:
         return {"accepted": len(events)}
 
 
-class _LoggingServer(Server):
-    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        """Log what cheroot would print."""
-        _LOG.log(level, "%s", msg.strip(), exc_info=traceback)
-
-
-def serve(application: Web, host: str, port: int) -> Server:
+def serve(application: Web, host: str, port: int) -> LoggingServer:
     """Return a bound server with many threads; ``server.serve()`` answers until ``server.stop()``."""
-    server = _LoggingServer((host, port), application, numthreads=32, request_queue_size=128, shutdown_timeout=0)
+    server = LoggingServer((host, port), application, numthreads=32, request_queue_size=128, shutdown_timeout=0)
     server.nodelay = True
     server.timeout = 30
     server.prepare()

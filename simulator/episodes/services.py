@@ -22,7 +22,10 @@ def _slow_rpc(conditions: Conditions, episode: Episode) -> None:
 
 
 def _service_down(conditions: Conditions, episode: Episode) -> None:
-    conditions.down.add(episode.text("service"))
+    service = episode.text("service")
+    if service not in NORMAL_P95_MS:
+        raise ValueError(f"no service {service}; there are {', '.join(NORMAL_P95_MS)}")
+    conditions.down.add(service)
 
 
 SLOW_API = Kind(

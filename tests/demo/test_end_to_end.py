@@ -21,7 +21,7 @@ ADMIN_ATTACK, EXPORTER_DOWN = INCIDENTS["admin-attack"], INCIDENTS["exporter-dow
 FRAUD_SPIKE = replace(INCIDENTS["fraud-spike"], parameters={"extra_per_hour": 90_000})
 
 #: Of the hastened alerts, in seconds.
-WAIT, WINDOW = 5, 8
+WAIT, WINDOW = 4, 6
 LONGEST = 40
 
 

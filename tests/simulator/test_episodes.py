@@ -149,6 +149,10 @@ def test_control_starts_lists_and_stops() -> None:
         ("slow_rpc", {"minutes": -1}),
         ("service_down", {"service": 5}),
         ("slow_rpc", {"factor": float("nan")}),
+        ("service_down", {"service": "no-such"}),
+        ("admin_attack", {"repeat_minutes": 0}),
+        ("traffic_flood", {"loud_clients": 0}),
+        ("bot_swarm", {"network": "10.0.0"}),
     ],
 )
 def test_control_refuses_what_it_does_not_know(name: str, overrides: dict[str, object]) -> None:
