@@ -27,7 +27,7 @@ LONGEST = 40
 
 @contextmanager
 def pipeline() -> Iterator[Parts]:
-    """The demo's programs, without a past; scraped more often, and with an Alertmanager in a hurry."""
+    """The demo's programs, without a past; scraped and evaluated more often, and with an Alertmanager in a hurry."""
     with run_directory() as directory:
         parts = plan(directory, preset=None, hours=0)
         configure(parts)
@@ -39,6 +39,8 @@ def configure(parts: Parts) -> None:
     write_configs(parts)
     alerts = {alert for one in (ADMIN_ATTACK, FRAUD_SPIKE, EXPORTER_DOWN) for alert in one.tells}
     write_rules(parts.rules, alerts, WAIT, WINDOW)
+    for file in parts.rules.iterdir():
+        file.write_text(file.read_text().replace("interval: 5s", "interval: 1s"))
     prometheus, alertmanager = parts.prometheus.config, parts.alertmanager.config
     scraping = yaml.safe_load(prometheus.read_text())
     for job in scraping["scrape_configs"]:
@@ -54,7 +56,6 @@ def test_who_is_told_when_it_begins_and_when_it_is_over() -> None:
         demo = {"simulator": f"http://127.0.0.1:{parts.simulator.port}", "prometheus": parts.prometheus.url}
         inbox = parts.inbox
         wait_until(lambda: len(parts.prometheus.query("ticketing_exporter_collector_success == 1")) == 6, LONGEST)
-        wait_until(lambda: bool(inbox.notifications("heartbeat")), LONGEST)
         assert not told(inbox)
 
         incident.start(demo, ADMIN_ATTACK)
