@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Callable
 
-from tests.gateway.edge import BALANCER, ELSEWHERE_INSIDE, HOST, HTML, INSIDE, OUTSIDE, Edge
+from tests.gateway.edge import BALANCER, GUESSER, HOST, HTML, INSIDE, OUTSIDE, READER, Edge
 from tests.gateway.standins import StandIn
 
 Attack = Callable[[Edge], None]
@@ -260,7 +260,7 @@ def by_guessing_codes(edge: Edge) -> None:
     """Beside Keycloak's lock of the account, an address is slowed down."""
     place = "/auth/realms/nft/login-actions/authenticate"
     body = b"otp=123456"
-    answers = [edge.ask(place, method="POST", source=ELSEWHERE_INSIDE, body=body).status for _ in range(60)]
+    answers = [edge.ask(place, method="POST", source=GUESSER, body=body).status for _ in range(60)]
     assert answers.count(429) >= 20, answers
     assert len(edge.keycloak.seen) == answers.count(200)
 
@@ -279,7 +279,7 @@ def by_framing_or_caching(edge: Edge) -> None:
 
 
 def by_reading_codes_in_the_log(edge: Edge) -> None:
-    edge.ask("/oauth2/callback?code=very-secret&state=s", headers={"Cookie": "a=very-secret"})
+    edge.ask("/oauth2/callback?code=very-secret&state=s", source=READER, headers={"Cookie": "a=very-secret"})
     assert edge.gate.seen
     log = edge.nginx.log.read_text()
     assert "/oauth2/callback" in log

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import trustme
 
-from gateway.render import nginx_program, render
+from gateway.render import render
 from gateway.settings import Settings
 from simulator.local.ports import free_port
 from simulator.local.server import Server
@@ -23,7 +23,9 @@ from tests.gateway import standins
 from tests.gateway.standins import COOKIE, StandIn
 
 HOST = "monitoring.nft-ticketing.com"
-INSIDE, ELSEWHERE_INSIDE, OUTSIDE = "127.10.0.1", "127.10.9.9", "127.30.0.1"
+INSIDE, OUTSIDE = "127.10.0.1", "127.30.0.1"
+#: Also inside, for attacks that meet, or must not meet, the limit of an address.
+GUESSER, READER = "127.10.9.9", "127.10.9.10"
 #: As in a company network, the load balancer is inside itself.
 BALANCER = "127.10.20.5"
 ALLOWED, BALANCERS = "127.10.0.0/16", "127.10.20.0/24"
@@ -99,7 +101,7 @@ class Edge:
         """
         lines = [(name, value) for name, value in (headers.items() if isinstance(headers, Mapping) else headers)]
         peer = source
-        if self.balanced and source in (INSIDE, ELSEWHERE_INSIDE, OUTSIDE):
+        if self.balanced:
             forged = ", ".join(value for name, value in lines if name.lower() == "x-forwarded-for")
             lines = [line for line in lines if line[0].lower() != "x-forwarded-for"]
             lines.append(("X-Forwarded-For", f"{forged}, {source}" if forged else source))
