@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 from configparser import ConfigParser, Error
+from io import StringIO
+from pathlib import Path
 
 #: Section, key, and the value that it must have.
 REQUIRED: tuple[tuple[str, str, str], ...] = (
@@ -40,9 +42,24 @@ SECRETS = (("auth.generic_oauth", "client_secret"), ("security", "secret_key"))
 
 def parse(text: str) -> ConfigParser:
     """Read grafana.ini without any interpolation of Python's."""
-    parser = ConfigParser(interpolation=None, strict=True)
+    parser = ConfigParser(interpolation=None, strict=True, delimiters=("=",))
     parser.read_string(text)
     return parser
+
+
+def merged(base: Path, text: str) -> str:
+    """One grafana.ini of a file and what overrides it; Grafana reads a single file, and no empty variable.
+
+    Args:
+        base: left out when it is not there.
+        text: settings that win.
+    """
+    parser = ConfigParser(interpolation=None, strict=True, delimiters=("=",))
+    parser.read(base, encoding="utf-8")
+    parser.read_string(text)
+    result = StringIO()
+    parser.write(result)
+    return result.getvalue()
 
 
 def role_expression(text: str) -> str:

@@ -8,30 +8,34 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from gateway.grafana import merged
 from gateway.grafana import weaknesses as grafana_weaknesses
 from gateway.realm import weaknesses as realm_weaknesses
 
 TEMPLATES = Path(__file__).parent / "templates"
-PAGES = Path(__file__).parent / "pages"
+#: Grafana's settings that are the same everywhere; those of the template win.
+GRAFANA_BASE = Path(__file__).parents[1] / "grafana" / "grafana.ini"
 
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 
 
 def render(placeholders: Mapping[str, str], target: Path) -> None:
-    """Write every template, with its placeholders filled, and the static pages to a directory.
+    """Write every template, with its placeholders filled, to a directory.
 
     Raises:
         KeyError: A template has a placeholder without a value.
     """
-    target.mkdir(parents=True, exist_ok=True)
-    # oauth2-proxy.cfg holds the password of its Redis: the directory is closed, the files are open to the users of
-    # the containers that they are mounted into.
-    target.chmod(0o700)
-    for template in sorted(TEMPLATES.iterdir()):
+    # oauth2-proxy.cfg holds the password of its Redis: the directory is closed, what is in it is open to the users of
+    # the containers that it is mounted into.
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for template in sorted(file for file in TEMPLATES.rglob("*") if file.is_file()):
         text = _PLACEHOLDER.sub(lambda match: placeholders[match[1]], template.read_text(encoding="utf-8"))
-        (target / template.name).write_text(text, encoding="utf-8")
-        (target / template.name).chmod(0o444 | 0o200)
-    shutil.copytree(PAGES, target / "pages", dirs_exist_ok=True)
+        if template.name == "grafana.ini":
+            text = merged(GRAFANA_BASE, text)
+        written = target / template.relative_to(TEMPLATES)
+        written.parent.mkdir(mode=0o755, exist_ok=True)
+        written.write_text(text, encoding="utf-8")
+        written.chmod(0o644)
 
 
 def weaknesses(directory: Path) -> Iterator[str]:
@@ -50,7 +54,7 @@ def nginx_program() -> str | None:
 def _nginx_complaints(directory: Path) -> Iterator[str]:
     """What `nginx -t` refuses, with a certificate and paths of its own."""
     with tempfile.TemporaryDirectory() as own:
-        shutil.copytree(directory, own, dirs_exist_ok=True)
+        shutil.copytree(directory / "nginx", own, dirs_exist_ok=True)
         config = Path(own) / "nginx.conf"
         text = re.sub(r"(?m)^ +ssl_certificate(_key)? .*;\n", "", config.read_text())
         text = re.sub(r"(?m)^( *(?:pid|\w+_temp_path)) \S+/", rf"\1 {own}/", text)
@@ -60,4 +64,4 @@ def _nginx_complaints(directory: Path) -> Iterator[str]:
         for line in result.stderr.splitlines():
             # Without the certificate it says so, and nothing else should be left.
             if "[emerg]" in line and "ssl_certificate" not in line:
-                yield line.partition("[emerg] ")[2].replace(own, "gateway/rendered")
+                yield line.partition("[emerg] ")[2].replace(own, "gateway/rendered/nginx")

@@ -55,7 +55,7 @@ class Nginx(Server):
             "-e",
             "stderr",
             "-c",
-            str(self._rendered / "nginx.conf"),
+            str(self._rendered / "nginx" / "nginx.conf"),
             "-p",
             str(self.directory),
             "-g",
@@ -191,14 +191,14 @@ def edge(
             certificate=str(directory / "tls.pem"),
             certificate_key=str(directory / "tls.pem"),
             run_directory=str(directory),
-            pages=str(directory / "rendered" / "pages"),
+            pages=str(directory / "rendered" / "nginx" / "pages"),
             **{name: part.address for name, part in parts.items()},
         )
         rendered = directory / "rendered"
         if gate_address is not None:
             place = replace(place, gate=gate_address)
         render(replace(place, **settings).placeholders("secret"), rendered)
-        for file in [rendered / "nginx.conf", *rendered.glob("*.inc")]:
+        for file in [rendered / "nginx" / "nginx.conf", *(rendered / "nginx").glob("*.inc")]:
             text = file.read_text()
             file.write_text(weaken(text))
         nginx = stack.enter_context(Nginx(rendered, directory / "nginx", port, health))

@@ -35,6 +35,8 @@ class StandIn:
     answer: Callable[[Seen], Reply]
     seen: list[Seen] = field(default_factory=list)
     address: str = ""
+    #: Closes every connection without an answer, as a server that dies would.
+    hangs_up: bool = False
 
     @contextmanager
     def serving(self) -> Iterator["StandIn"]:
@@ -48,6 +50,9 @@ class StandIn:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 request = Seen(self.command, self.path, headers, self.rfile.read(length))
                 outer.seen.append(request)
+                if outer.hangs_up:
+                    self.close_connection = True
+                    return
                 status, body, more = outer.answer(request)
                 self.send_response(status)
                 for name, value in more:

@@ -50,7 +50,7 @@ def test_every_required_setting_is_held(section: str, key: str, value: str) -> N
     text = rendered("grafana.ini")
     head, section_line, tail = text.partition(f"[{section}]\n")
     assert section_line
-    line = f"{key} = {value}".rstrip()
+    line = f"{key} = {value}"
     assert f"\n{line}\n" in "\n" + tail
     for other in (f"{key} = {'false' if value == 'true' else 'true'}", f"; {line}"):
         weaker = head + section_line + tail.replace(line, other, 1)

@@ -18,11 +18,15 @@ def run(tmp_path: Path, env: str, *, password: str | None = "secret") -> int:
     return main(options)
 
 
+def files() -> list[Path]:
+    return [file for file in TEMPLATES.rglob("*") if file.is_file()]
+
+
 def test_defaults_are_fit_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path, "") == 0
     assert "https://monitoring.nft-ticketing.com/admin/monitoring/, open to 10.0.0.0/8" in capsys.readouterr().out
-    for template in TEMPLATES.iterdir():
-        assert not re.search(r"@[A-Z_]+@", (tmp_path / "out" / template.name).read_text())
+    for template in files():
+        assert not re.search(r"@[A-Z_]+@", (tmp_path / "out" / template.relative_to(TEMPLATES)).read_text())
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
 
 
@@ -31,7 +35,7 @@ def test_variables(tmp_path: Path) -> None:
         "MONITORING_HOST='watch.example.com'\n# comment\nALLOWED_NETWORKS=10.1.0.0/16, fd00::/8 # VPN\nSIGN_IN_RATE=\n"
     )
     assert run(tmp_path, env) == 0
-    config = (tmp_path / "out" / "nginx.conf").read_text()
+    config = (tmp_path / "out" / "nginx" / "nginx.conf").read_text()
     assert "server_name watch.example.com;" in config
     assert "$inside { default 0; 10.1.0.0/16 1; fd00::/8 1; }" in config
     assert "set_real_ip_from" not in config
@@ -40,7 +44,7 @@ def test_variables(tmp_path: Path) -> None:
 
 def test_load_balancer(tmp_path: Path) -> None:
     assert run(tmp_path, "LOAD_BALANCER_NETWORKS=10.20.0.0/24\n") == 0
-    config = (tmp_path / "out" / "nginx.conf").read_text()
+    config = (tmp_path / "out" / "nginx" / "nginx.conf").read_text()
     assert "set_real_ip_from 10.20.0.0/24;" in config
     assert "real_ip_recursive off;" in config
     assert "$trusted_peer { default 0; 10.20.0.0/24 1; }" in config
@@ -79,16 +83,16 @@ def test_secrets_come_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_a_broken_result_is_refused(tmp_path: Path) -> None:
     render(Settings().placeholders("secret"), tmp_path)
     assert list(weaknesses(tmp_path)) == []
-    config = tmp_path / "nginx.conf"
+    config = tmp_path / "nginx" / "nginx.conf"
     config.write_text(config.read_text().replace("server_tokens off;", "server_tokens of;"))
     found = list(weaknesses(tmp_path))
     assert len(found) == 1
     assert found[0].startswith("nginx.conf: ")
-    assert "gateway/rendered/nginx.conf:9" in found[0]
+    assert "gateway/rendered/nginx/nginx.conf:9" in found[0]
 
 
 def test_no_placeholder_is_forgotten() -> None:
-    names = {name for file in TEMPLATES.iterdir() for name in re.findall(r"@([A-Z_]+)@", file.read_text())}
+    names = {name for file in files() for name in re.findall(r"@([A-Z_]+)@", file.read_text())}
     assert names <= Settings().placeholders("secret").keys()
 
 
