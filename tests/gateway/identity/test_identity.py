@@ -117,7 +117,7 @@ def enrol(stack: Stack, browser: Any, name: str, role: str | None) -> str:
     secret = str(page.inner_text("#kc-totp-secret-key"))
     page.fill("#totp", code(secret))
     page.click("[type=submit]")
-    page.wait_for_url(f"{BASE}/admin/monitoring/**")
+    page.wait_for_selector("#totp", state="detached")
     page.context.close()
     return secret
 
