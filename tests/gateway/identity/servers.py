@@ -74,7 +74,7 @@ class Keycloak(Server):
     def add_person(self, name: str, password: str, role: str | None) -> None:
         """Add a person who must enrol an authenticator at the first sign-in."""
         person = {"username": name, "email": f"{name}@example.com", "emailVerified": True, "enabled": True}
-        person |= {"firstName": name, "lastName": name, "requiredActions": ["CONFIGURE_TOTP"]}  # type: ignore[dict-item]
+        person |= {"firstName": name, "lastName": name, "requiredActions": ["CONFIGURE_TOTP"]}
         credentials = [{"type": "password", "value": password, "temporary": False}]
         self.admin("POST", "/users", json={**person, "credentials": credentials})
         if role is not None:
