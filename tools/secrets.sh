@@ -47,6 +47,7 @@ if [ ! -s secrets/tls_certificate ] || [ ! -s secrets/tls_certificate_key ]; the
     rm -f secrets/tls_certificate secrets/tls_certificate_key
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj "/CN=$host" \
         -addext "subjectAltName=DNS:$host" -addext basicConstraints=critical,CA:TRUE \
+        -addext keyUsage=critical,digitalSignature,keyCertSign \
         -keyout secrets/tls_certificate_key -out secrets/tls_certificate 2>/dev/null
     chmod 444 secrets/tls_certificate secrets/tls_certificate_key
     made=$((made + 2))

@@ -80,6 +80,8 @@ class StandIn:
 def gate(request: Seen) -> Reply:
     """What oauth2-proxy answers."""
     parts = urlsplit(request.path)
+    if parts.path == "/ready":
+        return Reply(200)
     if parts.path != "/oauth2/auth":
         return Reply(302, headers=(("Location", "https://idp.example.com/auth"),))
     cookie = SimpleCookie(request.headers.get("cookie", "")).get(COOKIE)
