@@ -108,8 +108,8 @@ def give_code(page: Any, value: str) -> None:
     page.click("[type=submit]")
 
 
-def enrol(stack: Stack, browser: Any, name: str, role: str | None) -> str:
-    """Add a person, sign in for the first time, and return the secret of their authenticator."""
+def enrol(stack: Stack, browser: Any, name: str, role: str | None) -> tuple[Any, str]:
+    """Add a person and enrol an authenticator at the first sign-in; returns the page after it, and the secret."""
     stack.keycloak.add_person(name, PASSWORD, role)
     page = visitor(browser)
     give_password(page, name)
@@ -118,8 +118,8 @@ def enrol(stack: Stack, browser: Any, name: str, role: str | None) -> str:
     page.fill("#totp", code(secret))
     page.click("[type=submit]")
     page.wait_for_selector("#totp", state="detached")
-    page.context.close()
-    return secret
+    page.wait_for_load_state()
+    return page, secret
 
 
 def shown(page: Any) -> str:
@@ -127,7 +127,13 @@ def shown(page: Any) -> str:
 
 
 def test_the_way_in_and_what_is_refused_on_it(stack: Stack, browser: Any) -> None:
-    secret = enrol(stack, browser, "ana", "monitor-admin")
+    # The session in which the authenticator was set up was opened without it. Its page leads out of it.
+    first, secret = enrol(stack, browser, "ana", "monitor-admin")
+    assert "You are signed in, but not entitled" in shown(first)
+    assert not stack.edge.grafana.seen
+    first.click("text=sign out")
+    first.click("#kc-logout")
+    first.wait_for_selector("#username")
     next_period()
 
     # A password alone is not enough, also when one walks away from the form.
@@ -195,7 +201,7 @@ def claims_of_grafana(stack: Stack, page: Any) -> str | None:
 
 
 def test_who_has_no_role_is_refused(stack: Stack, browser: Any) -> None:
-    secret = enrol(stack, browser, "bob", None)
+    _, secret = enrol(stack, browser, "bob", None)
     next_period()
     before = len(stack.edge.grafana.seen)
     page = visitor(browser)
@@ -209,7 +215,7 @@ def test_who_has_no_role_is_refused(stack: Stack, browser: Any) -> None:
 
 
 def test_three_wrong_codes_lock_the_account(stack: Stack, browser: Any) -> None:
-    secret = enrol(stack, browser, "eve", "monitor-viewer")
+    _, secret = enrol(stack, browser, "eve", "monitor-viewer")
     next_period()
     page = visitor(browser)
     give_password(page, "eve")
