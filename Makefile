@@ -1,11 +1,12 @@
 # Everything a developer runs. `make demo` and `make test` need nothing installed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo incident test test-identity lint bench clean secrets gateway stack-demo stack-scale lock
+.PHONY: help install demo incident test test-slow test-identity lint bench bench-alerts clean
+.PHONY: secrets gateway stack-demo stack-scale lock
 
 BIN := .venv/bin
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 install: ## Install what is missing: Debian packages and .venv
 	@tools/bootstrap.sh
@@ -15,6 +16,9 @@ demo: install ## The whole pipeline on this machine, without Docker, with 24 h o
 
 incident: install ## Start an incident in the running demo: NAME=admin-attack; STOP=1 ends it; without NAME, a list
 	@$(BIN)/python -m simulator.demo.incident $(NAME) $(if $(STOP),--stop)
+
+test-slow: install ## What `make test` leaves out: every incident in a demo, and a healthy week (most of an hour)
+	@$(BIN)/python -m pytest -m slow --log-cli-level=info
 
 test: lint ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
 	@$(BIN)/python -m pytest -n 2
@@ -48,6 +52,9 @@ lock: install ## Write the hash-locked requirements of the container images anew
 bench: install ## Measure the exporter beside its peers; rewrites docs/benchmarks.md (about half an hour)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m benchmarks.exporter
+
+bench-alerts: install ## Measure from a condition in the platform to its notification; rewrites its table in docs/benchmarks.md (ten minutes)
+	@$(BIN)/python -m benchmarks.alert_latency
 
 clean: ## Remove everything that the targets above made here; Debian packages stay
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
