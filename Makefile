@@ -18,14 +18,14 @@ incident: install ## Start an incident in the running demo: NAME=admin-attack; S
 	@$(BIN)/python -m simulator.demo.incident $(NAME) $(if $(STOP),--stop)
 
 test-slow: install ## What `make test` leaves out: every incident in a demo, and a healthy week (most of an hour)
-	@$(BIN)/python -m pytest -m slow --log-cli-level=info
+	@$(BIN)/python -m pytest -m slow --ignore=tests/gateway/identity --log-cli-level=info
 
 test: lint ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
 	@$(BIN)/python -m pytest -n 2
 
 test-identity: install ## Sign in with a real Keycloak, oauth2-proxy and browser, which tools/identity.sh fetches (some minutes)
 	@tools/identity.sh
-	@$(BIN)/python -m pytest tests/gateway/identity
+	@$(BIN)/python -m pytest -m slow tests/gateway/identity
 
 lint: install ## ruff and mypy --strict
 	@$(BIN)/ruff check .

@@ -72,6 +72,7 @@ install_packages() {
         for package in "$@"; do
             case $package in
                 python3*) ;;
+                nginx-light) as_root systemctl --quiet disable nginx 2>/dev/null || true ;;
                 *) as_root systemctl --quiet disable "$package" 2>/dev/null || true ;;
             esac
         done

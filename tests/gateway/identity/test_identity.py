@@ -31,9 +31,9 @@ from tests.prometheus.board import SECTIONS, board
 playwright = pytest.importorskip("playwright.sync_api")
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not (CACHE / "keycloak").exists(), reason="tools/identity.sh has not fetched Keycloak"),
     pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed"),
-    pytest.mark.xdist_group("identity"),
 ]
 
 BASE = f"https://{HOST}"
