@@ -109,6 +109,7 @@ def urls(parts: Parts) -> str:
     """Where everything is, one a line."""
     exporter, platform = f"http://127.0.0.1:{parts.exporter.port}", f"http://127.0.0.1:{parts.simulator.port}"
     rows = (
+        (parts.prometheus.board, "the board: all six sections"),
         (f"{parts.prometheus.url}/graph", "Prometheus"),
         (f"{parts.prometheus.url}/alerts", "Prometheus: the state of every alert"),
         (f"{parts.alertmanager.url}/", "Alertmanager"),
