@@ -1,6 +1,6 @@
 # Everything a developer runs. `make demo` and `make test` need nothing installed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo incident test lint bench clean
+.PHONY: help install demo incident dashboards test lint bench clean
 
 BIN := .venv/bin
 
@@ -15,6 +15,9 @@ demo: install ## The whole pipeline on this machine, without Docker, with 24 h o
 
 incident: install ## Start an incident in the running demo: NAME=admin-attack; STOP=1 ends it; without NAME, a list
 	@$(BIN)/python -m simulator.demo.incident $(NAME) $(if $(STOP),--stop)
+
+dashboards: install ## Write the JSON of the Grafana dashboards from their code
+	@$(BIN)/python -m grafana.dashboards
 
 test: lint ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
 	@$(BIN)/python -m pytest -n 2
