@@ -31,10 +31,13 @@ FRESH = (
 # An alert's subject is whichever of these labels it has. The copy of its name becomes its runbook's address.
 FIRING = """
 label_replace(
-  label_join(
-    1000 * ALERTS{alertstate="firing",alertname!="Watchdog",section=~"$section"}
-    * ignoring (alertstate) ALERTS_FOR_STATE,
-    "subject", " ", "account", "feature", "probe", "collector"
+  label_replace(
+    label_join(
+      1000 * ALERTS{alertstate="firing",alertname!="Watchdog",section=~"$section"}
+      * ignoring (alertstate) ALERTS_FOR_STATE,
+      "subject", " ", "account", "feature", "probe", "collector"
+    ),
+    "subject", "$1", "subject", " *(.*?) *"
   ),
   "runbook", "$1", "alertname", "(.*)"
 )

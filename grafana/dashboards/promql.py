@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-
 #: How many alerts fire; unknown, not 0, when no rules are evaluated: Watchdog always fires.
 FIRING_COUNT = 'count(ALERTS{alertstate="firing",alertname!="Watchdog"}) or 0 * max(ALERTS{alertname="Watchdog"})'
 
@@ -67,7 +66,7 @@ def moment(expr: str, label: str) -> str:
     for number, day in enumerate(("Sun", "Mon", "Tues", "Wednes", "Thurs", "Fri", "Satur")):
         joined = f'label_replace({joined}, "day_of_week", "{day}day", "day_of_week", "{number}")'
     for part in ("hour", "minute"):
-        joined = f'label_replace({joined}, "{part}", "0$1", "{part}", "(\\d)")'
+        joined = f'label_replace({joined}, "{part}", "0$1", "{part}", "(\\\\d)")'
     return sentence(joined, "{day_of_week} {hour}:{minute}", label)
 
 

@@ -215,11 +215,11 @@ def _alertmanager() -> Panel:
     return stat(
         302,
         "Alertmanager",
-        "Alerts it holds, silences in force, and how many members its cluster has.",
+        "Alerts it holds, silences in force, and alerts that a silence or another alert suppresses.",
         [
             Promql('max(alertmanager_alerts{state="active"})', "active alerts"),
             Promql('max(alertmanager_silences{state="active"})', "silences"),
-            Promql("min(alertmanager_cluster_members) or vector(1)", "members"),
+            Promql('max(alertmanager_alerts{state="suppressed"})', "suppressed"),
         ],
         unit="locale",
         decimals=0,

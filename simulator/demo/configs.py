@@ -15,7 +15,8 @@ def write_configs(parts: Parts) -> None:
     """Write all files to where the parts expect them."""
     parts.exporter_config.write_text(yaml.safe_dump(exporter_config(parts.simulator.port), sort_keys=False))
     parts.prometheus.config.write_text(yaml.safe_dump(prometheus_config(parts), sort_keys=False))
-    receivers = Receivers(parts.inbox.url, parts.inbox.smtp_port, monitoring_url=parts.inbox.url)
+    monitoring = parts.grafana.url if parts.grafana else parts.inbox.url
+    receivers = Receivers(parts.inbox.url, parts.inbox.smtp_port, monitoring_url=monitoring)
     demo_config(SHIPPED_DIRECTORY, parts.alertmanager.config.parent, receivers)
 
 

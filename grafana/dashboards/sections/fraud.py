@@ -92,8 +92,8 @@ def _scatter() -> Panel:
         201,
         "Fraud score distribution",
         "One point a scored transaction: all that were blocked, sent to review or scored above 0.65 (the newest"
-        " 10,000), and of the approved at most eight in each 360th of the time. The decision is the stored one; the zones are"
-        " the thresholds in force at that time.",
+        " 10,000), and of the approved at most eight in each 360th of the time. The decision is the stored one; the"
+        " zones are the thresholds in force at that time.",
         [
             Sql(APPROVED, time_series=True),
             Sql(RISKY, time_series=True),
