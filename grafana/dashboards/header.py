@@ -140,6 +140,7 @@ def firing() -> Panel:
             time_column("Since"),
             severity_column(),
             column("Alert", mappings=[words(known)], links=[runbook]),
+            column("Section", custom__width=85),
             column("Runbook", mappings=[pages]),
             *hidden("Runbook"),
         ],
