@@ -21,6 +21,7 @@ from grafana.dashboards.looks import (
 from grafana.dashboards.model import Panel, Promql, Sql, link, thresholds
 from grafana.dashboards.panels import columns, stat, table, text
 from grafana.dashboards.promql import FIRING_COUNT, named
+from grafana.dashboards.sections import SECTIONS
 
 # Sections are collected every 5 s or faster, model every minute.
 COLLECTED = "max by (collector) (ticketing_exporter_collector_last_success_timestamp_seconds{collector%s'model'})"
@@ -42,6 +43,8 @@ label_replace(
   "runbook", "$1", "alertname", "(.*)"
 )
 """
+# The copy of its section becomes the number of the panel to look at.
+FIRING = f'label_replace({FIRING}, "panel", "$1", "section", "(.*)")'
 # Watchdog fires as long as rules are evaluated at all, so silence is not taken for health.
 NOTHING_FIRES = named('1000 * max(timestamp(ALERTS{alertname="Watchdog",alertstate="firing"}))', "alertname", "nothing")
 
@@ -120,11 +123,13 @@ def firing() -> Panel:
     """The alerts that fire, in the sections that variable `section` selects."""
     known = {"nothing": ("✅ Nothing is firing", GREEN)}
     runbook = link("Runbook", '${__data.fields["Runbook"].text}', new_tab=True)
+    panel = 'viewPanel=${__data.fields["Panel"].text}'
+    look = link("Look at it", links.dashboard(links.TICKETING, f"{panel}&{links.SAME_TIME}"))
     pages = words({"nothing": links.dashboard(links.TICKETING), **links.runbooks()})
     return table(
         5,
         "What is firing",
-        "Alerts of the chosen sections. The name leads to the runbook.",
+        "Alerts of the chosen sections. The name leads to the runbook, the section to the panel to look at first.",
         [Promql(f"{FIRING} or on () {NOTHING_FIRES}", shape="table")],
         transformations=columns(
             {
@@ -134,15 +139,17 @@ def firing() -> Panel:
                 "subject": "Subject",
                 "section": "Section",
                 "runbook": "Runbook",
+                "panel": "Panel",
             }
         ),
         overrides=[
             time_column("Since"),
             severity_column(),
             column("Alert", mappings=[words(known)], links=[runbook]),
-            column("Section", custom__width=85),
+            column("Section", custom__width=85, links=[look]),
+            column("Panel", mappings=[words({name: str(section.main) for name, section in SECTIONS.items()})]),
             column("Runbook", mappings=[pages]),
-            *hidden("Runbook"),
+            *hidden("Runbook", "Panel"),
         ],
         sort=[("Since", True)],
     )

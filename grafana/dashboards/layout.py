@@ -37,11 +37,13 @@ class Section:
         number: its heading's panel ID; those of its panels follow it.
         title: of the heading.
         lines: see `line` and `Column`.
+        main: ID of the panel that an alert of the section leads to.
     """
 
     number: int
     title: str
     lines: Sequence[Line]
+    main: int | None = None
 
 
 def line(height: int, *cells: tuple[int, Panel]) -> Line:

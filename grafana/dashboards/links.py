@@ -26,11 +26,6 @@ def dashboard(uid: str, query: str = "") -> str:
     return f"{BASE}/d/{uid}/{uid}" + (f"?{query}" if query else "")
 
 
-def panel(number: int) -> str:
-    """The address of one panel of the main dashboard, in full size."""
-    return dashboard(TICKETING, f"viewPanel={number}&{SAME_TIME}")
-
-
 def investigate(variable: str, value: str) -> str:
     """The address of what is known of a transaction, a wallet or a client."""
     return dashboard(INVESTIGATE, f"var-{variable}={value}&{SAME_TIME}")

@@ -24,7 +24,7 @@ def check_dashboard(address: str) -> None:
     variables = {variable["name"]: variable for variable in dashboard(uid)["templating"]["list"]}
     for name, value in parse_qsl(parts.query.replace("${__url_time_range}", "")):
         if name == "viewPanel":
-            assert int(value) in {panel["id"] for panel in panels(uid)}
+            assert value == '${__data.fields["Panel"].text}', "else look whether the panel is there"
         else:
             variable = variables[name.removeprefix("var-")]
             if variable["type"] == "custom" and "$labels" not in value:
@@ -65,6 +65,18 @@ def test_every_alert_leads_to_its_runbook_from_the_list_of_what_fires() -> None:
     shown = override["properties"][0]["value"][0]["options"]
     for rule in ALERTS:
         assert shown[rule.name]["text"] == rule.content["annotations"]["runbook_url"]
+
+
+def test_every_section_has_a_panel_to_look_at_first() -> None:
+    (firing,) = (panel for panel in panels("ticketing") if panel["title"] == "What is firing")
+    (override,) = (
+        each
+        for each in firing["fieldConfig"]["overrides"]
+        if each["matcher"]["options"] == "Panel" and each["properties"][0]["id"] == "mappings"
+    )
+    shown = override["properties"][0]["value"][0]["options"]
+    assert {rule.content["labels"]["section"] for rule in ALERTS} - {"{{ $labels.collector }}"} <= shown.keys()
+    assert {int(each["text"]) for each in shown.values()} <= {panel["id"] for panel in panels("ticketing")}
 
 
 def test_each_severity_has_its_pill() -> None:

@@ -244,4 +244,5 @@ SECTION = Section(
         [Column(19, [(11, _scatter())]), Column(5, [(4, _share()), (4, _in_force()), (3, _model())])],
         line(9, (18, _feed()), (6, _spread())),
     ],
+    main=201,
 )

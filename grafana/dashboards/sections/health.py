@@ -156,4 +156,5 @@ SECTION = Section(
     500,
     "🩺 System Health",
     [[Column(14, [(10, _services())]), Column(10, [(5, _resources()), (5, _warnings())])]],
+    main=501,
 )

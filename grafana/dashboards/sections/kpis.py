@@ -191,4 +191,5 @@ SECTION = Section(
         line(4, *((6, _value(card)) for card in CARDS)),
         line(2, *((6, _below(card)) for card in CARDS)),
     ],
+    main=110,
 )

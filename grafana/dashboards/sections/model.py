@@ -229,4 +229,5 @@ SECTION = Section(
             Column(14, [(8, _drift()), (12, _features())]),
         ],
     ],
+    main=404,
 )

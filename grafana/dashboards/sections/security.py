@@ -114,4 +114,5 @@ SECTION = Section(
         line(2, (24, _filter())),
         [Column(18, [(10, _feed())]), Column(6, [(5, _counts()), (5, _sign_ins())])],
     ],
+    main=602,
 )

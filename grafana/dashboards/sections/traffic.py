@@ -126,4 +126,5 @@ SECTION = Section(
         [Column(15, [(9, _requests())]), Column(9, [(7, _top()), (2, _limited())])],
         line(8, (24, _status())),
     ],
+    main=304,
 )
