@@ -62,7 +62,7 @@ def header() -> Sequence[Line]:
     """The lines above the first section."""
     return [
         line(3, (11, _title()), (4, _alerts()), (5, _updated()), (4, _live())),
-        line(6, (11, firing()), (13, done())),
+        line(7, (12, firing()), (12, done())),
     ]
 
 
@@ -144,9 +144,9 @@ def firing() -> Panel:
         ),
         overrides=[
             time_column("Since"),
-            severity_column(),
-            column("Alert", mappings=[words(known)], links=[runbook]),
-            column("Section", custom__width=85, links=[look]),
+            severity_column(width=115),
+            column("Alert", custom__width=195, mappings=[words(known)], links=[runbook]),
+            column("Section", custom__width=75, links=[look]),
             column("Panel", mappings=[words({name: str(section.main) for name, section in SECTIONS.items()})]),
             column("Runbook", mappings=[pages]),
             *hidden("Runbook", "Panel"),

@@ -105,14 +105,17 @@ def _transaction() -> Panel:
         [Sql(TRANSACTION)],
         overrides=[
             *_overrides(),
-            column("Verdict", mappings=[verdicts], custom__width=100, custom__cellOptions=COLOUR_TEXT),
+            column("Verdict", mappings=[verdicts], custom__width=90, custom__cellOptions=COLOUR_TEXT),
+            column("Model", custom__width=90),
+            column("Wallet", custom__width=120),
+            column("Client", custom__width=120),
         ],
     )
 
 
 def _features() -> Panel:
     return table(
-        102, "Its features", "What the model saw.", [Sql(FEATURES)], overrides=[column("Value", custom__width=120)]
+        102, "Its features", "What the model saw.", [Sql(FEATURES)], overrides=[column("Value", custom__width=80)]
     )
 
 
@@ -169,7 +172,7 @@ DASHBOARD = Dashboard(
     stack(
         [line(2, (24, _how()))],
         [
-            Section(100, "Transaction ${transaction}", [line(6, (17, _transaction()), (7, _features()))]),
+            Section(100, "Transaction ${transaction}", [line(7, (18, _transaction()), (6, _features()))]),
             Section(
                 200,
                 "Wallet ${wallet}",
@@ -182,7 +185,7 @@ DASHBOARD = Dashboard(
                     line(
                         8, (24, _of(301, "Its transactions", "The newest 200 from the address.", "source_ip", "client"))
                     ),
-                    line(8, (12, _requests()), (12, _events())),
+                    line(9, (10, _requests()), (14, _events())),
                 ],
             ),
         ],

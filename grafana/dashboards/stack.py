@@ -92,10 +92,10 @@ def _collectors() -> Panel:
             join_on="collector",
         ),
         overrides=[
-            column("State", mappings=[OK], custom__width=90, custom__cellOptions=COLOUR_TEXT),
-            column("Took", unit="s", decimals=0, custom__width=80),
-            time_column("Last success", 110),
-            column("Age", unit="s", decimals=0, custom__width=60),
+            column("State", mappings=[OK], custom__width=85, custom__cellOptions=COLOUR_TEXT),
+            column("Took", unit="s", decimals=0, custom__width=75),
+            time_column("Last success", 105),
+            column("Age", unit="s", decimals=0, custom__width=75),
         ],
         sort=[("Section", False)],
     )
@@ -279,8 +279,8 @@ DASHBOARD = Dashboard(
     stack(
         _head(),
         [
-            Section(100, "Exporter", [line(8, (9, _collectors()), (8, _durations()), (7, _exporter_use()))]),
-            Section(200, "Prometheus", [line(9, (9, _targets()), (8, _rules()), (7, _storage()))]),
+            Section(100, "Exporter", [line(9, (9, _collectors()), (8, _durations()), (7, _exporter_use()))]),
+            Section(200, "Prometheus", [line(10, (9, _targets()), (8, _rules()), (7, _storage()))]),
             Section(
                 300,
                 "Alertmanager and responder",

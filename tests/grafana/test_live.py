@@ -186,6 +186,11 @@ def test_feed_of_all(live: Live) -> None:
     assert [row["Time"] for row in rows] == sorted((row["Time"] for row in rows), reverse=True)
 
 
+def test_events_by_severity(live: Live) -> None:
+    # Before another test adds some.
+    assert [value(live, 603, ref) for ref in "AB"] == [0, 1]
+
+
 def test_one_transaction_and_its_wallet(live: Live) -> None:
     chosen = {"transaction": ["txn_a7f3c81e5b204d96"], "wallet": ["0x742d35Cc6634C0532925a3b844Bc454e4438f44e"]}
     (row,) = live.sql(asked(101, uid="ticketing-investigate"), chosen)

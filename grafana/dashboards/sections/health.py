@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana.dashboards.layout import Column, Section
+from grafana.dashboards.layout import Section, line
 from grafana.dashboards.links import runbook
 from grafana.dashboards.looks import (
     BY_THRESHOLD,
@@ -59,7 +59,7 @@ def _services() -> Panel:
         [
             Promql(state, shape="table"),
             Promql("ticketing:probe_success:avg30d", shape="table"),
-            Promql(TOOK, shape="table"),
+            Promql(f"{TOOK} and on (probe) {SUCCESS} == 1", shape="table"),
             Promql(BASELINE, shape="table"),
             Promql(f"1000 * {CHECKED}", shape="table"),
             Promql(f"time() - {CHECKED}", shape="table"),
@@ -140,7 +140,7 @@ def _warnings() -> Panel:
             column("Action", custom__cellOptions=WRAPPED, mappings=[actions]),
         ],
         header=False,
-        sort=[("Message", False)],
+        sort=[("Message", True)],
     )
 
 
@@ -155,6 +155,9 @@ def _with_name(expr: str) -> str:
 SECTION = Section(
     500,
     "🩺 System Health",
-    [[Column(14, [(10, _services())]), Column(10, [(5, _resources()), (5, _warnings())])]],
+    [
+        line(9, (15, _services()), (9, _resources())),
+        line(5, (24, _warnings())),
+    ],
     main=501,
 )
