@@ -157,7 +157,7 @@ SECTION = Section(
     "🩺 System Health",
     [
         line(9, (15, _services()), (9, _resources())),
-        line(5, (24, _warnings())),
+        line(4, (24, _warnings())),
     ],
     main=501,
 )
