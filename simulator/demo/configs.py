@@ -38,7 +38,7 @@ def exporter_config(platform_port: int) -> dict[str, Any]:
             "ml_inference": http("/ml/health", "30ms"),
             "smart_contract_rpc": {**http("/rpc", "200ms"), "kind": "json-rpc"},
             "siem_collector": http("/siem/health", "15ms"),
-        }
+        },
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg2
@@ -38,8 +39,8 @@ SEARCHES = [query for query in SQL if query.uid == "ticketing-investigate" and q
 CHOSEN = {"transaction": ["t5"], "wallet": ["0x742d35cc"], "client": ["203.0.113.1"]}
 
 
-@pytest.fixture(scope="module")
-def large(postgres: Postgres) -> Iterator[ContractDatabase]:
+@contextmanager
+def filled_database(postgres: Postgres) -> Iterator[ContractDatabase]:
     database = small_database(postgres, "large", f"{TODAY} - 3", TODAY)  # an empty partition is read whole
     postgres.execute(FILL, database.name)
     postgres.execute("VACUUM (ANALYZE)", database.name)
@@ -47,9 +48,21 @@ def large(postgres: Postgres) -> Iterator[ContractDatabase]:
     postgres.drop_database(database.name)
 
 
-# Whoever searches a wallet or a client reads the chosen time, once; a wall must not, every five seconds.
-@pytest.mark.parametrize("query", [query for query in SQL if query not in SEARCHES], ids=str)
-def test_no_large_table_is_read_whole(large: ContractDatabase, query: Asked) -> None:
+# One test, so that pytest-xdist fills the database once and not in each of its workers.
+def test_plans(postgres: Postgres, subtests: pytest.Subtests) -> None:
+    with filled_database(postgres) as large:
+        # Whoever searches a wallet or a client reads the chosen time, once; a wall must not, every five seconds.
+        for query in SQL:
+            if query not in SEARCHES:
+                with subtests.test("no large table is read whole", query=str(query)):
+                    check_no_large_table_is_read_whole(large, query)
+        with subtests.test("partial index"):
+            check_the_scatter_and_the_feed_use_the_partial_index(large)
+        with subtests.test("sample"):
+            check_two_days_of_points_is_a_sample(large)
+
+
+def check_no_large_table_is_read_whole(large: ContractDatabase, query: Asked) -> None:
     text = filled(query, datetime.now(UTC), CHOSEN)
     nodes = plan(large, (text, ()))
     assert whole_reads(nodes, BIG) == [], text
@@ -61,7 +74,7 @@ def test_answers_are_bounded(query: Asked) -> None:
     assert not re.search(r"SELECT \*|now\(\)", query.text), "a chosen time in the past would not be shown"
 
 
-def test_the_scatter_and_the_feed_use_the_partial_index(large: ContractDatabase) -> None:
+def check_the_scatter_and_the_feed_use_the_partial_index(large: ContractDatabase) -> None:
     for number, ref in ((201, "B"), (205, "A")):
         (query,) = (each for each in SQL if (each.uid, each.number, each.ref) == ("ticketing", number, ref))
         nodes = plan(large, (filled(query, datetime.now(UTC)), ()))
@@ -72,7 +85,7 @@ def test_the_scatter_and_the_feed_use_the_partial_index(large: ContractDatabase)
         assert not [node for node in nodes if "Filter" in node]
 
 
-def test_two_days_of_points_is_a_sample(large: ContractDatabase) -> None:
+def check_two_days_of_points_is_a_sample(large: ContractDatabase) -> None:
     (query,) = (each for each in SQL if (each.uid, each.number, each.ref) == ("ticketing", 201, "A"))
     end = datetime.now(UTC)
     text = filled(query, end)
