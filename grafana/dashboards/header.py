@@ -25,26 +25,22 @@ from grafana.dashboards.sections import SECTIONS
 
 # Sections are collected every 5 s or faster, model every minute.
 COLLECTED = "max by (collector) (ticketing_exporter_collector_last_success_timestamp_seconds{collector%s'model'})"
-FRESH = (
-    f"count((time() - {COLLECTED % '!='}) < 30 or (time() - {COLLECTED % '='}) < 180) or vector(0)"
-)  # fmt: skip
+FRESH = f"count((time() - {COLLECTED % '!='}) < 30 or (time() - {COLLECTED % '='}) < 180) or vector(0)"
 
-# An alert's subject is whichever of these labels it has. The copy of its name becomes its runbook's address.
+# An alert's subject is whichever of these labels it has.
 FIRING = """
 label_replace(
-  label_replace(
-    label_join(
-      1000 * ALERTS{alertstate="firing",alertname!="Watchdog",section=~"$section"}
-      * ignoring (alertstate) ALERTS_FOR_STATE,
-      "subject", " ", "account", "feature", "probe", "collector"
-    ),
-    "subject", "$1", "subject", " *(.*?) *"
+  label_join(
+    1000 * ALERTS{alertstate="firing",alertname!="Watchdog",section=~"$section"}
+    * ignoring (alertstate) ALERTS_FOR_STATE,
+    "subject", " ", "account", "feature", "probe", "collector"
   ),
-  "runbook", "$1", "alertname", "(.*)"
+  "subject", "$1", "subject", " *(.*?) *"
 )
 """
-# The copy of its section becomes the number of the panel to look at.
-FIRING = f'label_replace({FIRING}, "panel", "$1", "section", "(.*)")'
+# Copies of two labels that value mappings turn into the runbook's address and the number of the panel to look at.
+for copy, label in (("runbook", "alertname"), ("panel", "section")):
+    FIRING = f'label_replace({FIRING}, "{copy}", "$1", "{label}", "(.*)")'
 # Watchdog fires as long as rules are evaluated at all, so silence is not taken for health.
 NOTHING_FIRES = named('1000 * max(timestamp(ALERTS{alertname="Watchdog",alertstate="firing"}))', "alertname", "nothing")
 
@@ -62,7 +58,7 @@ def header() -> Sequence[Line]:
     """The lines above the first section."""
     return [
         line(3, (11, _title()), (4, _alerts()), (5, _updated()), (4, _live())),
-        line(7, (12, firing()), (12, done())),
+        line(7, (12, _firing()), (12, _done())),
     ]
 
 
@@ -119,8 +115,7 @@ def _live() -> Panel:
     )
 
 
-def firing() -> Panel:
-    """The alerts that fire, in the sections that variable `section` selects."""
+def _firing() -> Panel:
     known = {"nothing": ("✅ Nothing is firing", GREEN)}
     runbook = link("Runbook", '${__data.fields["Runbook"].text}', new_tab=True)
     panel = 'viewPanel=${__data.fields["Panel"].text}'
@@ -155,8 +150,7 @@ def firing() -> Panel:
     )
 
 
-def done() -> Panel:
-    """What the responder did, by the events it recorded."""
+def _done() -> Panel:
     return table(
         6,
         "What was done",

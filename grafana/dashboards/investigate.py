@@ -14,6 +14,7 @@ from grafana.dashboards.looks import (
     DECISIONS,
     GREEN,
     RED,
+    SCORE_CELL,
     WRAPPED,
     YELLOW,
     column,
@@ -68,7 +69,7 @@ LIMIT 200
 def _score() -> Json:
     return column(
         "Score", unit="none", decimals=2, min=0, max=1, color=BY_THRESHOLD, custom__width=150,
-        custom__cellOptions={"type": "gauge", "mode": "gradient", "valueDisplayMode": "color"},
+        custom__cellOptions=SCORE_CELL,
         thresholds=thresholds(GREEN, (0.6, YELLOW), (0.8, RED)),
     )  # fmt: skip
 

@@ -73,6 +73,7 @@ def _override(matcher: str, options: str, properties: Mapping[str, Any]) -> Json
 COLOUR_TEXT = {"type": "color-text"}
 COLOUR_CELL = {"type": "color-background", "mode": "basic"}
 WRAPPED = {"type": "auto", "wrapText": True}
+SCORE_CELL = {"type": "gauge", "mode": "gradient", "valueDisplayMode": "color"}
 BAR_CELL = {"type": "gauge", "mode": "lcd", "valueDisplayMode": "color"}
 
 

@@ -12,6 +12,7 @@ from grafana.dashboards.looks import (
     GREY,
     ORANGE,
     RED,
+    SCORE_CELL,
     YELLOW,
     column,
     fixed,
@@ -27,7 +28,7 @@ from grafana.dashboards.panels import heatmap, stat, table, time_series
 RISKY = """
 SELECT timestamp AS "time",
        CASE WHEN decision = 'BLOCKED' THEN fraud_score END AS "Blocked",
-       CASE WHEN decision NOT IN ('BLOCKED', 'APPROVED') THEN fraud_score END AS "Review",
+       CASE WHEN coalesce(decision, '') NOT IN ('BLOCKED', 'APPROVED') THEN fraud_score END AS "Review",
        CASE WHEN decision = 'APPROVED' THEN fraud_score END AS "Approved above 0.65"
 FROM (
     SELECT timestamp, fraud_score, decision
@@ -116,7 +117,7 @@ def _scatter() -> Panel:
         },
         highest=1,
         overrides=[
-            *(column(name, color=fixed(c), custom__pointSize=size, links=[]) for name, (c, size) in points.items()),
+            *(column(name, color=fixed(c), custom__pointSize=size) for name, (c, size) in points.items()),
             *(
                 column(
                     name, **LINE, custom__lineWidth=1, color=fixed(c), custom__lineStyle=DASHED, custom__fillOpacity=0
@@ -195,7 +196,6 @@ def _model() -> Panel:
 
 def _feed() -> Panel:
     steps = thresholds(GREEN, (0.6, YELLOW), (0.8, RED))
-    bar = {"type": "gauge", "mode": "gradient", "valueDisplayMode": "color"}
     return table(
         205,
         "🚨 Recent high-risk transactions",
@@ -207,10 +207,9 @@ def _feed() -> Panel:
             column("Txn ID", custom__width=190,
                    links=[link("Investigate the transaction", investigate("transaction", "${__value.raw}"))]),
             column("Score", unit="none", decimals=2, min=0, max=1, thresholds=steps, color=BY_THRESHOLD,
-                   custom__width=150, custom__cellOptions=bar),
+                   custom__width=150, custom__cellOptions=SCORE_CELL),
             column("Decision", mappings=[words(DECISIONS)], custom__width=105, custom__align="center",
                    custom__cellOptions=COLOUR_CELL),
-            column("Top feature"),
             column("Wallet", custom__width=125, links=[
                 link("Investigate the wallet", investigate("wallet", '${__data.fields["full wallet"]}'))]),
             *hidden("full wallet"),
@@ -234,7 +233,7 @@ def _spread() -> Panel:
             shape="heatmap",
         ),
         interval="5m",
-    )  # fmt: skip
+    )
 
 
 SECTION = Section(

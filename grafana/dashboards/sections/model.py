@@ -5,9 +5,11 @@ from __future__ import annotations
 from grafana.dashboards.layout import Column, Section
 from grafana.dashboards.links import runbook
 from grafana.dashboards.looks import (
+    BAR_CELL,
     BLUE,
     BY_THRESHOLD,
     COLOUR_CELL,
+    COLOUR_TEXT,
     GREEN,
     GREY,
     ORANGE,
@@ -30,6 +32,7 @@ DRIFT = "ticketing:model_feature_drift_nats:max"
 NOISE = "max by (feature) (ticketing_model_feature_drift_noise_floor_nats)"
 SAMPLES = "max by (feature) (ticketing_model_feature_samples)"
 DRIFT_LIMIT = 0.15
+DROP_WORTH_A_WARNING = 0.05  # relative; ModelPrecisionDrop fires at 0.08
 
 METRICS = {"precision": "Precision", "recall": "Recall", "f1": "F1 score"}
 
@@ -96,7 +99,7 @@ def _quality() -> Panel:
         shown="value_and_name",
         direction="vertical",
         sizes=(12, 26),
-    )  # fmt: skip
+    )
 
 
 def _drift() -> Panel:
@@ -126,7 +129,6 @@ def _drift() -> Panel:
 
 
 def _features() -> Panel:
-    bar = {"type": "gauge", "mode": "lcd", "valueDisplayMode": "color"}
     verdict = f"({DRIFT} > bool {DRIFT_LIMIT}) + ({DRIFT} > bool on (feature) {NOISE})"
     return table(
         404,
@@ -146,11 +148,11 @@ def _features() -> Panel:
             join_on="feature",
         ),
         overrides=[
-            column("Drift", unit="none", decimals=3, min=0, max=0.2, color=BY_THRESHOLD, custom__cellOptions=bar,
+            column("Drift", unit="none", decimals=3, min=0, max=0.2, color=BY_THRESHOLD, custom__cellOptions=BAR_CELL,
                    thresholds=thresholds(GREEN, (0.1, YELLOW), (DRIFT_LIMIT, RED))),
             column("Noise floor", unit="none", decimals=4, custom__width=100),
             column("Samples", unit="locale", custom__width=90),
-            column("State", custom__width=130, custom__cellOptions={"type": "color-text"}, mappings=[words({
+            column("State", custom__width=130, custom__cellOptions=COLOUR_TEXT, mappings=[words({
                 0: ("within noise", GREY), 1: ("✅ healthy", GREEN), 2: ("🔴 DRIFTED", RED),
             })]),
         ],
@@ -161,7 +163,7 @@ def _features() -> Panel:
 def _warnings() -> Panel:
     drop = 'ticketing:model_precision:relative_drop{window="24h"}'
     baseline = as_label('ticketing:model_baseline_ratio:max{metric="precision"}', "baseline", 0.01)
-    percent = as_label(f"100 * ({drop} >= 0.03)", "percent")
+    percent = as_label(f"100 * ({drop} >= {DROP_WORTH_A_WARNING})", "percent")
     dropped = sentence(
         f"{percent} * on () group_left (baseline) {baseline}",
         "Precision dropped {percent}% from baseline ({baseline})",
@@ -170,7 +172,7 @@ def _warnings() -> Panel:
         as_label(f"{DRIFT} > {DRIFT_LIMIT}", "nats", 0.001, by="feature"),
         f"{{feature}} drifted: {{nats}} nats (threshold {DRIFT_LIMIT})",
     )
-    trouble = f"({drop} >= 0.03 or max({DRIFT} > {DRIFT_LIMIT}))"
+    trouble = f"({drop} >= {DROP_WORTH_A_WARNING} or max({DRIFT} > {DRIFT_LIMIT}))"
     planned = "max(ticketing_model_next_retraining_timestamp_seconds)"
     act = sentence(f"{moment(planned, 'next')} and on () {trouble}", "Schedule model retraining (next: {next} UTC)")
     unplanned = named(
@@ -189,7 +191,7 @@ def _warnings() -> Panel:
         [Promql(f"{both} or {ACTION} * {act} or {unplanned} or {fine}", shape="table")],
         transformations=columns({"Value": "Level", "message": "Message"}),
         overrides=[
-            column("Level", mappings=[LEVELS], custom__width=125, custom__cellOptions={"type": "color-text"}),
+            column("Level", mappings=[LEVELS], custom__width=125, custom__cellOptions=COLOUR_TEXT),
             column("Message", custom__cellOptions=WRAPPED),
         ],
         header=False,
