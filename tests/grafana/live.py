@@ -116,7 +116,7 @@ def _start(server: Server, started: ExitStack) -> None:
 def _hurry(config: Path) -> None:
     """Scrape and evaluate everything every second."""
     settings = yaml.safe_load(config.read_text())
-    rules = config.parent / "rules"
+    rules = config.parent / "quick-rules"
     rules.mkdir()
     for file in RULES.glob("*.yml"):
         content = yaml.safe_load(file.read_text())
