@@ -1,11 +1,11 @@
 # Everything a developer runs. `make demo` and `make test` need nothing installed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo incident dashboards test lint bench clean
+.PHONY: help install demo incident dashboards test test-slow lint bench bench-alerts clean
 
 BIN := .venv/bin
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 install: ## Install what is missing: Debian packages and .venv
 	@tools/bootstrap.sh
@@ -19,6 +19,9 @@ incident: install ## Start an incident in the running demo: NAME=admin-attack; S
 dashboards: install ## Write the JSON of the Grafana dashboards from their code
 	@$(BIN)/python -m grafana.dashboards
 
+test-slow: install ## What `make test` leaves out: every incident in a demo, and a healthy week (most of an hour)
+	@$(BIN)/python -m pytest -m slow --log-cli-level=info
+
 test: lint ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
 	@$(BIN)/python -m pytest -n 2
 
@@ -30,6 +33,9 @@ lint: install ## ruff and mypy --strict
 bench: install ## Measure the exporter beside its peers; rewrites docs/benchmarks.md (about half an hour)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m benchmarks.exporter
+
+bench-alerts: install ## Measure from a condition in the platform to its notification; rewrites its table in docs/benchmarks.md (ten minutes)
+	@$(BIN)/python -m benchmarks.alert_latency
 
 clean: ## Remove everything that the targets above made here; Debian packages stay
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

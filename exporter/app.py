@@ -9,18 +9,17 @@ from collections.abc import Callable
 from exporter.collectors import fraud, health, kpis, model, security, traffic
 from exporter.collectors.rate_limits import ADAPTERS
 from exporter.config import Config
-from exporter.deadline import Deadline, DeadlineExceededError, LimitedCalls
+from exporter.deadline import Deadline, DeadlineExceededError
 from exporter.probes.kinds import Sources
 from exporter.probes.schedule import Schedule
 from exporter.scrape import Scraper
 from exporter.secrets import SecretError, SecretText
 from exporter.sources.postgres import PostgresError, PostgresSource
 from exporter.sources.redis import RedisError, RedisSource
+from exporter.waiting import complete
 
 NAME = "ticketing-exporter"
 READY_SECONDS = 1.0
-CALLS = 4
-"""Requests to the JSON API and for readiness that may wait for a source at once."""
 
 
 class Exporter:
@@ -29,7 +28,7 @@ class Exporter:
     Args:
         config: validated configuration.
         postgres_dsn: read again with each new connection.
-        redis_url: read again at each use.
+        redis_url: read again with each new connection.
         clock: unix time in seconds.
     """
 
@@ -43,14 +42,12 @@ class Exporter:
     ) -> None:
         self.config = config
         self.clock = clock
-        self.redis = RedisSource(redis_url, NAME)
-        self.calls = LimitedCalls(CALLS)
-        self.feed = PostgresSource(postgres_dsn, f"{NAME}/feed")
-        self._postgres_dsn = postgres_dsn
+        self.redis = RedisSource(redis_url, f"{NAME}/api")
+        self.postgres = PostgresSource(postgres_dsn, f"{NAME}/api")
         self._sources = Sources(postgres_dsn, redis_url)
         self._reloading = threading.Lock()
         self._schedule = Schedule(config.probes, self._sources)
-        self._connections: list[PostgresSource] = []
+        self._connections: list[PostgresSource | RedisSource] = []
         self.scraper = self._build_scraper(config)
 
     def start(self) -> None:
@@ -60,10 +57,8 @@ class Exporter:
     def close(self) -> None:
         """Stop probing and close all connections."""
         self._schedule.stop()
-        self.scraper.close()
-        for connection in [*self._connections, self.feed]:
+        for connection in [*self._connections, self.postgres, self.redis]:
             connection.close()
-        self.redis.close()
 
     def apply(self, config: Config) -> None:
         """Put another configuration in force; what it does not change goes on as it was."""
@@ -73,9 +68,8 @@ class Exporter:
                 self._schedule.start()
                 old_schedule.stop()
             if (config.settle, config.rate_limits) != (self.config.settle, self.config.rate_limits):
-                old_scraper, old_connections, self._connections = self.scraper, self._connections, []
+                old_connections, self._connections = self._connections, []
                 self.scraper = self._build_scraper(config)
-                old_scraper.close()
                 for connection in old_connections:
                     connection.close()
             self.config = config
@@ -85,31 +79,36 @@ class Exporter:
         deadline = Deadline(READY_SECONDS)
         reasons = []
         try:
-            self.calls.run(lambda: self.redis.read([("PING",)], deadline), READY_SECONDS, "Redis")
+            complete(self.redis.read([("PING",)], deadline))
         except (RedisError, DeadlineExceededError) as error:
             reasons.append(str(error))
         try:
-            self.calls.run(lambda: self.feed.query("SELECT 1", (), deadline), READY_SECONDS, "no connection")
+            complete(self.postgres.query("SELECT 1", (), deadline))
         except (PostgresError, DeadlineExceededError, SecretError) as error:
             reasons.append(f"PostgreSQL: {error}")
         return reasons
 
     def _build_scraper(self, config: Config) -> Scraper:
-        settle = float(config.settle)
-        limits = config.rate_limits
+        settle, limits = float(config.settle), config.rate_limits
+        postgres, redis = self._postgres, self._redis
         return Scraper(
             [
-                kpis.collector(self._connection("kpis"), self.redis, settle),
-                fraud.collector(self._connection("fraud"), self.redis, settle),
-                traffic.collector(self.redis, ADAPTERS[limits.adapter](limits)),
-                model.collector(self._connection("labels"), self._connection("drift"), settle),
+                kpis.collector(postgres("kpis"), redis("kpis"), settle),
+                fraud.collector(postgres("fraud"), redis("fraud"), settle),
+                traffic.collector(redis("traffic"), redis("limits"), ADAPTERS[limits.adapter](limits)),
+                model.collector(postgres("labels"), postgres("drift"), settle),
                 health.collector(lambda: self._schedule),
-                security.collector(self._connection("security"), settle),
+                security.collector(postgres("security"), settle),
             ],
             self.clock,
         )
 
-    def _connection(self, name: str) -> PostgresSource:
-        connection = PostgresSource(self._postgres_dsn, f"{NAME}/{name}")
-        self._connections.append(connection)
-        return connection
+    def _postgres(self, name: str) -> PostgresSource:
+        source = PostgresSource(self._sources.postgres, f"{NAME}/{name}")
+        self._connections.append(source)
+        return source
+
+    def _redis(self, name: str) -> RedisSource:
+        source = RedisSource(self._sources.redis, f"{NAME}/{name}")
+        self._connections.append(source)
+        return source

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
-
-Result = TypeVar("Result")
 
 
 class DeadlineExceededError(Exception):
@@ -35,29 +30,9 @@ class Deadline:
         """
         remaining = self.remaining()
         if remaining <= 0:
-            raise DeadlineExceededError(f"{what}: no answer within {self.seconds:.1f} s")
+            raise self.exceeded(what)
         return remaining
 
-
-class LimitedCalls:
-    """Runs calls on a few threads and waits no longer than it is told: name resolution knows no time limit.
-
-    Args:
-        threads: how many calls may be under way; those that hang count.
-    """
-
-    def __init__(self, threads: int) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="limited")
-
-    def run(self, function: Callable[[], Result], seconds: float, what: str) -> Result:
-        """The function's result.
-
-        Raises:
-            DeadlineExceededError: there is none in time; the message names `what`.
-        """
-        future = self._threads.submit(function)
-        try:
-            return future.result(timeout=seconds)
-        except TimeoutError:
-            future.cancel()
-            raise DeadlineExceededError(f"{what}: no answer within {seconds:.1f} s") from None
+    def exceeded(self, what: str) -> DeadlineExceededError:
+        """The error that says that `what` was not there in time."""
+        return DeadlineExceededError(f"{what}: no answer within {self.seconds:.1f} s")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import platform
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from exporter import process
-from exporter.collectors.base import Collector, Source
+from exporter.collectors.base import Collector
 from exporter.deadline import Deadline
-from exporter.exposition import Family, Metric, Rendered, assemble, render
-from exporter.flights import Crew, Flight, Outcome, Runway
+from exporter.exposition import Family, Metric, assemble, render
+from exporter.flights import Flight, Outcome, Runway
 from exporter.version import VERSION
+from exporter.waiting import run
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +69,28 @@ class Status:
     last_success: float | None
 
 
+class Exposition:
+    """The answer to a scrape, for all who asked for the same at that time.
+
+    Attributes:
+        text: in the format asked for.
+        complete: no section failed.
+    """
+
+    def __init__(self, text: bytes, complete: bool) -> None:
+        self.text = text
+        self.complete = complete
+        self._compressing = threading.Lock()
+        self._gzip: bytes | None = None
+
+    def gzip(self) -> bytes:
+        """The text, compressed; once for all."""
+        with self._compressing:
+            if self._gzip is None:
+                self._gzip = gzip.compress(self.text, compresslevel=1, mtime=0)
+            return self._gzip
+
+
 class Scraper:
     """Collects sections on demand.
 
@@ -76,13 +101,11 @@ class Scraper:
 
     def __init__(self, collectors: Iterable[Collector], clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._redis_crew = Crew("redis")
-        self._crews = [self._redis_crew]
         self._runways: Mapping[str, list[Runway]] = {
-            collector.section: [Runway(part, self._crew(source, collector.section)) for source, part in collector.parts]
-            for collector in collectors
+            collector.section: [Runway(part) for part in collector.parts] for collector in collectors
         }
         self._lock = threading.Lock()
+        self._scrapes: dict[tuple[tuple[str, ...], bool], Flight[Exposition]] = {}
         self._statuses: dict[str, Status] = {}
         self._build_info = render([Family(BUILD_INFO).add(1, VERSION, platform.python_version())])
 
@@ -91,51 +114,65 @@ class Scraper:
         """The names of all sections."""
         return tuple(self._runways)
 
-    def close(self) -> None:
-        """End all threads."""
-        for crew in self._crews:
-            crew.close()
-
     def statuses(self) -> dict[str, Status]:
         """The state of each section that was ever asked for."""
         with self._lock:
             return dict(self._statuses)
 
-    def scrape(self, sections: Sequence[str], seconds: float, *, openmetrics: bool = False) -> bytes:
+    def scrape(self, sections: Sequence[str], seconds: float, *, openmetrics: bool = False) -> Exposition:
         """The metrics of these sections, after at most so many seconds.
 
         Raises:
             KeyError: there is no such section.
         """
         deadline = Deadline(seconds)
+        asked = (tuple(sections), openmetrics)
+        with self._lock:
+            under_way = self._scrapes.get(asked)
+            flight = under_way or self._scrapes.setdefault(asked, Flight(deadline))
+        if under_way is None:
+            answer = None
+            try:
+                answer = self._collect(sections, deadline, openmetrics=openmetrics)
+            finally:
+                with self._lock:
+                    del self._scrapes[asked]
+                flight.land(answer)
+            return answer
+        answer = under_way.wait(deadline)
+        if answer is None or (not answer.complete and _more_time(deadline, flight)):
+            return self._collect(sections, deadline, openmetrics=openmetrics)
+        return answer
+
+    def _collect(self, sections: Sequence[str], deadline: Deadline, *, openmetrics: bool) -> Exposition:
         now = round(self._clock() * 1_000_000)
-        flights = {section: [runway.depart(now, deadline) for runway in self._runways[section]] for section in sections}
-        pieces: list[Rendered] = []
+        runways = [runway for section in sections for runway in self._runways[section]]
+        flights = self._depart(runways, now, deadline)
+        outcomes = {
+            runway: self._outcome(runway, flight, now, deadline)
+            for runway, flight in zip(runways, flights, strict=True)
+        }
         own = (Family(SUCCESS), Family(DURATION), Family(LAST_SUCCESS))
-        for section, under_way in flights.items():
-            outcomes = [
-                self._outcome(runway, flight, now, deadline)
-                for runway, flight in zip(self._runways[section], under_way, strict=True)
-            ]
-            pieces += [outcome.families for outcome in outcomes]
-            self._report(section, self._note(section, outcomes), own)
-        return assemble([*pieces, render(own), self._build_info, render(process.families())], openmetrics=openmetrics)
+        complete = True
+        for section in sections:
+            status = self._note(section, [outcomes[runway] for runway in self._runways[section]])
+            self._report(section, status, own)
+            complete = complete and status.success
+        pieces = [*(outcome.families for outcome in outcomes.values()), render(own)]
+        text = assemble([*pieces, self._build_info, render(process.families())], openmetrics=openmetrics)
+        return Exposition(text, complete)
 
-    def _crew(self, source: Source, section: str) -> Crew | None:
-        if source == "redis":
-            return self._redis_crew
-        if source == "probes":
-            return None
-        self._crews.append(Crew(section))
-        return self._crews[-1]
+    def _depart(self, runways: Sequence[Runway], now: int, deadline: Deadline) -> list[Flight[Outcome]]:
+        boarded = [(runway, *runway.board(deadline)) for runway in runways]
+        run([runway.fly(flight, now) for runway, flight, new in boarded if new])
+        return [flight for _, flight, _ in boarded]
 
-    def _outcome(self, runway: Runway, flight: Flight, now: int, deadline: Deadline) -> Outcome:
+    def _outcome(self, runway: Runway, flight: Flight[Outcome], now: int, deadline: Deadline) -> Outcome:
         outcome = flight.wait(deadline)
-        while outcome.problems and deadline.remaining() > max(0.0, flight.moment.deadline.remaining() + MORE_SECONDS):
-            # It may have failed for want of the time that another scrape had; there is more in this one.
-            flight = runway.depart(now, deadline)
+        while (outcome is None or outcome.problems) and _more_time(deadline, flight):
+            (flight,) = self._depart([runway], now, deadline)
             outcome = flight.wait(deadline)
-        return outcome
+        return outcome or Outcome((), [f"no answer within {deadline.seconds:.1f} s"], deadline.seconds)
 
     def _note(self, section: str, outcomes: Sequence[Outcome]) -> Status:
         problems = sorted({problem for outcome in outcomes for problem in outcome.problems})
@@ -157,3 +194,8 @@ class Scraper:
         duration.add(round(status.seconds, 6), section)
         if status.last_success is not None:
             last_success.add(round(status.last_success, 3), section)
+
+
+def _more_time(deadline: Deadline, flight: Flight[Any]) -> bool:
+    # What failed may have failed for want of the time that another scrape had.
+    return deadline.remaining() > max(0.0, flight.deadline.remaining() + MORE_SECONDS)

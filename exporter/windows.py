@@ -1,15 +1,17 @@
 """Sums over sliding windows of a table, at a cost that grows with neither the table nor the window.
 
 Rows are summed in time buckets. A bucket that ended more than `settle` ago is closed: it is kept in memory and
-not read at every refresh. A refresh reads
+not read each time. What is read each time is
 
 - the open buckets, up to `now`;
 - for each window, the rest of the bucket that its far edge cuts, so that a window is exactly (now − w, now];
 - one slice of closed buckets, each window in turn, so that a row that was committed late, changed or deleted
   is seen in every window before half of that window has passed;
-- after a start or an outage, by `fill`: the gap, newest first, as far as time allows.
+- after a start or an outage, by `plan_fill`: the gap, newest first, as far as time allows.
 
-Nothing here knows SQL: rows come from a `Read` function. Times are integers, microseconds since the epoch.
+Nothing here knows SQL, nor waits: a plan says which ranges to read, and is applied with their rows. A plan that is
+never applied, because the rows could not be read, does no harm: the next one makes up for it. Times are integers,
+microseconds since the epoch.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ Cells = dict[Key, Values]
 
 MICROSECONDS = 1_000_000
 CATCH_UP_SECONDS = 600
-"""A longer stretch of time without a refresh is not read at once, but as a gap."""
+"""A longer stretch of time that was not read is not read at once, but as a gap."""
 MOST_SHARED_KEYS = 10_000
 """Keys may be names that a stranger makes up; beyond this many they are not shared any more."""
 MOST_RANGES = 24
@@ -51,8 +53,20 @@ class Row(NamedTuple):
     values: Values
 
 
-Read = Callable[[Sequence[Range]], Iterable[Row]]
-"""Answers several ranges at once; `Row.range` is the position of the range it belongs to."""
+class Plan(NamedTuple):
+    """What to read next.
+
+    Attributes:
+        ranges: to be read; `Row.range` is a position in it.
+        whole: the buckets of the first of these, which are read as a whole; the others are the windows' edges.
+        now: where the windows are to end.
+        starting: nothing is known yet.
+    """
+
+    ranges: Sequence[Range]
+    whole: Sequence[range]
+    now: int
+    starting: bool
 
 
 class RollingWindows:
@@ -77,7 +91,7 @@ class RollingWindows:
             raise ValueError(f"a window of {min(windows)} s is too short for a settle time of {settle:g} s")
         self.windows = tuple(sorted(windows))
         self.counters: Cells = {}
-        """Sums over what became visible since the first refresh; they never decrease."""
+        """Sums over what became visible since the first plan; they never decrease."""
         self._width = width * MICROSECONDS
         self._settle = round(settle * MICROSECONDS)
         self._counter_key = counter_key
@@ -88,12 +102,11 @@ class RollingWindows:
         self._gap = range(0)
         self._start(0)
 
-    def refresh(self, now: int, read: Read, *, changed: Iterable[int] = ()) -> None:
-        """Read what may have changed and let all windows end at `now`.
+    def plan(self, now: int, *, changed: Iterable[int] = ()) -> Plan:
+        """What to read so that all windows end at `now`.
 
         Args:
             now: microseconds since the epoch; a step back of less than the settle time is taken for none.
-            read: answers ranges. What it raises passes through; the next refresh makes up for it.
             changed: buckets known to have changed, which are read again.
         """
         if self._now is not None and self._now - self._settle < now < self._now:
@@ -110,36 +123,44 @@ class RollingWindows:
         whole += merge(bucket for bucket in changed if self._oldest <= bucket < self._closed_end)
         if not self._gap:
             whole += self._sweep(now)
-        edges = [now - window * MICROSECONDS + 1 for window in self.windows]
         ranges = [Range(r.start * self._width, min(r.stop * self._width, now + 1)) for r in whole]
-        ranges += [Range(edge, (self.bucket(edge) + 1) * self._width) for edge in edges]
-        rows = list(read(ranges))
+        ranges += [Range(edge, (self.bucket(edge) + 1) * self._width) for edge in self._edges_at(now)]
+        return Plan(ranges, whole, now, starting)
 
-        # Should anything below fail, the sums are half made and the next refresh starts anew.
+    def apply(self, plan: Plan, rows: Iterable[Row]) -> None:
+        """Take in what was read by a plan; there must have been no other plan since."""
+        rows = list(rows)
+        # Should anything below fail, the sums are half made and the next plan starts anew.
         self._now = None
-        for position, (window, edge) in enumerate(zip(self.windows, edges, strict=True), start=len(whole)):
+        for position, (window, edge) in enumerate(
+            zip(self.windows, self._edges_at(plan.now), strict=True), start=len(plan.whole)
+        ):
             self._edges[window] = {row.key: row.values for row in rows if row.range == position}
             self._advance(window, self.bucket(edge) + 1)
-        self._store(whole, rows, count=not starting)
-        self._closed_end = max(self._closed_end, self.bucket(now - self._settle))
-        self._now = now
+        self._store(plan.whole, rows, count=not plan.starting)
+        self._closed_end = max(self._closed_end, self.bucket(plan.now - self._settle))
+        self._now = plan.now
 
-    def fill(self, read: Read, *, buckets: int) -> int:
-        """Read the newest slice of the gap, of so many buckets.
-
-        Returns:
-            Buckets still to be read; 0 when there is no gap.
-        """
-        self._gap = range(max(self._gap.start, self._oldest), self._gap.stop)
-        if self._gap and buckets:
-            part = range(max(self._gap.start, self._gap.stop - buckets), self._gap.stop)
-            rows = list(read([Range(part.start * self._width, part.stop * self._width)]))
-            self._store([part], rows, count=True)
-            self._gap = range(self._gap.start, part.start)
+    @property
+    def missing(self) -> int:
+        """Buckets of the gap, which are still to be read."""
         return len(self._gap)
 
+    def plan_fill(self, buckets: int) -> Plan | None:
+        """What to read of the gap: its newest slice of so many buckets; None when there is no gap."""
+        self._gap = range(max(self._gap.start, self._oldest), self._gap.stop)
+        if not self._gap or self._now is None:
+            return None
+        part = range(max(self._gap.start, self._gap.stop - buckets), self._gap.stop)
+        return Plan([Range(part.start * self._width, part.stop * self._width)], [part], self._now, starting=False)
+
+    def apply_fill(self, plan: Plan, rows: Iterable[Row]) -> None:
+        """Take in what was read by a plan to fill the gap."""
+        self._store(plan.whole, rows, count=True)
+        self._gap = range(self._gap.start, plan.whole[0].start)
+
     def sums(self, window: int) -> Cells | None:
-        """The sums of a window by key, as of the last refresh; None while part of it is not read."""
+        """The sums of a window by key, as of the last plan applied; None while part of it is not read."""
         if self._now is None or (self._gap and self._first[window] < self._gap.stop):
             return None
         sums = dict(self._totals[window])
@@ -149,6 +170,9 @@ class RollingWindows:
     def bucket(self, microseconds: int) -> int:
         """The bucket that a time falls into."""
         return microseconds // self._width
+
+    def _edges_at(self, now: int) -> list[int]:
+        return [now - window * MICROSECONDS + 1 for window in self.windows]
 
     def _start(self, now: int) -> None:
         self._packed: dict[int, tuple[Any, ...]] = {}

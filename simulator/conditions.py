@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 # 95th percentiles, in milliseconds. The RPC's is the one of a usual answer (median) of 200 ms.
-NORMAL_P95_MS = {"backend": 45.0, "ml": 30.0, "rpc": 243.6, "siem": 15.0}
+NORMAL_P95_MS = {"backend": 45.0, "prediction": 45.0, "ml": 30.0, "rpc": 243.6, "siem": 15.0}
 # Spread of the logarithm: the distance to a third-party RPC costs more than its load.
-_SIGMA = {"backend": 0.35, "ml": 0.35, "rpc": 0.12, "siem": 0.35}
+_SIGMA = {"backend": 0.35, "prediction": 0.35, "ml": 0.35, "rpc": 0.12, "siem": 0.35}
 _Z95 = 1.6448536269514722
-API_SAMPLES_PER_MINUTE = 120
+API_SAMPLES_PER_MINUTE = 600
+# What fails with another service.
+_PART_OF = {"prediction": "backend"}
 
 # at: microseconds since the epoch; ms: milliseconds.
 LATENCY_DTYPE = np.dtype([("at", "i8"), ("ms", "f8")])
@@ -30,6 +32,10 @@ class Conditions:
     p95_ms: dict[str, float] = field(default_factory=lambda: dict(NORMAL_P95_MS))
     down: set[str] = field(default_factory=set)
 
+    def is_down(self, service: str) -> bool:
+        """Tell whether a service answers 503."""
+        return service in self.down or _PART_OF.get(service) in self.down
+
     def latency_seconds(self, service: str, rng: np.random.Generator) -> float:
         """Draw the latency of one answer of a service, in seconds."""
         sigma = _SIGMA[service]
@@ -41,6 +47,6 @@ def api_latencies(rng: np.random.Generator, start: int, length: int) -> Latencie
     """Draw latencies of ``POST /api/v1/ml/predict/fraud`` in [start, start + length), sorted by time."""
     samples = np.zeros(API_SAMPLES_PER_MINUTE, LATENCY_DTYPE)
     samples["at"] = start + np.sort(rng.integers(0, length, len(samples)))
-    sigma = _SIGMA["backend"]
-    samples["ms"] = rng.lognormal(log(NORMAL_P95_MS["backend"]) - _Z95 * sigma, sigma, len(samples))
+    sigma = _SIGMA["prediction"]
+    samples["ms"] = rng.lognormal(log(NORMAL_P95_MS["prediction"]) - _Z95 * sigma, sigma, len(samples))
     return samples

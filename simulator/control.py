@@ -43,7 +43,7 @@ class Control:
             overrides: parameters that differ from their defaults; ``minutes`` is how long it lasts.
 
         Raises:
-            ControlError: unknown kind or parameter, or a value of the wrong type.
+            ControlError: unknown kind or parameter, or a value that it cannot work with.
         """
         name = _known(name)
         kind = EPISODES[name]
@@ -61,6 +61,7 @@ class Control:
         with self._lock:
             now = self._clock.now()
             episode = Episode(name, now, now + int(minutes * MINUTE), defaults)
+            _try(World(self._world.source, (episode,)), now)
             past = tuple(e for e in self._world.episodes if e.ends_at > now - DAY)
             self._world.set_episodes((*past, episode))
         return _describe(episode)
@@ -76,6 +77,17 @@ class Control:
 
     def _on(self, now: int) -> list[Episode]:
         return [e for e in self._world.episodes if e.starts_at <= now < e.ends_at]
+
+
+def _try(world: World, now: int) -> None:
+    """Refuse an episode that would break the loops which draw from it."""
+    try:
+        world.rows(now, now + 1)
+        world.requests(now // MINUTE, now)
+        world.events(now, now + 1)
+        world.conditions(now)
+    except (ValueError, ArithmeticError) as error:
+        raise ControlError(f"not with these parameters: {error}") from error
 
 
 def _known(name: str) -> str:

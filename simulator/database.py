@@ -83,7 +83,9 @@ def _run_file(connection: Connection, sql: str) -> None:
             return
 
 
-def prepare(connection: Connection, first: int, last: int, seed: int) -> None:
+def prepare(
+    connection: Connection, first: int, last: int, seed: int, precision: float = reference.BASELINE_PRECISION
+) -> None:
     """Create partitions for [first, last] (microseconds), the model, its reference, and the admins.
 
     What is there already is left alone.
@@ -92,7 +94,7 @@ def prepare(connection: Connection, first: int, last: int, seed: int) -> None:
         create_partitions(connection, first, last)
         cursor.execute("SELECT count(*) FROM platform.model_versions")
         if cursor.fetchall()[0][0] == 0:
-            reference.write(cursor, last, seed)
+            reference.write(cursor, last, seed, precision)
         for account in ADMIN_ACCOUNTS:
             cursor.execute(
                 "INSERT INTO platform.admin_accounts (account) VALUES (%s) ON CONFLICT DO NOTHING", (account,)

@@ -10,13 +10,20 @@ from simulator.demand import Launch
 from simulator.events import SecurityEvent
 from simulator.instants import MINUTE
 from simulator.keyed import generator
+from simulator.reference import BASELINE_PRECISION
 from simulator.transactions import Rows
 
 
 class Source(Protocol):
-    """A platform without incidents. A minute is counted since the epoch; every method is pure."""
+    """A platform without incidents. A minute is counted since the epoch; every method is pure.
+
+    Attributes:
+        seed: of all random numbers.
+        baseline_precision: of the model in training, 0 to 1.
+    """
 
     seed: int
+    baseline_precision: float
 
     def transactions(self, minute: int) -> Rows:
         """Return the attempted transactions of a minute, sorted by time."""
@@ -47,6 +54,7 @@ class OrdinaryDays:
 
     def __init__(self, seed: int, rate_per_hour: float | None = None) -> None:
         self.seed = seed
+        self.baseline_precision = BASELINE_PRECISION
         self._constant_rate = rate_per_hour
 
     def transactions(self, minute: int) -> Rows:

@@ -14,6 +14,7 @@ BLOCK_THRESHOLD = 0.80
 _MIMIC_SHARE = 0.01965  # legitimate buyers who look like fraud: where false positives come from
 _REVIEWED_SHARE = 0.9
 _PURCHASE_SHARE = 0.55
+FEE = 0.05
 _WALLETS = 40_000
 _WALLET_FACTOR = 0x9E3779B97F4A7C15F39CC0605CEDC8341082276B  # odd: it spreads consecutive numbers over 160 bits
 
@@ -80,7 +81,7 @@ def draw(rng: np.random.Generator, at: NDArray[np.int64]) -> Rows:
 def price(rows: Rows, amount_usd: NDArray[np.float64]) -> None:
     """Set the amounts (US dollars) of the rows in place, and the platform's fee of 5 %."""
     rows["amount_cents"] = np.maximum(np.round(amount_usd * 100), 1)
-    rows["fee_cents"] = np.round(rows["amount_cents"] * 0.05)
+    rows["fee_cents"] = np.round(rows["amount_cents"] * FEE)
 
 
 def decisions(rows: Rows, review: float, block: float) -> list[str]:

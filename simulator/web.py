@@ -9,12 +9,12 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from cheroot.wsgi import Server
 
 from simulator import transactions
 from simulator.clock import Clock
 from simulator.control import Control, ControlError
 from simulator.instants import SECOND, moment
+from simulator.serving import LoggingServer
 from simulator.world import World
 
 _LOG = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class HttpError(Exception):
 class Web:
     """WSGI application of all services.
 
-    ``GET /health``, ``POST /api/v1/ml/predict/fraud`` (backend), ``GET /ml/health``, ``POST /rpc`` (JSON-RPC
+    ``GET /health``, ``POST /api/v1/ml/predict/fraud`` (the backend), ``GET /ml/health``, ``POST /rpc`` (JSON-RPC
     2.0), ``GET /siem/health``, ``GET|POST /siem/events``, ``GET /control/episodes``,
     ``POST|DELETE /control/episodes/{name}``, ``GET /`` (status).
     """
@@ -54,7 +54,7 @@ class Web:
         self._routes: dict[tuple[str, str], tuple[str | None, Callable[[Environ], Any]]] = {
             ("GET", "/"): (None, self._status),
             ("GET", "/health"): ("backend", lambda _: {"status": "ok"}),
-            ("POST", "/api/v1/ml/predict/fraud"): ("backend", self._predict),
+            ("POST", "/api/v1/ml/predict/fraud"): ("prediction", self._predict),
             ("GET", "/ml/health"): ("ml", lambda _: {"status": "ok", "model": "xgboost"}),
             ("POST", "/rpc"): ("rpc", self._rpc),
             ("GET", "/siem/health"): ("siem", lambda _: {"status": "ok"}),
@@ -91,7 +91,7 @@ class Web:
     def _behave(self, service: str) -> None:
         """Answer as slowly as the service does now, or not at all."""
         conditions = self._world.conditions(self._clock.now())
-        if service in conditions.down:
+        if conditions.is_down(service):
             raise HttpError("503 Service Unavailable", f"{service} is down")
         with self._rng_lock:
             seconds = conditions.latency_seconds(service, self._rng)
@@ -147,15 +147,9 @@ class Web:
         return {"accepted": len(events)}
 
 
-class _LoggingServer(Server):
-    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        """Log what cheroot would print."""
-        _LOG.log(level, "%s", msg.strip(), exc_info=traceback)
-
-
-def serve(application: Web, host: str, port: int) -> Server:
+def serve(application: Web, host: str, port: int) -> LoggingServer:
     """Return a bound server with many threads; ``server.serve()`` answers until ``server.stop()``."""
-    server = _LoggingServer((host, port), application, numthreads=32, request_queue_size=128, shutdown_timeout=0)
+    server = LoggingServer((host, port), application, numthreads=32, request_queue_size=128, shutdown_timeout=0)
     server.nodelay = True
     server.timeout = 30
     server.prepare()

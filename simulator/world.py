@@ -19,7 +19,7 @@ from simulator.source import Source
 from simulator.transactions import Rows
 
 _KEPT_MINUTES = 200
-_LATENCY_WINDOW = 5 * MINUTE
+_LATENCY_WINDOW = MINUTE
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class Kpis:
     Attributes:
         txn_per_hour: purchases and transfers of the last hour.
         fraud_rate: blocked of all scored in the last hour, percent.
-        latency_p95: of the prediction API over the last five minutes, milliseconds.
+        latency_p95: of the prediction API over the last minute, milliseconds.
         revenue_per_hour: sales and fees of the last hour, US dollars.
     """
 

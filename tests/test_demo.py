@@ -17,7 +17,7 @@ import pytest
 import requests
 import yaml
 
-from simulator.demo.configs import SHIPPED_PROMETHEUS_CONFIG, prometheus_config, sections_by_job
+from simulator.demo.configs import SHIPPED_PROMETHEUS_CONFIG, prometheus_config, sections_by_job, targets
 from simulator.demo.directory import suits
 from simulator.demo.openmetrics import write_scrape
 from simulator.demo.parts import plan
@@ -129,21 +129,29 @@ def test_shipped_config_has_each_section_once() -> None:
     assert sorted(sections) == ["fraud", "health", "kpis", "model", "security", "traffic"]
 
 
-def test_demo_changes_only_the_addresses(tmp_path: Path) -> None:
-    shipped, used = (
-        yaml.safe_load(SHIPPED_PROMETHEUS_CONFIG.read_text()),
-        prometheus_config(plan(tmp_path, None, 2)),
-    )
-    rule_files = used.pop("rule_files")
-    assert [Path(file).relative_to(SHIPPED_PROMETHEUS_CONFIG.parent) for file in rule_files] == [
-        Path(file) for file in shipped.pop("rule_files")
-    ]
+def test_demo_changes_only_the_addresses_and_the_rules(tmp_path: Path) -> None:
+    parts = plan(tmp_path, None, 2)
+    shipped, used = yaml.safe_load(SHIPPED_PROMETHEUS_CONFIG.read_text()), prometheus_config(parts)
+    assert used.pop("rule_files") == [str(parts.rules / "*.yml")]
+    assert shipped.pop("rule_files") == ["rules/*.yml"]
+    absent = {target.partition(":")[0] for target, port in targets(parts).items() if port is None}
+    shipped["scrape_configs"] = [job for job in shipped["scrape_configs"] if job["job_name"] not in absent]
     for config in (shipped, used):
         for job in [*config["scrape_configs"], *config["alerting"]["alertmanagers"]]:
             assert len(job["static_configs"]) == 1
-            targets = job["static_configs"][0].pop("targets")
-            assert config is shipped or all(target.startswith("127.0.0.1:") for target in targets)
+            addresses = job["static_configs"][0].pop("targets")
+            assert config is shipped or all(address.startswith("127.0.0.1:") for address in addresses)
     assert used == shipped
+
+
+def test_jobs_of_the_design_are_shipped() -> None:
+    """The rules speak of all of them."""
+    config = yaml.safe_load(SHIPPED_PROMETHEUS_CONFIG.read_text())
+    jobs = {job["job_name"]: job.get("metrics_path", "/metrics") for job in config["scrape_configs"]}
+    others = {"node", "prometheus", "alertmanager", "responder"}
+    assert {name for name, path in jobs.items() if path == "/metrics"} - others == {*sections_by_job(config)}
+    assert others < jobs.keys()
+    assert jobs["grafana"] == "/admin/monitoring/metrics"
 
 
 @pytest.mark.parametrize(
@@ -185,9 +193,9 @@ def test_live_and_past_values() -> None:
         for title in ("KPIs", "Fraud", "Traffic", "Model", "Health", "Security"):
             assert title in running.output
 
-        targets = 6
-        wait_for(lambda: len(running.query("up == 1")) == targets)
-        assert len(running.query("up")) == targets
+        scraped = 6
+        wait_for(lambda: len(running.query("up == 1")) == scraped)
+        assert len(running.query("up")) == scraped
         wait_for(lambda: len(running.query("ticketing_probe_success == 1")) == 6)
         wait_for(lambda: len(running.query("ticketing_exporter_collector_success == 1")) == 6)
 

@@ -26,16 +26,19 @@ def describe(others: float) -> list[str]:
     Args:
         others: share of all cores that other programs took just before.
     """
-    memory = psutil.virtual_memory().total / 2**30
-    cores = os.cpu_count() or 1
     peers = [f"{peer.name} {version(peer.package)}" for peer in PEERS if peer is not QueryExporter]
     peers.append(f"{QueryExporter.name} {python_version('query-exporter')}")
+    return [*hardware(others), ", ".join(peers), time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())]
+
+
+def hardware(others: float) -> list[str]:
+    """Lines about the machine and what the exporter stands on; see `describe`."""
+    memory = psutil.virtual_memory().total / 2**30
+    cores = os.cpu_count() or 1
     noise = f"; other programs took {others:.0%} of it before the run" if others > BUSY else ""
     return [
         f"{cores} cores of {_cpu()}, {memory:.0f} GiB of memory, Linux {platform.release().split('-')[0]}{noise}",
         f"{_postgres()}, Redis {_redis()}, Python {sys.version.split()[0]}",
-        ", ".join(peers),
-        time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     ]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from exporter.deadline import Deadline
 from exporter.exposition import Family
+from exporter.waiting import Wait
 
 
 @dataclass
@@ -34,11 +34,8 @@ class Moment:
         self.problems.append(message)
 
 
-Part = Callable[[Moment], Iterable[Family]]
-"""Reads one source. What it raises costs all its families, and nothing else."""
-
-
-Source = Literal["postgres", "redis", "probes"]
+Part = Callable[[Moment], Coroutine[Wait, None, Iterable[Family]]]
+"""Reads one source, on a connection of its own. What it raises costs all its families, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +44,8 @@ class Collector:
 
     Attributes:
         section: its name, the same in every layer.
-        parts: functions with the source that each reads. Parts that read PostgreSQL run side by side, those that read
-            Redis one after the other, which is quicker than to let their threads compete.
+        parts: read side by side.
     """
 
     section: str
-    parts: Sequence[tuple[Source, Part]]
+    parts: Sequence[Part]

@@ -25,7 +25,7 @@ def commands(minutes: Sequence[int], depth: int = DEPTHS[0]) -> list[Command]:
     return [("ZREVRANGE", _key(minute), 0, depth - 1, "WITHSCORES") for minute in minutes]
 
 
-def busiest(
+async def busiest(
     moment: Moment, redis: RedisSource, minutes: Sequence[int], answers: Sequence[Any], most: int
 ) -> list[tuple[str, list[float]]] | None:
     """Clients with most requests in all the minutes together, with their requests in each.
@@ -43,14 +43,14 @@ def busiest(
     ranked: list[tuple[str, list[float]]] = []
     for depth in DEPTHS:
         if depth > DEPTHS[0]:
-            answers = redis.read(commands(minutes, depth), moment.deadline)
+            answers = await redis.read(commands(minutes, depth), moment.deadline)
         tops = _tops(moment, minutes, answers)
         if tops is None:
             return None
         # A client that is not in a list had no more requests in that minute than the last one in it.
         floors = [min(top.values()) if len(top) >= depth else 0.0 for top in tops]
         clients = _candidates(tops, floors, most)
-        counts = _look_up(moment, redis, minutes, tops, floors, clients)
+        counts = await _look_up(moment, redis, minutes, tops, floors, clients)
         totals = [(client, [count.get(client, 0.0) for count in counts]) for client in clients]
         ranked = sorted(totals, key=lambda item: (-sum(item[1]), item[0]))[:most]
         unseen = sum(floors)
@@ -72,17 +72,19 @@ def _tops(moment: Moment, minutes: Sequence[int], answers: Sequence[Any]) -> lis
 def _candidates(tops: Sequence[Scores], floors: Sequence[float], most: int) -> list[str]:
     """The clients that may be among the busiest: most of those in the lists cannot."""
     least: dict[str, float] = {}
-    for top in tops:
+    above_floors: dict[str, float] = {}
+    for top, floor in zip(tops, floors, strict=True):
         for client, score in top.items():
             least[client] = least.get(client, 0.0) + score
+            above_floors[client] = above_floors.get(client, 0.0) + score - floor
     if len(least) <= most:
         return sorted(least)
-    bar = sorted(least.values(), reverse=True)[most - 1]
-    bounds = list(zip(tops, floors, strict=True))
-    return sorted(client for client in least if sum(top.get(client, floor) for top, floor in bounds) >= bar)
+    # Where a client is not in the list it has at most the floor.
+    bar = sorted(least.values(), reverse=True)[most - 1] - sum(floors)
+    return sorted(client for client, above in above_floors.items() if above >= bar)
 
 
-def _look_up(
+async def _look_up(
     moment: Moment,
     redis: RedisSource,
     minutes: Sequence[int],
@@ -100,7 +102,7 @@ def _look_up(
     asked = [position for position, names in missing.items() if names]
     if asked:
         questions = [("ZMSCORE", _key(minutes[position]), *missing[position]) for position in asked]
-        for position, answer in zip(asked, redis.read(questions, moment.deadline), strict=True):
+        for position, answer in zip(asked, await redis.read(questions, moment.deadline), strict=True):
             scores = answer_of(moment, _key(minutes[position]), answer) or []
             found = zip(missing[position], scores, strict=False)
             counts[position] = tops[position] | {name: float(score) for name, score in found if score is not None}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg2.extensions import adapt
 
@@ -13,6 +14,7 @@ from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import RangeQuery
+from exporter.windows import Cells
 
 DRIFT = Metric(
     "ticketing_model_feature_drift_nats",
@@ -83,45 +85,48 @@ class Drift:
         self._features: tuple[Feature, ...] = ()
         self._view: WindowedView | None = None
 
-    def __call__(self, moment: Moment) -> Iterator[Family]:
+    async def __call__(self, moment: Moment) -> Iterable[Family]:
         """See `Part`."""
-        features = tuple(self._usable(moment))
+        features = tuple(_usable(moment, await self._postgres.query(_REFERENCE, (), moment.deadline)))
         if features != self._features:
             self._features, self._view = features, None
         if not features:
-            return
+            return ()
         if self._view is None:
             self._view = WindowedView(self._postgres, _query(features), (WEEK,), self._settle)
-        self._view.refresh(moment)
+        await self._view.refresh(moment)
         sums = self._view.sums(WEEK)
-        if sums is None:
-            return
-        divergences, floors, samples = Family(DRIFT), Family(NOISE_FLOOR), Family(SAMPLES)
-        for position, feature in enumerate(features):
-            current = [sums.get((position, number), (0,))[0] for number in range(feature.bins)]
-            samples.add(sum(current), feature.name)
-            if sum(current) >= FEWEST_SAMPLES:
-                divergences.add(drift.divergence(current, feature.counts), feature.name)
-                floors.add(drift.noise_floor(current, feature.counts), feature.name)
-        yield from (divergences, floors, samples)
+        return () if sums is None else _families(features, sums)
 
-    def _usable(self, moment: Moment) -> Iterator[Feature]:
-        for name, kind, cuts, categories, counts in self._postgres.query(_REFERENCE, (), moment.deadline):
-            if kind not in ("boolean", "numeric", "categorical"):
-                moment.problem(f"monitoring.feature_reference: feature {name}: kind {kind!r} is unknown")
-                continue
-            feature = Feature(name, kind, tuple(cuts or ()), tuple(categories or ()), tuple(counts or ()))
-            if len(feature.counts) != feature.bins or not all(count is not None for count in feature.counts):
-                moment.problem(
-                    f"monitoring.feature_reference: feature {name}: ref_counts has {len(feature.counts)} counts,"
-                    f" its {kind} bins and NULL make {feature.bins}"
-                )
-            elif not sum(feature.counts):
-                moment.problem(f"monitoring.feature_reference: feature {name}: ref_counts are all 0")
-            elif list(feature.cuts) != sorted(set(feature.cuts)):
-                moment.problem(f"monitoring.feature_reference: feature {name}: cuts do not ascend")
-            else:
-                yield feature
+
+def _families(features: Sequence[Feature], sums: Cells) -> Iterable[Family]:
+    divergences, floors, samples = Family(DRIFT), Family(NOISE_FLOOR), Family(SAMPLES)
+    for position, feature in enumerate(features):
+        current = [sums.get((position, number), (0,))[0] for number in range(feature.bins)]
+        samples.add(sum(current), feature.name)
+        if sum(current) >= FEWEST_SAMPLES:
+            divergences.add(drift.divergence(current, feature.counts), feature.name)
+            floors.add(drift.noise_floor(current, feature.counts), feature.name)
+    return (divergences, floors, samples)
+
+
+def _usable(moment: Moment, rows: Sequence[tuple[Any, ...]]) -> Iterator[Feature]:
+    for name, kind, cuts, categories, counts in rows:
+        if kind not in ("boolean", "numeric", "categorical"):
+            moment.problem(f"monitoring.feature_reference: feature {name}: kind {kind!r} is unknown")
+            continue
+        feature = Feature(name, kind, tuple(cuts or ()), tuple(categories or ()), tuple(counts or ()))
+        if len(feature.counts) != feature.bins or not all(count is not None for count in feature.counts):
+            moment.problem(
+                f"monitoring.feature_reference: feature {name}: ref_counts has {len(feature.counts)} counts,"
+                f" its {kind} bins and NULL make {feature.bins}"
+            )
+        elif not sum(feature.counts):
+            moment.problem(f"monitoring.feature_reference: feature {name}: ref_counts are all 0")
+        elif list(feature.cuts) != sorted(set(feature.cuts)):
+            moment.problem(f"monitoring.feature_reference: feature {name}: cuts do not ascend")
+        else:
+            yield feature
 
 
 def _query(features: tuple[Feature, ...]) -> RangeQuery:
@@ -139,5 +144,4 @@ def _query(features: tuple[Feature, ...]) -> RangeQuery:
 def _literal(text: str) -> str:
     adapted = adapt(text)
     adapted.encoding = "utf-8"
-    # The query is later formatted with its parameters, which takes % as a sign.
-    return str(adapted.getquoted().decode("utf-8")).replace("%", "%%")
+    return str(adapted.getquoted().decode("utf-8"))

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from exporter.collectors.base import Collector, Moment
 from exporter.collectors.values import number, text
@@ -79,24 +79,21 @@ QUERY = RangeQuery(
     keys=("decision", _SCORE_CELL),
     values=("count(*)", "coalesce(sum(fraud_score) FILTER (WHERE abs(fraud_score) < 'Infinity'), 0)"),
 )
-_BLOCK_THRESHOLD = "SELECT block_threshold FROM monitoring.model_versions WHERE is_active"
+_BLOCK_THRESHOLD = "SELECT 0, block_threshold FROM monitoring.model_versions WHERE is_active"
 
 
 def collector(postgres: PostgresSource, redis: RedisSource, settle: float) -> Collector:
     """The section, reading predictions from PostgreSQL and settings from Redis."""
-    return Collector("fraud", (("postgres", _Predictions(postgres, settle)), ("redis", _Settings(redis))))
+    return Collector("fraud", (_Predictions(postgres, settle), _Settings(redis)))
 
 
 class _Predictions:
     def __init__(self, postgres: PostgresSource, settle: float) -> None:
-        self._postgres = postgres
         self._view = WindowedView(postgres, QUERY, tuple(WINDOWS.values()), settle)
 
-    def __call__(self, moment: Moment) -> Iterator[Family]:
-        self._view.refresh(moment)
-        yield from self._windows()
-        yield from self._counters()
-        yield self._block_threshold(moment)
+    async def __call__(self, moment: Moment) -> Iterable[Family]:
+        thresholds = await self._view.refresh(moment, aside=_BLOCK_THRESHOLD)
+        return [*self._windows(), *self._counters(), _block_threshold(moment, [value for _, value in thresholds])]
 
     def _windows(self) -> Iterator[Family]:
         predictions, ratio = Family(PREDICTIONS), Family(BLOCKED_RATIO)
@@ -130,33 +127,35 @@ class _Predictions:
         yield totals
         yield Family(SCORE).add_histogram(SCORE_BOUNDS, cells, score_sum)
 
-    def _block_threshold(self, moment: Moment) -> Family:
-        family = Family(THRESHOLD)
-        rows = self._postgres.query(_BLOCK_THRESHOLD, (), moment.deadline)
-        if len(rows) > 1:
-            moment.problem("monitoring.model_versions: more than one row is active")
-        elif rows and rows[0][0] is not None and math.isfinite(rows[0][0]):
-            family.add(float(rows[0][0]), "block")
-        return family
+
+def _block_threshold(moment: Moment, values: Sequence[float | None]) -> Family:
+    family = Family(THRESHOLD)
+    if len(values) > 1:
+        moment.problem("monitoring.model_versions: more than one row is active")
+    elif values and values[0] is not None and math.isfinite(values[0]):
+        family.add(float(values[0]), "block")
+    return family
 
 
 class _Settings:
     def __init__(self, redis: RedisSource) -> None:
         self._redis = redis
 
-    def __call__(self, moment: Moment) -> Iterator[Family]:
-        threshold, model = self._redis.read(
+    async def __call__(self, moment: Moment) -> Iterable[Family]:
+        threshold, model = await self._redis.read(
             [("GET", "config:fraud_threshold"), ("GET", "config:fraud_model")], moment.deadline
         )
+        families = []
         review = number(moment, "config:fraud_threshold", threshold)
         if review is not None:
             if 0 <= review <= 1:
-                yield Family(THRESHOLD).add(review, "review")
+                families.append(Family(THRESHOLD).add(review, "review"))
             else:
                 moment.problem(f"key config:fraud_threshold: {review:g} is not between 0 and 1")
         name = text(moment, "config:fraud_model", model)
         if name:
-            yield Family(MODEL_ACTIVE).add(1, name)
+            families.append(Family(MODEL_ACTIVE).add(1, name))
+        return families
 
 
 def _label(decision: object) -> str:

@@ -9,7 +9,7 @@ ticketing_probe_timestamp_seconds{probe="smart_contract_rpc"} 1764354145.2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
 from exporter.collectors.base import Collector, Moment
 from exporter.exposition import Family, Metric
@@ -33,10 +33,14 @@ METRICS = (SUCCESS, SLOW, DURATION, BASELINE, TIMESTAMP)
 
 def collector(schedule: Callable[[], Schedule]) -> Collector:
     """The section, reporting the results of the schedule in force."""
-    return Collector("health", (("probes", lambda moment: _report(schedule(), moment)),))
+
+    async def report(moment: Moment) -> Iterable[Family]:
+        return _families(schedule(), moment)
+
+    return Collector("health", (report,))
 
 
-def _report(schedule: Schedule, moment: Moment) -> Iterator[Family]:
+def _families(schedule: Schedule, moment: Moment) -> Iterable[Family]:
     families = {metric: Family(metric) for metric in METRICS}
     for name, result in schedule.results(moment.seconds).items():
         families[SUCCESS].add(int(result.success), name)
@@ -46,4 +50,4 @@ def _report(schedule: Schedule, moment: Moment) -> Iterator[Family]:
     for name, config in schedule.probes.items():
         if config.baseline is not None:
             families[BASELINE].add(float(config.baseline), name)
-    yield from families.values()
+    return families.values()

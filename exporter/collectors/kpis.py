@@ -14,7 +14,7 @@ ticketing_revenue_usd{window="1h"} 12449.5
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from exporter.collectors.base import Collector, Moment
@@ -22,7 +22,7 @@ from exporter.collectors.values import number
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
 from exporter.sources.postgres import PostgresSource
-from exporter.sources.ranges import RangeQuery, timestamp
+from exporter.sources.ranges import RangeQuery, literal
 from exporter.sources.redis import RedisSource
 
 TRANSACTIONS_PER_HOUR = Metric(
@@ -94,45 +94,47 @@ QUERY = RangeQuery(
         " + coalesce(sum(platform_fee_usd) FILTER (WHERE platform_fee_usd <> 'NaN'), 0))::numeric",
     ),
 )
-_LAUNCH = "SELECT EXISTS (SELECT FROM monitoring.event_launches WHERE starts_at <= %s AND ends_at > %s)"
+_LAUNCHES = "SELECT count(*), 0 FROM monitoring.event_launches WHERE starts_at <= {now} AND ends_at > {now}"
 
 
 def collector(postgres: PostgresSource, redis: RedisSource, settle: float) -> Collector:
     """The section, reading the KPI keys from Redis and transactions and launches from PostgreSQL."""
-    return Collector("kpis", (("redis", _Keys(redis)), ("postgres", _Transactions(postgres, settle))))
+    return Collector("kpis", (_Transactions(postgres, settle), _Keys(redis)))
 
 
 class _Keys:
     def __init__(self, redis: RedisSource) -> None:
         self._redis = redis
 
-    def __call__(self, moment: Moment) -> Iterator[Family]:
-        answers = self._redis.read([("GET", key) for key, _, _ in KEYS], moment.deadline)
-        for (key, metric, divisor), answer in zip(KEYS, answers, strict=True):
-            value = number(moment, key, answer)
-            if value is not None:
-                yield Family(metric).add(value / divisor)
+    async def __call__(self, moment: Moment) -> Iterable[Family]:
+        answers = await self._redis.read([("GET", key) for key, _, _ in KEYS], moment.deadline)
+        values = [number(moment, key, answer) for (key, _, _), answer in zip(KEYS, answers, strict=True)]
+        return [
+            Family(metric).add(value / divisor)
+            for (_, metric, divisor), value in zip(KEYS, values, strict=True)
+            if value is not None
+        ]
 
 
 class _Transactions:
     def __init__(self, postgres: PostgresSource, settle: float) -> None:
-        self._postgres = postgres
         self._view = WindowedView(postgres, QUERY, (HOUR,), settle)
 
-    def __call__(self, moment: Moment) -> Iterator[Family]:
-        self._view.refresh(moment)
+    async def __call__(self, moment: Moment) -> Iterable[Family]:
+        ((launches, _),) = await self._view.refresh(moment, aside=_LAUNCHES.format(now=literal(moment.now)))
+        return [Family(LAUNCH_ACTIVE).add(int(launches > 0)), *self._transactions()]
+
+    def _transactions(self) -> Iterator[Family]:
         sums = self._view.sums(HOUR)
-        if sums is not None:
-            counts: Counter[str] = Counter()
-            revenue = Decimal(0)
-            for (kind,), (count, usd) in sums.items():
-                counts[kind if kind in KINDS else UNKNOWN] += count
-                revenue += usd
-            transactions = Family(TRANSACTIONS)
-            for kind in (*KINDS, *([UNKNOWN] if counts[UNKNOWN] else [])):
-                transactions.add(counts[kind], kind, "1h")
-            yield transactions
-            yield Family(REVENUE).add(float(revenue), "1h")
-        now = timestamp(moment.now)
-        ((active,),) = self._postgres.query(_LAUNCH, (now, now), moment.deadline)
-        yield Family(LAUNCH_ACTIVE).add(int(active))
+        if sums is None:
+            return
+        counts: Counter[str] = Counter()
+        revenue = Decimal(0)
+        for (kind,), (count, usd) in sums.items():
+            counts[kind if kind in KINDS else UNKNOWN] += count
+            revenue += usd
+        transactions = Family(TRANSACTIONS)
+        for kind in (*KINDS, *([UNKNOWN] if counts[UNKNOWN] else [])):
+            transactions.add(counts[kind], kind, "1h")
+        yield transactions
+        yield Family(REVENUE).add(float(revenue), "1h")

@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from exporter.collectors.base import Collector, Moment
 from exporter.collectors.drift import DRIFT, NOISE_FLOOR, SAMPLES, Drift
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
 from exporter.sources.postgres import PostgresSource
-from exporter.sources.ranges import RangeQuery, timestamp
+from exporter.sources.ranges import RangeQuery, literal
 from exporter.windows import MICROSECONDS
 
 PREDICTIONS = Metric(
@@ -67,7 +68,7 @@ LABELLED = RangeQuery(
 # Predictions of any age may be labelled now: these are the minutes to count again.
 _NEWLY_LABELLED = f"""
     SELECT DISTINCT extract(epoch FROM date_bin('{_WIDTH} s', predicted_at, TIMESTAMPTZ 'epoch'))::bigint
-    FROM monitoring.fraud_labels WHERE labeled_at >= %s AND predicted_at >= %s"""
+    FROM monitoring.fraud_labels WHERE labeled_at >= {{labels}} AND predicted_at >= {{predictions}}"""
 _ACTIVE = """
     SELECT model_version, baseline_precision, baseline_recall, baseline_f1,
            extract(epoch FROM next_retraining_at)::float8
@@ -76,7 +77,7 @@ _ACTIVE = """
 
 def collector(postgres: PostgresSource, drift: PostgresSource, settle: float) -> Collector:
     """The section, reading labels and drift from PostgreSQL on a connection each."""
-    return Collector("model", (("postgres", _Labels(postgres, settle)), ("postgres", Drift(drift, settle))))
+    return Collector("model", (_Labels(postgres, settle), Drift(drift, settle)))
 
 
 class _Labels:
@@ -87,10 +88,14 @@ class _Labels:
         self._settle = round(settle * MICROSECONDS)
         self._labels_since: int | None = None
 
-    def __call__(self, moment: Moment) -> Iterator[Family]:
-        self._labelled.refresh(moment, changed=self._newly_labelled(moment))
+    async def __call__(self, moment: Moment) -> Iterable[Family]:
+        await self._labelled.refresh(moment, changed=await self._newly_labelled(moment))
         self._labels_since = moment.now - self._settle
-        self._predicted.refresh(moment)
+        await self._predicted.refresh(moment)
+        active = await self._postgres.query(_ACTIVE, (), moment.deadline)
+        return [*self._matrix(moment), *_active(moment, active)]
+
+    def _matrix(self, moment: Moment) -> Iterator[Family]:
         labelled, predicted = self._labelled.sums(DAY), self._predicted.sums(DAY)
         if labelled is not None:
             counts: Counter[tuple[str, str]] = Counter()
@@ -108,33 +113,31 @@ class _Labels:
                     yield Family(UNLABELLED).add(total - counts.total(), "24h")
                 else:
                     moment.problem("monitoring.fraud_labels: more labels in 24 h than predictions")
-        yield from self._active(moment)
 
-    def _newly_labelled(self, moment: Moment) -> list[int]:
+    async def _newly_labelled(self, moment: Moment) -> list[int]:
         if self._labels_since is None:
             return []
-        rows = self._postgres.query(
-            _NEWLY_LABELLED,
-            (timestamp(self._labels_since), timestamp(moment.now - (DAY + _WIDTH) * MICROSECONDS)),
-            moment.deadline,
+        sql = _NEWLY_LABELLED.format(
+            labels=literal(self._labels_since), predictions=literal(moment.now - (DAY + _WIDTH) * MICROSECONDS)
         )
+        rows = await self._postgres.query(sql, (), moment.deadline)
         return [second // _WIDTH for (second,) in rows]
 
-    def _active(self, moment: Moment) -> Iterator[Family]:
-        rows = self._postgres.query(_ACTIVE, (), moment.deadline)
-        if len(rows) != 1:
-            if rows:
-                moment.problem("monitoring.model_versions: more than one row is active")
-            return
-        version, *baselines, next_retraining = rows[0]
-        yield Family(INFO).add(1, version)
-        baseline = Family(BASELINE)
-        for name, value in zip(BASELINES, baselines, strict=True):
-            if value is not None and math.isfinite(value):
-                baseline.add(value, name)
-        yield baseline
-        if next_retraining is not None:
-            yield Family(NEXT_RETRAINING).add(next_retraining)
+
+def _active(moment: Moment, rows: Sequence[tuple[Any, ...]]) -> Iterator[Family]:
+    if len(rows) != 1:
+        if rows:
+            moment.problem("monitoring.model_versions: more than one row is active")
+        return
+    version, *baselines, next_retraining = rows[0]
+    yield Family(INFO).add(1, version)
+    baseline = Family(BASELINE)
+    for name, value in zip(BASELINES, baselines, strict=True):
+        if value is not None and math.isfinite(value):
+            baseline.add(value, name)
+    yield baseline
+    if next_retraining is not None:
+        yield Family(NEXT_RETRAINING).add(next_retraining)
 
 
 def _class(is_fraud: bool | None) -> str:

@@ -39,7 +39,7 @@ class State:
 class Adapter(Protocol):
     """One way of keeping rate limits."""
 
-    def read(self, moment: Moment, redis: RedisSource) -> State:
+    async def read(self, moment: Moment, redis: RedisSource) -> State:
         """The state now.
 
         Raises:
@@ -54,10 +54,10 @@ class ContractKeys:
     def __init__(self, config: RateLimits) -> None:
         del config  # the limits are in Redis
 
-    def read(self, moment: Moment, redis: RedisSource) -> State:
+    async def read(self, moment: Moment, redis: RedisSource) -> State:
         """See `Adapter`."""
         after_now = f"({moment.seconds!r}"
-        answers = redis.read(
+        answers = await redis.read(
             [
                 ("HMGET", "ratelimit:limits", "global_per_minute", "client_per_minute"),
                 ("ZCOUNT", "ratelimit:blocked", after_now, "+inf"),
@@ -101,10 +101,12 @@ class FlaskLimiter:
     def __init__(self, config: RateLimits) -> None:
         self._limits = _configured(config)
 
-    def read(self, moment: Moment, redis: RedisSource) -> State:
+    async def read(self, moment: Moment, redis: RedisSource) -> State:
         """See `Adapter`."""
-        keys = {key: parts for key in _scan(moment, redis, "LIMITS:LIMITER/*") if (parts := key.split("/"))[3:]}
-        answers = redis.read([command for key in keys for command in (("GET", key), ("PTTL", key))], moment.deadline)
+        keys = {key: parts for key in await _scan(moment, redis, "LIMITS:LIMITER/*") if (parts := key.split("/"))[3:]}
+        answers = await redis.read(
+            [command for key in keys for command in (("GET", key), ("PTTL", key))], moment.deadline
+        )
         blocked: dict[str, float] = {}
         for (key, parts), count, left in zip(keys.items(), answers[::2], answers[1::2], strict=True):
             # The scope may contain slashes itself: the client comes first, the limit last.
@@ -127,20 +129,20 @@ class SlidingWindow:
     def __init__(self, config: RateLimits) -> None:
         self._limits = _configured(config)
 
-    def read(self, moment: Moment, redis: RedisSource) -> State:
+    async def read(self, moment: Moment, redis: RedisSource) -> State:
         """See `Adapter`."""
         limit = self._limits.get("client")
         if limit is None:
             return State(self._limits)
-        keys = list(_scan(moment, redis, f"{self.PREFIX}*"))
+        keys = list(await _scan(moment, redis, f"{self.PREFIX}*"))
         since = f"({moment.seconds - WINDOW_SECONDS!r}"
-        counts = redis.read([("ZCOUNT", key, since, "+inf") for key in keys], moment.deadline)
+        counts = await redis.read([("ZCOUNT", key, since, "+inf") for key in keys], moment.deadline)
         full = [key for key, count in zip(keys, counts, strict=True) if (answer_of(moment, key, count) or 0) >= limit]
         # The request whose leaving brings the client below its limit again.
         nth = [("ZREVRANGE", key, int(limit) - 1, int(limit) - 1, "WITHSCORES") for key in full]
         blocked = {
             key.removeprefix(self.PREFIX): float(answer[1]) + WINDOW_SECONDS
-            for key, answer in zip(full, redis.read(nth, moment.deadline), strict=True)
+            for key, answer in zip(full, await redis.read(nth, moment.deadline), strict=True)
             if answer_of(moment, key, answer)
         }
         return _blocked_state(self._limits, blocked)
@@ -163,7 +165,7 @@ def _blocked_state(limits: Mapping[str, float], blocked: Mapping[str, float]) ->
     return State(limits, len(blocked), latest[:MOST_CLIENTS])
 
 
-def _scan(moment: Moment, redis: RedisSource, pattern: str) -> set[str]:
+async def _scan(moment: Moment, redis: RedisSource, pattern: str) -> set[str]:
     """All keys of a pattern.
 
     Raises:
@@ -173,7 +175,7 @@ def _scan(moment: Moment, redis: RedisSource, pattern: str) -> set[str]:
     found: set[str] = set()
     cursor: Any = 0
     while True:
-        (answer,) = redis.read([("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)], moment.deadline)
+        (answer,) = await redis.read([("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)], moment.deadline)
         cursor, keys = answer
         found.update(keys)
         if int(cursor) == 0:

@@ -10,7 +10,7 @@ ticketing_admin_login_failures{account="alice",window="5m"} 5
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from exporter.collectors.base import Collector, Moment
 from exporter.collectors.windowed import WindowedView
@@ -72,7 +72,7 @@ QUERY = RangeQuery(
 
 def collector(postgres: PostgresSource, settle: float) -> Collector:
     """The section, reading events from PostgreSQL."""
-    return Collector("security", (("postgres", _Events(postgres, settle)),))
+    return Collector("security", (_Events(postgres, settle),))
 
 
 class _Events:
@@ -82,8 +82,11 @@ class _Events:
         )
         self._known: set[Key] = set()
 
-    def __call__(self, moment: Moment) -> Iterator[Family]:
-        self._view.refresh(moment)
+    async def __call__(self, moment: Moment) -> Iterable[Family]:
+        await self._view.refresh(moment)
+        return self._families()
+
+    def _families(self) -> Iterator[Family]:
         events = self._view.sums(EVENTS_WINDOW)
         if events is not None:
             yield self._events(events)

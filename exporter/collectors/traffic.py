@@ -12,7 +12,7 @@ Minutes are whole minutes of the clock: the last one that has ended, and the las
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from exporter.collectors import clients, rate_limits
 from exporter.collectors.base import Collector, Moment
@@ -53,24 +53,25 @@ MINUTES = 5
 MOST_CLIENTS = 10
 
 
-def collector(redis: RedisSource, adapter: rate_limits.Adapter) -> Collector:
-    """The section, reading everything from Redis; traffic and limits are different parts."""
-    return Collector("traffic", (("redis", _Traffic(redis)), ("redis", _Limits(redis, adapter))))
+def collector(redis: RedisSource, limits: RedisSource, adapter: rate_limits.Adapter) -> Collector:
+    """The section, reading traffic and limits from Redis on a connection each."""
+    return Collector("traffic", (_Traffic(redis), _Limits(limits, adapter)))
 
 
 class _Traffic:
     def __init__(self, redis: RedisSource) -> None:
         self._redis = redis
 
-    def __call__(self, moment: Moment) -> Iterator[Family]:
+    async def __call__(self, moment: Moment) -> Iterable[Family]:
         last = moment.now // 60_000_000 - 1
         minutes = [last - back for back in range(MINUTES)]
         requests_key = f"traffic:requests:{last}"
-        answer, *tops = self._redis.read([("GET", requests_key), *clients.commands(minutes)], moment.deadline)
+        answer, *tops = await self._redis.read([("GET", requests_key), *clients.commands(minutes)], moment.deadline)
+        families = []
         requests = number(moment, requests_key, answer)
         if requests is not None:
-            yield Family(REQUESTS).add(requests)
-        busiest = clients.busiest(moment, self._redis, minutes, tops, MOST_CLIENTS) or []
+            families.append(Family(REQUESTS).add(requests))
+        busiest = await clients.busiest(moment, self._redis, minutes, tops, MOST_CLIENTS) or []
         total, last_minute = Family(CLIENT_REQUESTS), Family(CLIENT_PER_MINUTE)
         for client, counts in busiest:
             total.add(sum(counts), client, "5m")
@@ -78,8 +79,7 @@ class _Traffic:
         if requests == 0 or any(counts[0] for _, counts in busiest):
             for client, counts in busiest:
                 last_minute.add(counts[0], client)
-        yield total
-        yield last_minute
+        return [*families, total, last_minute]
 
 
 class _Limits:
@@ -87,15 +87,15 @@ class _Limits:
         self._redis = redis
         self._adapter = adapter
 
-    def __call__(self, moment: Moment) -> Iterator[Family]:
-        state = self._adapter.read(moment, self._redis)
+    async def __call__(self, moment: Moment) -> Iterable[Family]:
+        state = await self._adapter.read(moment, self._redis)
         limit = Family(LIMIT)
         for scope, value in state.limits.items():
             limit.add(value, scope)
-        yield limit
+        families = [limit]
         if state.blocked is not None:
-            yield Family(LIMITED).add(state.blocked)
+            families.append(Family(LIMITED).add(state.blocked))
         blocked_until = Family(BLOCKED_UNTIL)
         for client, until in state.blocked_until:
             blocked_until.add(until, client)
-        yield blocked_until
+        return [*families, blocked_until]

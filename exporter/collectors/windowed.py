@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from exporter.collectors.base import Moment
 from exporter.deadline import Deadline, DeadlineExceededError
 from exporter.sources.postgres import PostgresSource
-from exporter.sources.ranges import RangeQuery
-from exporter.windows import Cells, Key, RollingWindows
+from exporter.sources.ranges import ASIDE, RangeQuery
+from exporter.windows import Cells, Key, Plan, RollingWindows, Row, Values
 
 FILL_SHARE = 0.6
 """Part of the time a collection has left that may go into reading history after a start."""
@@ -43,32 +43,45 @@ class WindowedView:
         """Sums over what became visible since the first refresh."""
         return self._windows.counters
 
-    def refresh(self, moment: Moment, *, changed: Iterable[int] = ()) -> None:
+    async def refresh(self, moment: Moment, *, changed: Iterable[int] = (), aside: str | None = None) -> list[Values]:
         """Let all windows end now, and read missing history as far as time allows.
+
+        Args:
+            moment: of this collection.
+            changed: buckets known to have changed.
+            aside: see `RangeQuery.sql`.
+
+        Returns:
+            The rows of `aside`.
 
         Raises:
             PostgresError: the database cannot be read.
             DeadlineExceededError: it was too slow.
         """
-        read = self._query.reader(self._postgres, moment.deadline)
-        self._windows.refresh(moment.now, read, changed=changed)
-        self._fill(moment)
+        plan = self._windows.plan(moment.now, changed=changed)
+        rows = await self._read(plan, moment.deadline, aside)
+        self._windows.apply(plan, [row for row in rows if row.range != ASIDE])
+        if self._windows.missing:
+            await self._fill(moment)
+        return [row.values for row in rows if row.range == ASIDE]
 
     def sums(self, window: int) -> Cells | None:
         """See `RollingWindows.sums`."""
         return self._windows.sums(window)
 
-    def _fill(self, moment: Moment) -> None:
+    async def _fill(self, moment: Moment) -> None:
         until = Deadline(moment.deadline.remaining() * FILL_SHARE)
-        read = self._query.reader(self._postgres, until)
-        left = self._windows.fill(read, buckets=0)
-        while left and until.remaining() > 0:
+        while until.remaining() > 0 and (plan := self._windows.plan_fill(self._slice)):
             try:
-                left = self._windows.fill(read, buckets=self._slice)
+                rows = await self._read(plan, until)
             except DeadlineExceededError:
                 self._slice = max(1, self._slice // 4)
                 break
-        if left:
-            hours = left * self._query.width / 3600
+            self._windows.apply_fill(plan, rows)
+        if self._windows.missing:
+            hours = self._windows.missing * self._query.width / 3600
             view = self._query.source.split()[0]
             moment.problem(f"{view}: {hours:.1f} h of history are still to be read")
+
+    async def _read(self, plan: Plan, deadline: Deadline, aside: str | None = None) -> list[Row]:
+        return self._query.rows(await self._postgres.query(self._query.sql(plan.ranges, aside), (), deadline))

@@ -27,6 +27,7 @@ from exporter.deadline import Deadline, DeadlineExceededError
 from exporter.secrets import SecretError, SecretText
 from exporter.sources.postgres import PostgresError, PostgresSource
 from exporter.sources.redis import RedisError, RedisSource
+from exporter.waiting import complete
 
 SECONDS = 10.0
 SAMPLE_ROWS = 10_000
@@ -76,10 +77,10 @@ def check(postgres_dsn: SecretText, redis_url: SecretText, config: Config, outpu
 
 def _postgres(postgres: PostgresSource) -> Iterator[Finding]:
     try:
-        if postgres.query(_NO_USAGE, (), Deadline(SECONDS)):
+        if complete(postgres.query(_NO_USAGE, (), Deadline(SECONDS))):
             yield Finding(DENIED, "schema monitoring", "this role has no USAGE on it")
             return
-        rows = postgres.query(_COLUMNS, (), Deadline(SECONDS))
+        rows = complete(postgres.query(_COLUMNS, (), Deadline(SECONDS)))
     except (PostgresError, DeadlineExceededError, SecretError) as error:
         yield Finding(DOWN, "connection", str(error))
         return
@@ -100,7 +101,7 @@ def _postgres(postgres: PostgresSource) -> Iterator[Finding]:
         if words.column in found.get(words.view, {}) and readable[words.view]:
             yield from _words(postgres, words)
     for function in FUNCTIONS:
-        ((there,),) = postgres.query(_FUNCTION, (f"monitoring.{function}",), Deadline(SECONDS))
+        ((there,),) = complete(postgres.query(_FUNCTION, (f"monitoring.{function}",), Deadline(SECONDS)))
         name = function.partition("(")[0]
         if there:
             yield Finding(OK, f"{name}()", "there for the responder")
@@ -121,7 +122,7 @@ def _words(postgres: PostgresSource, words: Words) -> Iterator[Finding]:
     sql = f"SELECT DISTINCT {words.column} FROM (SELECT {words.column} FROM monitoring.{words.view} {newest}) AS newest"
     subject = f"{words.view}.{words.column}"
     try:
-        used = {word for (word,) in postgres.query(sql, (), Deadline(SECONDS))}
+        used = {word for (word,) in complete(postgres.query(sql, (), Deadline(SECONDS)))}
     except (PostgresError, DeadlineExceededError) as error:
         yield Finding(WRONG, subject, f"cannot be read: {error}")
         return
@@ -139,10 +140,9 @@ def _redis(client: RedisSource, config: Config) -> Iterator[Finding]:
     ]
     names = [key.name.format(minute=minute) for key in keys]
     try:
-        kinds = client.read([("TYPE", name) for name in names], Deadline(SECONDS))
-        values = client.read(
-            [_value_command(key, name) for key, name in zip(keys, names, strict=True)], Deadline(SECONDS)
-        )
+        kinds = complete(client.read([("TYPE", name) for name in names], Deadline(SECONDS)))
+        questions = [_value_command(key, name) for key, name in zip(keys, names, strict=True)]
+        values = complete(client.read(questions, Deadline(SECONDS)))
     except (RedisError, DeadlineExceededError, SecretError) as error:
         yield Finding(DOWN, "connection", str(error))
         return

@@ -18,6 +18,7 @@ from exporter.probes.http import LARGEST_BODY, request
 from exporter.secrets import SecretText, redactor
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.redis import INVALID_URL
+from exporter.waiting import complete
 
 _USER_AGENT = {"User-Agent": "ticketing-exporter"}
 
@@ -78,7 +79,7 @@ def probe_postgres(config: PostgresProbe, sources: Sources) -> None:
     """Open a connection and run a query."""
     source = PostgresSource(sources.postgres, "ticketing-exporter/probe")
     try:
-        source.query("SELECT 1", (), Deadline(config.timeout))
+        complete(source.query("SELECT 1", (), Deadline(config.timeout)))
     finally:
         source.close()
 

@@ -12,6 +12,7 @@ import psycopg2.extensions
 
 from exporter.deadline import Deadline, DeadlineExceededError
 from exporter.secrets import SecretText, redactor
+from exporter.waiting import Errands, Wait, complete
 
 # What the contract check explains better than PostgreSQL's one line does.
 _CONTRACT_ERRORS = {
@@ -53,9 +54,10 @@ class PostgresSource:
         self._dsn = dsn
         self._name = name
         self._connection: psycopg2.extensions.connection | None = None
+        self._connecting = Errands(f"connect {name}")
         self._lock = threading.Lock()
 
-    def query(self, sql: str, parameters: Sequence[Any], deadline: Deadline) -> list[tuple[Any, ...]]:
+    async def query(self, sql: str, parameters: Sequence[Any], deadline: Deadline) -> list[tuple[Any, ...]]:
         """The rows of a SELECT.
 
         Raises:
@@ -65,7 +67,7 @@ class PostgresSource:
         if not self._lock.acquire(timeout=max(0.0, deadline.remaining())):
             raise DeadlineExceededError(f"PostgreSQL: busy with another query for {deadline.seconds:.1f} s")
         try:
-            return self._query(sql, parameters, deadline)
+            return await self._query(sql, parameters, deadline)
         except psycopg2.Error as error:
             self._close()
             raise PostgresError(_describe(error)) from None
@@ -79,22 +81,23 @@ class PostgresSource:
             self._lock.release()
 
     def close(self) -> None:
-        """Drop the connection, unless a query is under way; the next query opens another."""
+        """Drop the connection, unless a query is under way."""
+        self._connecting.close()
         if self._lock.acquire(blocking=False):
             self._close()
             self._lock.release()
 
-    def _query(self, sql: str, parameters: Sequence[Any], deadline: Deadline) -> list[tuple[Any, ...]]:
+    async def _query(self, sql: str, parameters: Sequence[Any], deadline: Deadline) -> list[tuple[Any, ...]]:
         if self._connection is not None:
             try:
-                return self._run(self._connection, sql, parameters, deadline)
+                return await self._run(self._connection, sql, parameters, deadline)
             except _ConnectionLostError:
                 # Idle connections die with a restart or fail-over of the server.
                 self._close()
-        self._connection = self._connect(deadline)
-        return self._run(self._connection, sql, parameters, deadline)
+        self._connection = await self._connecting.run(lambda: self._connect(deadline), deadline, "PostgreSQL")
+        return await self._run(self._connection, sql, parameters, deadline)
 
-    def _run(
+    async def _run(
         self,
         connection: psycopg2.extensions.connection,
         sql: str,
@@ -106,8 +109,8 @@ class PostgresSource:
             milliseconds -= milliseconds % _TIMEOUT_STEP_MILLISECONDS
         cursor = connection.cursor()
         try:
-            cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}; {sql}", parameters)
-            _wait(connection, deadline)
+            cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}; {sql}", parameters or None)
+            await _answer(connection, deadline)
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
             if isinstance(error, psycopg2.errors.QueryCanceled):
                 raise DeadlineExceededError(f"PostgreSQL: query cancelled after {milliseconds / 1000:.1f} s") from None
@@ -136,7 +139,7 @@ class PostgresSource:
                     keepalives_count=3,
                     **hosts,
                 )
-                _wait(connection, share)
+                complete(_answer(connection, share))
             except (psycopg2.OperationalError, DeadlineExceededError) as error:
                 if connection is not None:
                     connection.close()
@@ -152,21 +155,11 @@ class PostgresSource:
             self._connection = None
 
 
-def _wait(connection: psycopg2.extensions.connection, deadline: Deadline) -> None:
-    poller = select.poll()
-    registered = None
-    while True:
-        state = connection.poll()
-        if state == psycopg2.extensions.POLL_OK:
-            return
+async def _answer(connection: psycopg2.extensions.connection, deadline: Deadline) -> None:
+    while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
         event = select.POLLIN if state == psycopg2.extensions.POLL_READ else select.POLLOUT
-        descriptor = connection.fileno()
-        if (descriptor, event) != registered:
-            # libpq may go on to another socket when one address of a host fails.
-            poller = select.poll()
-            poller.register(descriptor, event)
-            registered = (descriptor, event)
-        poller.poll(deadline.check("PostgreSQL") * 1000)
+        # libpq may go on to another socket when one address of a host fails.
+        await Wait(connection.fileno(), event, deadline, "PostgreSQL")
 
 
 def _one_host_each(dsn: str) -> list[dict[str, Any]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from exporter.deadline import Deadline
-from exporter.sources.postgres import PostgresSource
-from exporter.windows import Range, Read, Row
+from exporter.windows import Range, Row
 
+ASIDE = -1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -33,35 +33,48 @@ class RangeQuery:
     keys: tuple[str, ...]
     values: tuple[str, ...]
 
-    def reader(self, postgres: PostgresSource, deadline: Deadline) -> Read:
-        """A function that answers ranges from this database before the deadline."""
+    def sql(self, ranges: Sequence[Range], aside: str | None = None) -> str:
+        """The query.
 
-        def read(ranges: Sequence[Range]) -> list[Row]:
-            sql = " UNION ALL ".join(self._select(position) for position in range(len(ranges)))
-            parameters = [timestamp(bound) for bounds in ranges for bound in bounds]
-            last_key = 2 + len(self.keys)
-            return [
-                Row(row[0], row[1], row[2:last_key], row[last_key:])
-                for row in postgres.query(sql, parameters, deadline)
-            ]
+        Args:
+            ranges: what is read; `rows` makes `Row`s of the answer.
+            aside: another SELECT that is to be answered along with it, with one output for each of `values`, of
+                the same type.
+        """
+        sql = self._select(ranges)
+        if aside:
+            no_key = ", NULL" * len(self.keys)
+            sql += f" UNION ALL SELECT {ASIDE}, 0{no_key}, aside.* FROM ({aside}) AS aside"
+        return sql
 
-        return read
+    def rows(self, answer: Iterable[tuple[Any, ...]]) -> list[Row]:
+        """The rows of an answer; those with the range `ASIDE` are of the other SELECT."""
+        last_key = 2 + len(self.keys)
+        return [Row(row[0], row[1], row[2:last_key], row[last_key:]) for row in answer]
 
-    def _select(self, position: int) -> str:
-        bucket = f"date_bin('{self.width} s', {self.time}, TIMESTAMPTZ 'epoch')"
-        outputs = [
-            f"{position}",
-            f"extract(epoch FROM {bucket})::bigint / {self.width}",
-            *self.keys,
-            *self.values,
-        ]
-        groups = ", ".join([bucket, *self.keys])
+    def _select(self, ranges: Sequence[Range]) -> str:
+        if len(ranges) == 1:
+            return f"SELECT 0, sums.* FROM ({self._sums(literal(ranges[0].start), literal(ranges[0].end))}) AS sums"
+        # Planning takes longer than reading these few rows: each range as a SELECT of its own would be planned by
+        # itself. The outer bounds leave the planner the partitions that any of them needs.
+        rows = ", ".join(f"({position}, {literal(r.start)}, {literal(r.end)})" for position, r in enumerate(ranges))
+        within = literal(min(r.start for r in ranges)), literal(max(r.end for r in ranges))
         return (
-            f"SELECT {', '.join(outputs)} FROM {self.source}"
-            f" WHERE {self.time} >= %s AND {self.time} < %s GROUP BY {groups}"
+            f"SELECT ranges.position, sums.* FROM (VALUES {rows}) AS ranges (position, starts, ends),"
+            f" LATERAL ({self._sums('ranges.starts', 'ranges.ends', within)}) AS sums"
         )
 
+    def _sums(self, start: str, end: str, within: tuple[str, str] | None = None) -> str:
+        bucket = f"date_bin('{self.width} s', {self.time}, TIMESTAMPTZ 'epoch')"
+        outputs = ", ".join([f"extract(epoch FROM {bucket})::bigint / {self.width}", *self.keys, *self.values])
+        condition = f"{self.time} >= {start} AND {self.time} < {end}"
+        if within:
+            condition += f" AND {self.time} >= {within[0]} AND {self.time} < {within[1]}"
+        # The keys by their positions: the shorter a query, the sooner it is parsed and planned.
+        groups = ", ".join([bucket, *(str(position) for position in range(2, 2 + len(self.keys)))])
+        return f"SELECT {outputs} FROM {self.source} WHERE {condition} GROUP BY {groups}"
 
-def timestamp(microseconds: int) -> datetime:
-    """Microseconds since the epoch as a timestamptz, exactly."""
-    return EPOCH + timedelta(microseconds=microseconds)
+
+def literal(microseconds: int) -> str:
+    """A time as a constant of type timestamptz, exactly."""
+    return f"TIMESTAMPTZ '{EPOCH + timedelta(microseconds=microseconds)}'"

@@ -1,20 +1,24 @@
-"""Redis with time limits: several commands in one round trip, each with its own answer or error."""
+"""Redis with deadlines: several commands in one round trip, each with its own answer or error."""
 
 from __future__ import annotations
 
+import select
 import threading
 from collections.abc import Sequence
 from typing import Any
 
+import hiredis
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import AbstractConnection
 from redis.retry import Retry
 
 from exporter.deadline import Deadline
 from exporter.secrets import SecretError, SecretText, redactor
+from exporter.waiting import Errands, Wait
 
 TIMEOUT_SECONDS = 1.0
-MOST_CONNECTIONS = 8
+"""However much time there is: Redis answers within milliseconds or not at all."""
 INVALID_URL = "the URL is not valid; in a password, characters such as / ? # @ are written as %2F %3F %23 %40"
 
 Command = tuple[Any, ...]
@@ -25,65 +29,67 @@ class RedisError(Exception):
 
 
 class RedisSource:
-    """A bounded pool of connections to one Redis.
+    """Asks one Redis on a connection of its own, opened when needed, dropped as soon as anything is odd about it.
+
+    A connection of redis-py is used without its client and pool, which wait in ways that cannot be shared with others.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`, as redis-py takes it.
+        url: `redis://`, `rediss://` or `unix://`, as redis-py takes it; read again with each new connection.
         name: told to the server as the connection's name.
     """
 
     def __init__(self, url: SecretText, name: str) -> None:
         self._url = url
         self._name = name
-        self._client: redis.Redis | None = None
-        self._revealed = ""
+        self._connection: AbstractConnection | None = None
+        self._connecting = Errands(f"connect {name}")
         self._lock = threading.Lock()
 
-    def read(self, commands: Sequence[Command], deadline: Deadline) -> list[Any]:
+    async def read(self, commands: Sequence[Command], deadline: Deadline) -> list[Any]:
         """The answers to read-only commands, in their order; a refused one is a `redis.ResponseError` in it.
 
         Raises:
-            RedisError: there is no connection, or it failed or was too slow.
-            DeadlineExceededError: no time is left to ask.
+            RedisError: there is no connection, or it failed.
+            DeadlineExceededError: no answer in time.
         """
-        deadline.check("Redis")
-        client = self._connected()
+        if not commands:
+            return []
+        deadline = Deadline(min(TIMEOUT_SECONDS, deadline.check("Redis")))
+        if not self._lock.acquire(timeout=TIMEOUT_SECONDS):
+            raise deadline.exceeded("Redis")
         try:
-            with client.pipeline(transaction=False) as pipeline:
-                for command in commands:
-                    pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
-                answers: list[Any] = pipeline.execute(raise_on_error=False)
-        except (redis.RedisError, OSError, ValueError, UnicodeDecodeError) as error:
+            return await self._read(commands, deadline)
+        except (redis.RedisError, OSError, ValueError, SecretError) as error:
+            self._close()
             raise RedisError(f"Redis: {describe(error)}") from None
-        for answer in answers:
-            # While it loads its data, Redis refuses every command.
-            if isinstance(answer, redis.BusyLoadingError | redis.AuthenticationError):
-                raise RedisError(f"Redis: {describe(answer)}")
-        return answers
+        except BaseException:
+            self._close()
+            raise
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
-        """Close all idle connections; the next read opens another."""
-        with self._lock:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
+        """Drop the connection, unless it is being used."""
+        self._connecting.close()
+        if self._lock.acquire(blocking=False):
+            self._close()
+            self._lock.release()
 
-    def _connected(self) -> redis.Redis:
-        try:
-            url = self._url.reveal()
-        except SecretError as error:
-            raise RedisError(f"Redis: {error}") from None
-        with self._lock:
-            if self._client is None or url != self._revealed:
-                self._client = self._open(url)
-                self._revealed = url
-            return self._client
+    async def _read(self, commands: Sequence[Command], deadline: Deadline) -> list[Any]:
+        if self._connection is not None:
+            try:
+                return await _exchange(self._connection, commands, deadline)
+            except (redis.ConnectionError, OSError):
+                # Idle connections die with a restart of the server.
+                self._close()
+        self._connection = await self._connecting.run(self._connect, deadline, "Redis")
+        return await _exchange(self._connection, commands, deadline)
 
-    def _open(self, url: str) -> redis.Redis:
+    def _connect(self) -> AbstractConnection:
+        url = self._url.reveal()
         try:
-            pool = redis.BlockingConnectionPool.from_url(
+            connection = redis.ConnectionPool.from_url(
                 url,
-                timeout=TIMEOUT_SECONDS,
                 client_name=self._name,
                 # The newer protocol answers the same commands in other shapes, and not every server speaks it.
                 protocol=2,
@@ -92,15 +98,37 @@ class RedisSource:
                 socket_timeout=TIMEOUT_SECONDS,
                 socket_connect_timeout=TIMEOUT_SECONDS,
                 socket_keepalive=True,
-                max_connections=MOST_CONNECTIONS,
-                # Once more at once: an idle connection dies with a restart of the server.
-                retry=Retry(NoBackoff(), 1),
-                retry_on_error=[redis.ConnectionError],
-            )
-            return redis.Redis(connection_pool=pool)
+                retry=Retry(NoBackoff(), 0),
+            ).make_connection()
         except ValueError:
             # Its message may quote a piece of the password.
             raise RedisError(f"Redis: {INVALID_URL}") from None
+        if not isinstance(connection, AbstractConnection):
+            raise TypeError(f"redis-py makes connections of another kind: {type(connection).__name__}")
+        connection.connect()  # type: ignore[no-untyped-call]
+        return connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.disconnect()  # type: ignore[no-untyped-call]
+            self._connection = None
+
+
+async def _exchange(connection: AbstractConnection, commands: Sequence[Command], deadline: Deadline) -> list[Any]:
+    packed = b"".join(hiredis.pack_command(command) for command in commands)
+    connection.send_packed_command([packed])  # type: ignore[no-untyped-call]
+    # redis-py has no public way to wait for several connections at once.
+    if (sock := connection._sock) is None:
+        raise redis.ConnectionError("the connection was closed")
+    await Wait(sock.fileno(), select.POLLIN, deadline, "Redis")
+    answers = []
+    for _ in commands:
+        try:
+            # The answers follow each other closely; should the rest not come, this is where it is waited for.
+            answers.append(connection.read_response(timeout=deadline.check("Redis")))
+        except redis.ResponseError as error:
+            answers.append(error)
+    return answers
 
 
 def describe(error: Exception) -> str:

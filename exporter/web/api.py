@@ -8,6 +8,7 @@ from exporter.app import Exporter
 from exporter.collectors.base import Moment
 from exporter.collectors.values import number
 from exporter.deadline import Deadline
+from exporter.waiting import complete
 
 SECONDS = 3.0
 FEED_ROWS = 50
@@ -33,7 +34,7 @@ def kpis(exporter: Exporter) -> dict[str, float | None]:
         RedisError: Redis cannot be read.
     """
     moment = Moment(round(exporter.clock() * 1_000_000), Deadline(SECONDS))
-    answers = exporter.redis.read([("GET", key) for key in _KPI_KEYS.values()], moment.deadline)
+    answers = complete(exporter.redis.read([("GET", key) for key in _KPI_KEYS.values()], moment.deadline))
     values = {name: number(moment, key, answer) for (name, key), answer in zip(_KPI_KEYS.items(), answers, strict=True)}
     transactions = values["transactions_per_hour"]
     return {**values, "transactions_per_hour": None if transactions is None else round(transactions)}
@@ -46,7 +47,7 @@ def fraud_feed(exporter: Exporter) -> list[dict[str, Any]]:
         PostgresError: the database cannot be read.
         DeadlineExceededError: it was too slow.
     """
-    rows = exporter.feed.query(_FEED, (), Deadline(SECONDS))
+    rows = complete(exporter.postgres.query(_FEED, (), Deadline(SECONDS)))
     return [
         {
             "time": time.isoformat(),

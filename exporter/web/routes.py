@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import logging
 import re
@@ -76,9 +75,6 @@ class Application:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         answer = self._answer(environ)
-        if len(answer.body) > 512 and _GZIP.search(environ.get("HTTP_ACCEPT_ENCODING", "")):
-            answer.body = gzip.compress(answer.body, compresslevel=1, mtime=0)
-            answer.headers.append(("Content-Encoding", "gzip"))
         headers = [
             ("Content-Type", answer.content_type),
             ("Content-Length", str(len(answer.body))),
@@ -121,8 +117,12 @@ class Application:
             )
         sections = [section for section in scraper.sections if section in asked] if asked else scraper.sections
         openmetrics = "application/openmetrics-text" in environ.get("HTTP_ACCEPT", "")
-        body = scraper.scrape(sections, _scrape_seconds(environ), openmetrics=openmetrics)
-        return Answer(body=body, content_type=OPENMETRICS if openmetrics else TEXT)
+        exposition = scraper.scrape(sections, _scrape_seconds(environ), openmetrics=openmetrics)
+        answer = Answer(body=exposition.text, content_type=OPENMETRICS if openmetrics else TEXT)
+        if _GZIP.search(environ.get("HTTP_ACCEPT_ENCODING", "")):
+            answer.body = exposition.gzip()
+            answer.headers.append(("Content-Encoding", "gzip"))
+        return answer
 
     def _healthy(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
         return Answer(body=b"Healthy\n")
@@ -149,7 +149,7 @@ class Application:
     def _json(self, environ: WSGIEnvironment, produce: Callable[[], object]) -> Answer:
         status = "200 OK"
         try:
-            content = self._exporter.calls.run(produce, api.SECONDS, environ["PATH_INFO"])
+            content = produce()
         except (RedisError, PostgresError, DeadlineExceededError, SecretError) as error:
             status, content = "503 Service Unavailable", {"error": str(error)}
         answer = Answer(status, json.dumps(content).encode(), "application/json", [("Cache-Control", "no-store")])

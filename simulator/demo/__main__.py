@@ -13,6 +13,7 @@ from types import FrameType
 
 from simulator.demo.directory import RUNNING, run_directory
 from simulator.demo.parts import Parts, plan
+from simulator.demo.rules import WAIT
 from simulator.demo.startup import Startup
 from simulator.demo.summary import summary
 from simulator.demo.supervision import Supervisor
@@ -68,6 +69,7 @@ def _run(parts: Parts, supervisor: Supervisor, preset: str | None, hours: float)
     _tell(f"\n{summary(parts.prometheus)}\n\n{urls(parts)}\n")
     _tell(f"To stop one part: {Path(sys.executable).parent}/supervisorctl -c {supervisor.config} stop exporter")
     _announce(parts, supervisor)
+    _tell(f"Alerts of incidents wait at most {WAIT} s here, in a copy of the rules; as shipped, up to 10 minutes.")
     if parts.grafana is None:
         _tell("No Grafana is installed, so the dashboard is not shown: docs/dashboard.md says how to see it.")
     _tell("To see an alert, in another terminal: make incident NAME=admin-attack")

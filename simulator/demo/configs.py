@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from simulator.demo.parts import Parts
+from simulator.demo.rules import write_rules
 from simulator.local.alertmanager import SHIPPED_DIRECTORY, Receivers, demo_config
 
 SHIPPED_PROMETHEUS_CONFIG = Path(__file__).parents[2] / "prometheus" / "prometheus.yml"
@@ -14,6 +15,7 @@ SHIPPED_PROMETHEUS_CONFIG = Path(__file__).parents[2] / "prometheus" / "promethe
 def write_configs(parts: Parts) -> None:
     """Write all files to where the parts expect them."""
     parts.exporter_config.write_text(yaml.safe_dump(exporter_config(parts.simulator.port), sort_keys=False))
+    write_rules(parts.rules)
     parts.prometheus.config.write_text(yaml.safe_dump(prometheus_config(parts), sort_keys=False))
     monitoring = parts.grafana.url if parts.grafana else parts.inbox.url
     receivers = Receivers(parts.inbox.url, parts.inbox.smtp_port, monitoring_url=monitoring)
@@ -42,24 +44,35 @@ def exporter_config(platform_port: int) -> dict[str, Any]:
     }
 
 
+def targets(parts: Parts) -> dict[str, int | None]:
+    """The port of each target in the shipped prometheus.yml; None for what this demo does not run."""
+    return {
+        "exporter:8010": parts.exporter.port,
+        "responder:8020": None,
+        "grafana:3000": None if parts.grafana is None else parts.grafana.port,
+        "node-exporter:9100": parts.node_exporter.port,
+        "localhost:9090": parts.prometheus.port,
+        "alertmanager:9093": parts.alertmanager.port,
+    }
+
+
 def prometheus_config(parts: Parts) -> dict[str, Any]:
-    """The shipped configuration with other addresses.
+    """The shipped configuration with other addresses and the demo's rules, without the jobs of what is not there.
 
     Raises:
         KeyError: It has a target that the demo does not know.
     """
-    addresses = {
-        "exporter:8010": f"127.0.0.1:{parts.exporter.port}",
-        "node-exporter:9100": f"127.0.0.1:{parts.node_exporter.port}",
-        "localhost:9090": f"127.0.0.1:{parts.prometheus.port}",
-        "alertmanager:9093": f"127.0.0.1:{parts.alertmanager.port}",
-    }
     config: dict[str, Any] = yaml.safe_load(SHIPPED_PROMETHEUS_CONFIG.read_text())
-    # Relative paths start at the configuration file, and this copy is elsewhere.
-    config["rule_files"] = [str(SHIPPED_PROMETHEUS_CONFIG.parent / pattern) for pattern in config["rule_files"]]
+    config["rule_files"] = [str(parts.rules / "*.yml")]
+    ports = targets(parts)
     for job in [*config["scrape_configs"], *config["alerting"]["alertmanagers"]]:
         for group in job["static_configs"]:
-            group["targets"] = [addresses[target] for target in group["targets"]]
+            known = [ports[target] for target in group["targets"]]
+            group["targets"] = [f"127.0.0.1:{port}" for port in known if port is not None]
+    # A job without targets would be taken for one that has lost them.
+    config["scrape_configs"] = [
+        job for job in config["scrape_configs"] if any(group["targets"] for group in job["static_configs"])
+    ]
     return config
 
 

@@ -6,44 +6,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import requests
 
 from simulator.demo.directory import CACHE, RUNNING
-
-
-@dataclass(frozen=True)
-class Incident:
-    """What happens, and which alert tells of it.
-
-    Attributes:
-        alert: its name.
-        after: how long it takes to fire, for people.
-        episode: of the simulator; None when a part of the demo is stopped.
-        parameters: of the episode, that differ from its defaults.
-    """
-
-    alert: str
-    after: str
-    episode: str | None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-
-INCIDENTS: Mapping[str, Incident] = {
-    "admin-attack": Incident("UnauthorizedAdminAccess", "seconds", "admin_attack"),
-    "exporter-down": Incident("ExporterDown", "a minute", None),
-    "service-down": Incident("ServiceDown", "a minute", "service_down"),
-    "traffic-flood": Incident("RateLimitNearGlobal", "three minutes", "traffic_flood"),
-    "latency": Incident("ApiLatencyDegradation", "five to ten minutes", "slow_api"),
-    "rpc-slow": Incident("ServiceSlow", "six minutes", "slow_rpc"),
-    "drift": Incident("ModelDrift", "ten to thirty minutes", "drift"),
-    "launch-revenue": Incident("RevenueLow", "ten minutes", "launch", {"revenue_factor": 0.05}),
-    "quiet-predictions": Incident("PredictionsStalled", "ten minutes", "quiet_predictions"),
-    "fraud-spike": Incident("FraudRateSpike", "ten to fifteen minutes", "fraud_spike"),
-}
+from simulator.demo.incidents import INCIDENTS, Incident
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,29 +22,41 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--directory", type=Path, help="of the demo; the newest without it")
     options = parser.parse_args(arguments)
     if options.name not in INCIDENTS:
-        for name, incident in INCIDENTS.items():
-            print(f"  make incident NAME={name:<18} {incident.alert} after {incident.after}")
+        print(listing())
         return 0 if not options.name else 2
     running = _running_demo(options.directory)
     if running is None:
         print("No demo is running: start one with make demo in another terminal.", file=sys.stderr)
         return 1
     incident = INCIDENTS[options.name]
-    if incident.episode is None:
-        _control_exporter(running, stop=options.stop)
-    else:
-        _control_episode(running, incident.episode, incident.parameters, stop=options.stop)
+    try:
+        (stop if options.stop else start)(running, incident)
+    except (requests.RequestException, subprocess.CalledProcessError) as error:
+        print(f"The demo does not do it: {error}", file=sys.stderr)
+        return 1
     if options.stop:
         print(f"{options.name} is over.")
     else:
-        print(f"{options.name} has begun: {incident.alert} should fire after {incident.after}.")
+        print(f"{options.name} has begun: {incident.what}.\nTold after {incident.after}:\n{_told(incident)}")
         print(f"Alerts: {running['prometheus']}/alerts   inbox: {running['inbox']}/")
     return 0
 
 
+def listing() -> str:
+    """Every incident, what happens, and who is told of it."""
+    return "\n".join(
+        f"make incident NAME={name}\n  {incident.what}; after {incident.after}:\n{_told(incident)}"
+        for name, incident in INCIDENTS.items()
+    )
+
+
+def _told(incident: Incident) -> str:
+    return "\n".join(f"  {alert} → {', '.join(sorted(channels))}" for alert, channels in incident.tells.items())
+
+
 def _running_demo(directory: Path | None) -> dict[str, str] | None:
     if directory is not None:
-        places = [directory / RUNNING]
+        places = [*directory.glob(RUNNING)]
     else:
         places = [*CACHE.glob(f"*/{RUNNING}"), *Path(tempfile.gettempdir()).glob(f"ticketing-demo-*/{RUNNING}")]
     if not places:
@@ -85,17 +65,50 @@ def _running_demo(directory: Path | None) -> dict[str, str] | None:
     return running
 
 
-def _control_episode(running: Mapping[str, str], episode: str, parameters: Mapping[str, Any], *, stop: bool) -> None:
-    address = f"{running['simulator']}/control/episodes/{episode}"
-    answer = requests.delete(address, timeout=10) if stop else requests.post(address, json=parameters, timeout=10)
+def start(running: Mapping[str, str], incident: Incident) -> None:
+    """Start an incident in a demo.
+
+    Args:
+        running: Addresses of its parts, as in its demo.json.
+        incident: Which.
+
+    Raises:
+        requests.RequestException: The simulator or Prometheus does not answer.
+        subprocess.CalledProcessError: The exporter cannot be stopped.
+    """
+    if incident.episode is None:
+        _supervise(running, "stop", "exporter")
+        return
+    parameters = dict(incident.parameters)
+    if incident.refunded:
+        parameters["refunds_usd"] = incident.refunded * _revenue(running)
+    requests.post(_episode(running, incident.episode), json=parameters, timeout=10).raise_for_status()
+
+
+def stop(running: Mapping[str, str], incident: Incident) -> None:
+    """End an incident; see `start`."""
+    if incident.episode is None:
+        _supervise(running, "start", "exporter")
+    else:
+        requests.delete(_episode(running, incident.episode), timeout=10).raise_for_status()
+
+
+def _episode(running: Mapping[str, str], episode: str) -> str:
+    return f"{running['simulator']}/control/episodes/{episode}"
+
+
+def _revenue(running: Mapping[str, str]) -> float:
+    """Of the last hour, in USD; 0 when it is not known."""
+    query = {"query": "max(ticketing_kpi_revenue_per_hour_usd)"}
+    answer = requests.get(f"{running['prometheus']}/api/v1/query", params=query, timeout=10)
     answer.raise_for_status()
+    series = answer.json()["data"]["result"]
+    return max(float(series[0]["value"][1]), 0.0) if series else 0.0
 
 
-def _control_exporter(running: Mapping[str, str], *, stop: bool) -> None:
-    # The end of the incident is the exporter's start.
-    action = "start" if stop else "stop"
-    program = str(Path(sys.executable).parent / "supervisorctl")
-    subprocess.run([program, "-c", running["supervisor"], action, "exporter"], check=True, stdout=subprocess.DEVNULL)
+def _supervise(running: Mapping[str, str], action: str, program: str) -> None:
+    supervisorctl = str(Path(sys.executable).parent / "supervisorctl")
+    subprocess.run([supervisorctl, "-c", running["supervisor"], action, program], check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ class Replay:
         answers = self._threads.map(
             lambda sections: self._exporter.scraper.scrape(sections, TIMEOUT_SECONDS), jobs.values()
         )
-        return {job: answer.decode() for job, answer in zip(jobs, answers, strict=True)}
+        return {job: answer.text.decode() for job, answer in zip(jobs, answers, strict=True)}
 
     def close(self) -> None:
         """End its connections and threads."""

@@ -5,8 +5,11 @@ import numpy as np
 from simulator import transactions
 from simulator.demand import Launch
 from simulator.episodes.kind import Episode, Kind
-from simulator.instants import HOUR, MINUTE
+from simulator.instants import HOUR, MINUTE, SECOND
 from simulator.transactions import Rows
+
+_REFUNDS = 40
+_REFUNDS_TAKE = 10 * SECOND
 
 
 def _quiet_predictions(rows: Rows, _minute: int, episode: Episode, _rng: np.random.Generator) -> Rows:
@@ -26,6 +29,7 @@ def _announcement(episode: Episode) -> Launch:
 
 
 def _launch(rows: Rows, minute: int, episode: Episode, rng: np.random.Generator) -> Rows:
+    refunds = _refunds(minute, episode, rng)  # first: what is drawn below depends on when it ends
     first, last = episode.span(minute)
     boost = _announcement(episode).boost(first) - 1.0
     n = rng.poisson(episode.number("extra_per_hour") * boost * (last - first) / HOUR)
@@ -33,7 +37,22 @@ def _launch(rows: Rows, minute: int, episode: Episode, rng: np.random.Generator)
     both = np.concatenate([rows, buyers])
     factor = np.where(episode.covers(both["at"]), episode.number("revenue_factor"), 1.0)
     transactions.price(both, both["amount_cents"] / 100 * factor)
-    return both
+    return np.concatenate([both, refunds])
+
+
+def _refunds(minute: int, episode: Episode, rng: np.random.Generator) -> Rows:
+    """Give back the buyers of a cancelled event ``refunds_usd`` in all, fees included, at the start of the on-sale."""
+    if episode.starts_at // MINUTE != minute or not episode.number("refunds_usd"):
+        return transactions.empty()
+    last = min(episode.starts_at + _REFUNDS_TAKE, (minute + 1) * MINUTE)
+    rows = transactions.draw(rng, np.sort(rng.integers(episode.starts_at, last, _REFUNDS)))
+    transactions.price(rows, np.full(_REFUNDS, episode.number("refunds_usd") / (1 + transactions.FEE) / _REFUNDS))
+    for part in ("amount_cents", "fee_cents"):
+        rows[part] *= -1
+    rows["is_purchase"] = True
+    rows["scored"] = False
+    # The same rows wherever it ends: what is written already must not be drawn differently.
+    return rows[episode.covers(rows["at"])]
 
 
 QUIET_PREDICTIONS = Kind(
@@ -42,12 +61,13 @@ QUIET_PREDICTIONS = Kind(
     transactions=_quiet_predictions,
 )
 LAUNCH = Kind(
-    "An on-sale: demand multiplies, then decays; revenue_factor 0.1 makes it a disappointing one",
+    "An on-sale: demand multiplies, then decays; a low revenue_factor, and refunds of another event, spoil it",
     minutes=90,
     parameters={
         "extra_per_hour": 500.0,
         "strength": 3.0,
         "revenue_factor": 1.0,
+        "refunds_usd": 0.0,
         "title": "Unscheduled on-sale",
     },
     transactions=_launch,

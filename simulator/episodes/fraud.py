@@ -4,7 +4,7 @@ import numpy as np
 
 from simulator import clients, features, transactions
 from simulator.episodes.kind import Episode, Kind
-from simulator.instants import HOUR
+from simulator.instants import HOUR, MINUTE
 from simulator.transactions import Rows
 
 
@@ -44,7 +44,7 @@ def _bot_requests(counts: clients.Counts, minute: int, episode: Episode, rng: np
     changed = counts.copy()
     for host in range(1, 61):
         changed[clients.index_of(f"{episode.text('network')}.{host}")] += rng.poisson(
-            episode.number("requests_per_bot") * (last - first) / (HOUR / 60)
+            episode.number("requests_per_bot") * (last - first) / MINUTE
         )
     return changed
 
@@ -70,7 +70,7 @@ def _scalper(rows: Rows, minute: int, episode: Episode, rng: np.random.Generator
     n = len(scalpers)
     scalpers["wallet"] = transactions.wallets(rng.integers(2 * 10**9, 2 * 10**9 + 25, n))
     scalpers["score"] = np.round(rng.beta(9.0, 4.5, n), 4)  # mostly for review
-    bought_first = scalpers["at"] < episode.starts_at + HOUR // 12
+    bought_first = scalpers["at"] < episode.starts_at + 5 * MINUTE
     scalpers["is_purchase"] = bought_first
     markup = rng.uniform(1.5, 4.0, n)
     transactions.price(scalpers, scalpers["amount_cents"] / 100 * np.where(bought_first, 1.0, markup))

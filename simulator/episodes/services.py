@@ -7,14 +7,14 @@ from simulator.episodes.kind import Episode, Kind
 
 
 def _slow_api_latencies(samples: Latencies, episode: Episode) -> Latencies:
-    factor = episode.number("p95_ms") / NORMAL_P95_MS["backend"]
+    factor = episode.number("p95_ms") / NORMAL_P95_MS["prediction"]
     changed = samples.copy()
     changed["ms"] *= np.where(episode.covers(samples["at"]), factor, 1.0)
     return changed
 
 
 def _slow_api(conditions: Conditions, episode: Episode) -> None:
-    conditions.p95_ms["backend"] = episode.number("p95_ms")
+    conditions.p95_ms["prediction"] = episode.number("p95_ms")
 
 
 def _slow_rpc(conditions: Conditions, episode: Episode) -> None:
@@ -22,11 +22,14 @@ def _slow_rpc(conditions: Conditions, episode: Episode) -> None:
 
 
 def _service_down(conditions: Conditions, episode: Episode) -> None:
-    conditions.down.add(episode.text("service"))
+    service = episode.text("service")
+    if service not in NORMAL_P95_MS:
+        raise ValueError(f"no service {service}; there are {', '.join(NORMAL_P95_MS)}")
+    conditions.down.add(service)
 
 
 SLOW_API = Kind(
-    "The prediction API is slow: p95 above 100 ms",
+    "The prediction API is slow: p95 above 100 ms; the backend's health check is not",
     minutes=20,
     parameters={"p95_ms": 160.0},
     latencies=_slow_api_latencies,

@@ -1,17 +1,14 @@
 """The inbox over HTTP: the services, the page, and the JSON behind it."""
 
-import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from cheroot.wsgi import Server
-
 from simulator.inbox.services import SERVICES, Answer, Request
 from simulator.inbox.store import CHANNELS, Store
+from simulator.serving import LoggingServer
 
-_LOG = logging.getLogger(__name__)
 _LARGEST_BODY = 4 << 20
 _PAGE = Path(__file__).with_name("page.html")
 
@@ -72,15 +69,9 @@ class Web:
         return Answer.of_json("200 OK", {"arrived": self._store.arrived(), "notifications": kept})
 
 
-class _LoggingServer(Server):
-    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        """Log what cheroot would print."""
-        _LOG.log(level, "%s", msg.strip(), exc_info=traceback)
-
-
-def serve(application: Web, host: str, port: int) -> Server:
+def serve(application: Web, host: str, port: int) -> LoggingServer:
     """Return a bound server; ``server.serve()`` answers until ``server.stop()``."""
-    server = _LoggingServer((host, port), application, numthreads=8, shutdown_timeout=0)
+    server = LoggingServer((host, port), application, numthreads=8, shutdown_timeout=0)
     server.nodelay = True
     server.prepare()
     return server

@@ -42,6 +42,7 @@ class FixedFigures:
 
     def __init__(self, seed: int, anchor: int) -> None:
         self.seed = seed
+        self.baseline_precision = figures.BASELINE_PRECISION
         self.anchor = anchor
         self._daily = _predictions(generator(seed, "fixed predictions", 0))
         self._before = _sales(

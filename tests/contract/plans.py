@@ -31,11 +31,11 @@ def sent_queries(exporter: Exporter, clock: list[float], monkeypatch: pytest.Mon
     sent: dict[Query, None] = {}
     original = PostgresSource.query
 
-    def recorded(
+    async def recorded(
         self: PostgresSource, sql: str, parameters: Sequence[Any], deadline: Deadline
     ) -> list[tuple[Any, ...]]:
         sent[sql, tuple(parameters)] = None
-        return original(self, sql, parameters, deadline)
+        return await original(self, sql, parameters, deadline)
 
     monkeypatch.setattr(PostgresSource, "query", recorded)
     for _ in range(8):
@@ -53,7 +53,7 @@ def plan(database: ContractDatabase, query: Query) -> list[dict[str, Any]]:
     try:
         with connection.cursor() as cursor:
             sql, parameters = query
-            cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", parameters)
+            cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", parameters or None)
             rows: Any = cursor.fetchone()
     finally:
         connection.close()

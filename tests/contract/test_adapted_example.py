@@ -78,7 +78,7 @@ def test_the_contract_check_passes(shop: ContractDatabase) -> None:
 def test_the_numbers_are_those_of_the_shop(shop: ContractDatabase, redis_server: Redis) -> None:
     now = time.time()
     exporter = exporter_of(shop.reader_dsn, redis_server.url(), clock=lambda: now)
-    text = exporter.scraper.scrape(["kpis", "fraud", "model", "security"], 60).decode()
+    text = exporter.scraper.scrape(["kpis", "fraud", "model", "security"], 60).text.decode()
     feed = api.fraud_feed(exporter)
     exporter.close()
     found = {

@@ -16,6 +16,7 @@ from exporter.deadline import Deadline
 from exporter.logs import Formatter
 from exporter.secrets import MASK, Redactor, SecretError, SecretText, redactor
 from exporter.sources.redis import RedisError, RedisSource
+from exporter.waiting import complete
 
 # What libpq can be told at all.
 ANYTHING = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=30)
@@ -132,7 +133,7 @@ def test_a_slash_that_was_not_encoded_does_not_show_the_piece_before_it() -> Non
 def test_an_invalid_redis_url_is_not_quoted(url: str) -> None:
     source = RedisSource(SecretText("REDIS_URL", {"REDIS_URL": url}), "test")
     with pytest.raises(RedisError) as refusal:
-        source.read([("PING",)], Deadline(5))
+        complete(source.read([("PING",)], Deadline(5)))
     assert "the URL is not valid" in str(refusal.value)
     assert "Kq7aa" not in str(refusal.value)
 

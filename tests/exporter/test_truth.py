@@ -115,7 +115,7 @@ class Platform(RuleBasedStateMachine):
         self.counted_before = self.counted()
 
     def scrape(self) -> Samples:
-        return parse(self.exporter.scraper.scrape(SECTIONS, 30))
+        return parse(self.exporter.scraper.scrape(SECTIONS, 30).text)
 
     def counted(self) -> tuple[Samples, float]:
         return seen_since(self.connection, self.since, self.now)

@@ -43,11 +43,27 @@ def plain(cells: Cells | None) -> dict[str, int]:
     return {key: count for (key,), (count,) in cells.items()}
 
 
+def refresh(windows: RollingWindows, now: int, table: Table, changed: Iterable[int] = ()) -> None:
+    plan = windows.plan(now, changed=changed)
+    windows.apply(plan, table.read(plan.ranges))
+
+
+def fill_once(windows: RollingWindows, table: Table, buckets: int) -> bool:
+    plan = windows.plan_fill(buckets)
+    if plan:
+        windows.apply_fill(plan, table.read(plan.ranges))
+    return plan is not None
+
+
+def fill(windows: RollingWindows, table: Table) -> None:
+    while fill_once(windows, table, buckets=100):
+        pass
+
+
 def filled(table: Table, now: int, windows: RollingWindows | None = None) -> RollingWindows:
     windows = windows or RollingWindows(WINDOWS, width=WIDTH, settle=SETTLE)
-    windows.refresh(now, table.read)
-    while windows.fill(table.read, buckets=100):
-        pass
+    refresh(windows, now, table)
+    fill(windows, table)
     return windows
 
 
@@ -106,7 +122,7 @@ def test_late_and_deleted_rows_are_seen_before_half_of_each_window_has_passed(
     windows = filled(table, now)
     table.rows = table.rows[deleted:] + [(now - age, key) for age, key in late]
     for elapsed in range(5, 1801, 5):
-        windows.refresh(now + elapsed * MICROSECONDS, table.read)
+        refresh(windows, now + elapsed * MICROSECONDS, table)
         for window in WINDOWS:
             if elapsed >= window // 2 + 60:
                 assert plain(windows.sums(window)) == table.truth(now + elapsed * MICROSECONDS, window)
@@ -118,7 +134,7 @@ def test_what_is_known_to_have_changed_is_read_at_once() -> None:
     windows = filled(table, START)
     table.rows += [(START - 2000 * MICROSECONDS, "b")]
     changed = windows.bucket(START - 2000 * MICROSECONDS)
-    windows.refresh(START + 1, table.read, changed=[changed])
+    refresh(windows, START + 1, table, changed=[changed])
     assert plain(windows.sums(3600)) == {"a": 1, "b": 1}
 
 
@@ -127,13 +143,12 @@ def test_a_window_is_unknown_until_all_of_it_is_read_and_short_ones_are_known_fi
     table.rows = [(START - 100 * MICROSECONDS, "a"), (START - 3000 * MICROSECONDS, "b")]
     windows = RollingWindows(WINDOWS, width=WIDTH, settle=SETTLE)
     assert windows.sums(600) is None
-    windows.refresh(START, table.read)
+    refresh(windows, START, table)
     assert windows.sums(600) is None
-    windows.fill(table.read, buckets=600 // WIDTH)
+    fill_once(windows, table, buckets=600 // WIDTH)
     assert plain(windows.sums(600)) == {"a": 1}
     assert windows.sums(3600) is None
-    while windows.fill(table.read, buckets=100):
-        pass
+    fill(windows, table)
     assert plain(windows.sums(3600)) == {"a": 1, "b": 1}
 
 
@@ -142,12 +157,13 @@ def test_a_failed_read_leaves_everything_as_it_was() -> None:
     table.rows = [(START - 50 * MICROSECONDS, "a")]
     windows = filled(table, START)
 
-    def broken(_ranges: Sequence[Range]) -> Iterable[Row]:
-        raise OSError("down")
+    class Broken(Table):
+        def read(self, ranges: Sequence[Range]) -> Iterable[Row]:
+            raise OSError(f"down, and asked for {ranges}")
 
     for seconds in (5, 400, CATCH_UP_SECONDS + 600):
         with pytest.raises(OSError, match="down"):
-            windows.refresh(START + seconds * MICROSECONDS, broken)
+            refresh(windows, START + seconds * MICROSECONDS, Broken())
     table.rows += [(START + 100 * MICROSECONDS, "b")]
     now = START + (CATCH_UP_SECONDS + 605) * MICROSECONDS
     filled(table, now, windows)
@@ -161,7 +177,7 @@ def test_cost_depends_on_neither_the_window_nor_the_table() -> None:
     windows = filled(table, START)
     table.rows_read = 0
     for second in range(5, 605, 5):
-        windows.refresh(START + second * MICROSECONDS, table.read)
+        refresh(windows, START + second * MICROSECONDS, table)
     # Of one row a second: 35 s still open, 5 s cut by two far edges, 20 s of closed buckets again.
     assert table.rows_read / 120 < 70
 
@@ -172,12 +188,12 @@ def test_counters_count_what_became_visible_and_never_decrease() -> None:
     windows = filled(table, START)
     assert windows.counters == {}
     table.rows += [(START - 5 * MICROSECONDS, "a"), (START + 3 * MICROSECONDS, "b")]
-    windows.refresh(START + 1, table.read)
+    refresh(windows, START + 1, table)
     assert windows.counters == {("a",): (1,)}
-    windows.refresh(START + 4 * MICROSECONDS, table.read)
+    refresh(windows, START + 4 * MICROSECONDS, table)
     assert windows.counters == {("a",): (1,), ("b",): (1,)}
     table.rows.clear()
-    windows.refresh(START + 6 * MICROSECONDS, table.read)
+    refresh(windows, START + 6 * MICROSECONDS, table)
     assert windows.counters == {("a",): (1,), ("b",): (1,)}
     assert plain(windows.sums(600)) == {"a": 1}  # the old one, until its bucket is read again
 

@@ -95,6 +95,23 @@ def test_a_launch_announces_itself_and_can_disappoint() -> None:
     assert (launch.starts_at, launch.ends_at) == (NOON, END)
 
 
+def test_refunds_of_a_launch_come_at_once_and_off_the_revenue() -> None:
+    refunded = world(episode("launch", refunds_usd=5000.0))
+    rows = refunded.rows(NOON - 1, END)
+    refunds = rows[rows["amount_cents"] < 0]
+    assert (refunds["amount_cents"] + refunds["fee_cents"]).sum() / 100 == pytest.approx(-5000, abs=1)
+    assert refunds["at"].max() <= NOON + 10 * SECOND
+    assert not refunds["scored"].any()
+    before, after = (refunded.kpis(at).revenue_per_hour for at in (NOON - 1, NOON + 15 * SECOND))
+    assert before - after == pytest.approx(5000, abs=500)
+
+
+def test_refunds_stay_the_same_when_the_launch_is_stopped() -> None:
+    written, stopped = (world(episode("launch", minutes, refunds_usd=5000.0)) for minutes in (20, 0.1))
+    early, kept = (one.rows(NOON - 1, NOON + 5 * SECOND) for one in (written, stopped))
+    assert_same(early[early["amount_cents"] < 0], kept[kept["amount_cents"] < 0])
+
+
 def test_traffic_flood_nears_the_global_limit_and_blocks_clients() -> None:
     flooded = world(episode("traffic_flood"))
     counts = flooded.requests(NOON // MINUTE + 3, END)
@@ -149,6 +166,10 @@ def test_control_starts_lists_and_stops() -> None:
         ("slow_rpc", {"minutes": -1}),
         ("service_down", {"service": 5}),
         ("slow_rpc", {"factor": float("nan")}),
+        ("service_down", {"service": "no-such"}),
+        ("admin_attack", {"repeat_minutes": 0}),
+        ("traffic_flood", {"loud_clients": 0}),
+        ("bot_swarm", {"network": "10.0.0"}),
     ],
 )
 def test_control_refuses_what_it_does_not_know(name: str, overrides: dict[str, object]) -> None:

@@ -13,6 +13,7 @@ from exporter.collectors import clients
 from exporter.collectors.base import Moment
 from exporter.deadline import Deadline
 from exporter.sources.redis import RedisSource
+from exporter.waiting import complete
 from simulator.local.redis import Redis
 from tests.exporter.web.serving import secret
 
@@ -34,9 +35,9 @@ MINUTE = st.one_of(
 
 def busiest(server: Redis, moment: Moment, most: int = 10) -> list[tuple[str, list[float]]] | None:
     source = RedisSource(secret("REDIS_URL", server.url()), "test")
-    answers = source.read(clients.commands(MINUTES), moment.deadline)
     try:
-        return clients.busiest(moment, source, MINUTES, answers, most)
+        answers = complete(source.read(clients.commands(MINUTES), moment.deadline))
+        return complete(clients.busiest(moment, source, MINUTES, answers, most))
     finally:
         source.close()
 

@@ -35,7 +35,7 @@ def models(database: ContractDatabase, rows: str) -> None:
 
 def found(exporter: Exporter, section: str) -> dict[str, float]:
     """Values by name and label values, and whether the section is whole."""
-    samples = parse(exporter.scraper.scrape([section], 10))
+    samples = parse(exporter.scraper.scrape([section], 10).text)
     return {"|".join([name, *(value for _, value in labels)]): value for (name, labels), value in samples.items()}
 
 

@@ -12,6 +12,7 @@ from exporter.collectors.rate_limits import ADAPTERS, State
 from exporter.config import RateLimits
 from exporter.deadline import Deadline
 from exporter.sources.redis import RedisError, RedisSource
+from exporter.waiting import complete
 from simulator.local.redis import Redis
 from tests.exporter.web.serving import secret
 
@@ -28,7 +29,7 @@ def source(redis_server: Redis, redis_client: redis.Redis) -> Iterator[RedisSour
 
 def read(source: RedisSource, limits: RateLimits, now: float = NOW) -> tuple[State, list[str]]:
     moment = Moment(round(now * 1_000_000), Deadline(20))
-    return ADAPTERS[limits.adapter](limits).read(moment, source), moment.problems
+    return complete(ADAPTERS[limits.adapter](limits).read(moment, source)), moment.problems
 
 
 FLASK = RateLimits(adapter="flask-limiter", global_per_minute=10_000, client_per_minute=100)

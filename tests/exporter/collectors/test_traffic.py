@@ -27,7 +27,7 @@ def exporter(redis_server: Redis) -> Iterator[Exporter]:
 
 
 def scrape(exporter: Exporter) -> Samples:
-    text = exporter.scraper.scrape(["traffic"], 20).decode()
+    text = exporter.scraper.scrape(["traffic"], 20).text.decode()
     return {
         (sample.name.removeprefix("ticketing_"), *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)

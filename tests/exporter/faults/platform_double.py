@@ -213,7 +213,8 @@ class Platform:
         """The exporter's connections to Redis, without those of probes."""
         with self.redis.client() as client:
             clients: Any = client.client_list()
-            return [each for each in clients if each["name"] == "ticketing-exporter"]
+            names = [each["name"] for each in clients]
+            return [name for name in names if name.startswith("ticketing-exporter/") and not name.endswith("/probe")]
 
     def wait_for_probe(self, name: str, success: bool) -> None:
         """Wait until a probe's result is this."""

@@ -261,6 +261,8 @@ def test_in_files(
             url_file.write_text(url)
             witness.walk()
             end_connections(postgres)
+            with redis.client() as client:
+                client.client_kill_filter(_type="normal")
         witness.trespass()
         for file, contents in ((config, BAD_CONFIGS), (web_config, BAD_WEB_CONFIGS)):
             right = file.read_text()

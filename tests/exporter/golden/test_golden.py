@@ -120,14 +120,14 @@ def exposition(platform: ContractDatabase, redis_server: Redis) -> str:
         wait_for(lambda: has_read_everything(exporter))
         platform.server.execute(LATER, platform.name)
         clock[0] = NOW
-        return exporter.scraper.scrape(exporter.scraper.sections, 20).decode()
+        return exporter.scraper.scrape(exporter.scraper.sections, 20).text.decode()
     finally:
         exporter.close()
 
 
 def has_read_everything(exporter: Exporter) -> bool:
     """Whether all windows are read, and all probes tried with success."""
-    text = exporter.scraper.scrape(exporter.scraper.sections, 20).decode()
+    text = exporter.scraper.scrape(exporter.scraper.sections, 20).text.decode()
     return "feature_drift_nats{" in text and text.count("ticketing_probe_success{") == text.count("probe_success{") == 2
 
 

@@ -22,6 +22,7 @@ from exporter.config import Duration, HttpProbe, JsonRpcProbe, PostgresProbe, Pr
 from exporter.deadline import Deadline
 from exporter.probes.kinds import PROBES, Sources, describe
 from exporter.probes.schedule import Result, Schedule
+from exporter.waiting import complete
 from simulator.local.ports import free_port
 from simulator.local.postgres import Postgres
 from simulator.local.redis import Redis
@@ -348,7 +349,7 @@ def test_the_section_shows_the_last_results() -> None:
     section = health.collector(lambda: Fixed(probes, NONE))
     lines = [
         line.removeprefix("ticketing_probe_").rstrip()
-        for family in section.parts[0][1](Moment(0, Deadline(1)))
+        for family in complete(section.parts[0](Moment(0, Deadline(1))))
         for line in family.lines
     ]
     assert lines == [

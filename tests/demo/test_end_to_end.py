@@ -1,0 +1,79 @@
+"""From a row in the platform's database to a message, and to the message that it is over, through real processes."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import yaml
+
+from simulator.demo import incident
+from simulator.demo.configs import write_configs
+from simulator.demo.directory import run_directory
+from simulator.demo.incidents import INCIDENTS
+from simulator.demo.parts import Parts, plan, running
+from simulator.demo.rules import write_rules
+from tests.alertmanager.chain import hasten, wait_until
+from tests.demo.told import expected, told, wait_for
+
+ADMIN_ATTACK, EXPORTER_DOWN = INCIDENTS["admin-attack"], INCIDENTS["exporter-down"]
+# Enough for a window of some seconds.
+FRAUD_SPIKE = replace(INCIDENTS["fraud-spike"], parameters={"extra_per_hour": 90_000})
+
+#: Of the hastened alerts, in seconds.
+WAIT, WINDOW = 4, 6
+LONGEST = 40
+
+
+@contextmanager
+def pipeline() -> Iterator[Parts]:
+    """The demo's programs, without a past; scraped and evaluated more often, and with an Alertmanager in a hurry."""
+    with run_directory() as directory:
+        parts = plan(directory, preset=None, hours=0)
+        configure(parts)
+        with running(parts):
+            yield parts
+
+
+def configure(parts: Parts) -> None:
+    write_configs(parts)
+    alerts = {alert for one in (ADMIN_ATTACK, FRAUD_SPIKE, EXPORTER_DOWN) for alert in one.tells}
+    write_rules(parts.rules, alerts, WAIT, WINDOW)
+    for file in parts.rules.iterdir():
+        file.write_text(file.read_text().replace("interval: 5s", "interval: 1s"))
+    prometheus, alertmanager = parts.prometheus.config, parts.alertmanager.config
+    scraping = yaml.safe_load(prometheus.read_text())
+    for job in scraping["scrape_configs"]:
+        job |= {"scrape_interval": "1s", "scrape_timeout": "1s"}
+    prometheus.write_text(yaml.safe_dump(scraping))
+    routing = yaml.safe_load(alertmanager.read_text())
+    hasten(routing)
+    alertmanager.write_text(yaml.safe_dump(routing))
+
+
+def test_who_is_told_when_it_begins_and_when_it_is_over() -> None:
+    with pipeline() as parts:
+        demo = {"simulator": f"http://127.0.0.1:{parts.simulator.port}", "prometheus": parts.prometheus.url}
+        inbox = parts.inbox
+        wait_until(lambda: len(parts.prometheus.query("ticketing_exporter_collector_success == 1")) == 6, LONGEST)
+        assert not told(inbox)
+
+        incident.start(demo, ADMIN_ATTACK)
+        incident.start(demo, FRAUD_SPIKE)
+        wait_for(inbox, expected(ADMIN_ATTACK, FRAUD_SPIKE, over=False), LONGEST)
+        incident.stop(demo, ADMIN_ATTACK)
+        incident.stop(demo, FRAUD_SPIKE)
+        wait_for(inbox, expected(ADMIN_ATTACK, FRAUD_SPIKE, over=True), LONGEST)
+        assert set(told(inbox).values()) == {1}
+        responses = [one["raw"]["alerts"] for one in inbox.notifications("responder")]
+        assert {alert["labels"].get("account") for (alert,) in responses} == {"alice.ops", None}
+
+        inbox.clear()
+        parts.exporter.stop()
+        wait_for(inbox, expected(EXPORTER_DOWN, over=False), LONGEST)
+        parts.exporter.start()
+        wait_for(inbox, expected(EXPORTER_DOWN, over=True), LONGEST)
+        time.sleep(2)
+        assert set(told(inbox)) == expected(EXPORTER_DOWN, over=True)
+        # The exporter's jobs are one incident.
+        assert len({one["raw"]["dedup_key"] for one in inbox.notifications("pagerduty")}) == 1
