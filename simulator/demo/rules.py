@@ -39,8 +39,8 @@ WINDOWS: Mapping[str, str] = {
   > 3 * (sum(increase(ticketing_fraud_predictions_total[{window}s])) >= 100)
 )
 / (100 * sum(increase(ticketing_fraud_predictions_total[{window}s])))""",
-    # Two windows without one prediction, where chance cannot do that among so many sales; else as shipped. The values of
-    # now and then are compared: a counter that is not scraped any more does not stand still.
+    # Two windows without one prediction, where chance cannot do that among so many sales; else as shipped. The values
+    # of now and then are compared: a counter that is not scraped any more does not stand still.
     "PredictionsStalled": """\
 (
   sum(ticketing_fraud_predictions_total - ticketing_fraud_predictions_total offset {two_windows}s) == 0
