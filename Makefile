@@ -1,6 +1,7 @@
 # Everything a developer runs. `make demo` and `make test` need nothing installed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo incident dashboards test test-slow lint bench bench-alerts clean
+.PHONY: help install demo incident dashboards test test-slow test-identity lint bench bench-alerts clean
+.PHONY: secrets gateway stack-demo stack-scale lock
 
 BIN := .venv/bin
 
@@ -20,15 +21,36 @@ dashboards: install ## Write the JSON of the Grafana dashboards from their code
 	@$(BIN)/python -m grafana.dashboards
 
 test-slow: install ## What `make test` leaves out: every incident in a demo, and a healthy week (most of an hour)
-	@$(BIN)/python -m pytest -m slow --log-cli-level=info
+	@$(BIN)/python -m pytest -m slow --ignore=tests/gateway/identity --log-cli-level=info
 
 test: lint ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
 	@$(BIN)/python -m pytest -n 2
+
+test-identity: install ## Sign in with a real Keycloak, oauth2-proxy and browser, which tools/identity.sh fetches (some minutes)
+	@tools/identity.sh
+	@$(BIN)/python -m pytest -m slow tests/gateway/identity
 
 lint: install ## ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+secrets: ## Make the secrets of docker-compose.yml that are missing, and a certificate for a first try
+	@tools/secrets.sh
+
+gateway: install ## Render and check the configuration of gateway, sign-in and realm, from .env
+	@$(BIN)/python -m gateway
+
+stack-demo: secrets gateway ## Docker: the stack with a simulated platform and an inbox
+	@$(BIN)/python -m simulator.demo.compose
+	@docker compose --env-file .env --env-file deploy/compose/demo.env --profile demo up -d --build --wait
+
+stack-scale: secrets gateway ## Docker: the stack with two Prometheus and Alertmanager servers and a clustered store
+	@$(BIN)/python -m deploy.scale
+	@docker compose --env-file .env --env-file deploy/compose/scale.env --profile scale up -d --build --wait
+
+lock: install ## Write the hash-locked requirements of the container images anew
+	@tools/lock.sh
 
 bench: install ## Measure the exporter beside its peers; rewrites docs/benchmarks.md (about half an hour)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'

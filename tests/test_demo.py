@@ -190,6 +190,9 @@ def test_live_and_past_values() -> None:
     with demo() as running:
         running.read_until(READY)
         assert running.directory.is_dir()
+        board = re.search(r"http://\S+/consoles/monitoring\.html", running.output)
+        assert board is not None
+        assert requests.get(board[0], timeout=10).ok
         for title in ("KPIs", "Fraud", "Traffic", "Model", "Health", "Security"):
             assert title in running.output
 

@@ -12,6 +12,7 @@ missing_packages() {
     command -v prometheus >/dev/null && command -v promtool >/dev/null || echo prometheus
     command -v prometheus-node-exporter >/dev/null || echo prometheus-node-exporter
     command -v prometheus-alertmanager >/dev/null && command -v amtool >/dev/null || echo prometheus-alertmanager
+    command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || echo nginx-light
     # Debian keeps PostgreSQL's programs off the search path.
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || echo postgresql
     if [ -z "$(find_python)" ]; then
@@ -71,6 +72,7 @@ install_packages() {
         for package in "$@"; do
             case $package in
                 python3*) ;;
+                nginx-light) as_root systemctl --quiet disable nginx 2>/dev/null || true ;;
                 *) as_root systemctl --quiet disable "$package" 2>/dev/null || true ;;
             esac
         done

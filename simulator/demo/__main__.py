@@ -71,7 +71,9 @@ def _run(parts: Parts, supervisor: Supervisor, preset: str | None, hours: float)
     _announce(parts, supervisor)
     _tell(f"Alerts of incidents wait at most {WAIT} s here, in a copy of the rules; as shipped, up to 10 minutes.")
     if parts.grafana is None:
-        _tell("No Grafana is installed, so the dashboard is not shown: docs/dashboard.md says how to see it.")
+        _tell(
+            "No Grafana is installed: the board stands in for the dashboard, and docs/dashboard.md says how to see that."
+        )
     _tell("To see an alert, in another terminal: make incident NAME=admin-attack")
     _tell("Ctrl-C ends it and leaves nothing behind.")
     while supervisor.process.running:
@@ -113,6 +115,7 @@ def urls(parts: Parts) -> str:
     dashboard = ((parts.grafana.home_page, "Grafana: the dashboard"),) if parts.grafana else ()
     rows = (
         *dashboard,
+        (parts.prometheus.board, "the board: all six sections"),
         (f"{parts.prometheus.url}/graph", "Prometheus"),
         (f"{parts.prometheus.url}/alerts", "Prometheus: the state of every alert"),
         (f"{parts.alertmanager.url}/", "Alertmanager"),

@@ -8,9 +8,11 @@ import requests
 
 from simulator.local.server import Server
 
+SHIPPED_DIRECTORY = Path(__file__).parents[2] / "prometheus"
+
 
 class Prometheus(Server):
-    """Prometheus on 127.0.0.1 that keeps its data in its directory.
+    """Prometheus on 127.0.0.1 that keeps its data in its directory and serves the shipped board.
 
     Args:
         config: Its prometheus.yml.
@@ -34,6 +36,11 @@ class Prometheus(Server):
         """Its address, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def board(self) -> str:
+        """Address of the fallback board."""
+        return f"{self.url}/consoles/monitoring.html"
+
     def command(self) -> Sequence[str]:
         """See `Server.command`."""
         return [
@@ -41,6 +48,8 @@ class Prometheus(Server):
             f"--config.file={self.config}",
             f"--storage.tsdb.path={self.data}",
             f"--web.listen-address=127.0.0.1:{self.port}",
+            f"--web.console.templates={SHIPPED_DIRECTORY / 'consoles'}",
+            f"--web.console.libraries={SHIPPED_DIRECTORY / 'console_libraries'}",
             *self._flags,
         ]
 

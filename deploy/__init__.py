@@ -1,0 +1,1 @@
+"""Where the stack runs: what differs from one place to another."""

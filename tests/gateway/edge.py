@@ -1,0 +1,205 @@
+"""A real nginx with the rendered configuration, and clients with addresses of their own.
+
+All of 127.0.0.0/8 is this machine, so an address stands for a network: inside, outside, a load balancer.
+"""
+
+import http.client
+import os
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import trustme
+
+from gateway.render import render
+from gateway.settings import Settings
+from simulator.local.ports import free_port
+from simulator.local.server import Server
+from tests.gateway import standins
+from tests.gateway.standins import COOKIE, StandIn
+
+HOST = "monitoring.nft-ticketing.com"
+INSIDE, OUTSIDE = "127.10.0.1", "127.30.0.1"
+#: Also inside, for attacks that meet, or must not meet, the limit of an address.
+GUESSER, READER = "127.10.9.9", "127.10.9.10"
+#: As in a company network, the load balancer is inside itself.
+BALANCER = "127.10.20.5"
+ALLOWED, BALANCERS = "127.10.0.0/16", "127.10.20.0/24"
+HTML = {"Accept": "text/html,application/xhtml+xml"}
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+
+class Nginx(Server):
+    """nginx with a rendered directory."""
+
+    name = "nginx"
+
+    def __init__(self, rendered: Path, directory: Path, port: int, health: str) -> None:
+        super().__init__(directory, port)
+        self._rendered = rendered
+        self._health = health
+
+    def command(self) -> Sequence[str]:
+        directives = "daemon off; master_process on;" + (" user root;" if os.geteuid() == 0 else "")
+        return [
+            "nginx",
+            "-e",
+            "stderr",
+            "-c",
+            str(self._rendered / "nginx" / "nginx.conf"),
+            "-p",
+            str(self.directory),
+            "-g",
+            directives,
+        ]
+
+    def ready(self) -> bool:
+        try:
+            connection = http.client.HTTPConnection(self._health, timeout=2)
+            connection.request("GET", "/-/healthy")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+
+
+@dataclass
+class Edge:
+    """The gateway, and what is behind it."""
+
+    nginx: Nginx
+    authority: trustme.CA
+    gate: StandIn
+    grafana: StandIn
+    keycloak: StandIn
+    prometheus: StandIn
+    balanced: bool
+
+    def ask(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        source: str = INSIDE,
+        session: str | None = None,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+        host: str = HOST,
+        sni: str = HOST,
+        body: bytes = b"",
+    ) -> Answer:
+        """Send a request byte for byte, as no library would let one.
+
+        Behind a load balancer, the request comes from it and names the source, as the balancer would.
+        """
+        lines = [(name, value) for name, value in (headers.items() if isinstance(headers, Mapping) else headers)]
+        peer = source
+        if self.balanced:
+            forged = ", ".join(value for name, value in lines if name.lower() == "x-forwarded-for")
+            lines = [line for line in lines if line[0].lower() != "x-forwarded-for"]
+            lines.append(("X-Forwarded-For", f"{forged}, {source}" if forged else source))
+            peer = BALANCER
+        return self.send(path, method, peer, session, lines, host, sni, body)
+
+    def send(
+        self,
+        path: str,
+        method: str,
+        peer: str,
+        session: str | None,
+        lines: Sequence[tuple[str, str]],
+        host: str,
+        sni: str,
+        body: bytes,
+    ) -> Answer:
+        # Not the default context: reading the system's certificates takes longer than all the rest.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.authority.configure_trust(context)
+        context.check_hostname = sni == HOST
+        head = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close"]
+        if session is not None:
+            head.append(f"Cookie: {COOKIE}={session}")
+        head += [f"{name}: {value}" for name, value in lines]
+        if body or method == "POST":
+            head.append(f"Content-Length: {len(body)}")
+        raw = socket.create_connection(("127.0.0.1", self.nginx.port), timeout=10, source_address=(peer, 0))
+        with context.wrap_socket(raw, server_hostname=sni) as connection:
+            connection.sendall("\r\n".join([*head, "", ""]).encode() + body)
+            response = http.client.HTTPResponse(connection, method=method)
+            response.begin()
+            text = response.read().decode(errors="replace")
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
+
+    def forget(self) -> None:
+        """Forget what the stand-ins have seen."""
+        for one in (self.gate, self.grafana, self.keycloak, self.prometheus):
+            one.seen.clear()
+
+
+@contextmanager
+def edge(
+    directory: Path,
+    *,
+    balanced: bool = False,
+    weaken: Callable[[str], str] = lambda text: text,
+    gate: Callable[[standins.Seen], standins.Reply] = standins.gate,
+    down: Sequence[str] = (),
+    gate_address: str | None = None,
+    **settings: str,
+) -> Iterator[Edge]:
+    """Run the gateway.
+
+    Args:
+        directory: for everything it writes.
+        balanced: whether a load balancer is in front.
+        weaken: changes nginx.conf and what it includes.
+        gate: how oauth2-proxy answers.
+        gate_address: where nginx looks for oauth2-proxy instead.
+        down: stand-ins that are not there.
+        settings: more of `Settings`.
+    """
+    with ExitStack() as stack:
+        answers = {
+            "gate": gate,
+            "grafana": standins.grafana,
+            "keycloak": standins.keycloak,
+            "prometheus": standins.prometheus,
+        }
+        parts = {name: StandIn(answer) for name, answer in answers.items()}
+        for name, part in parts.items():
+            if name in down:
+                part.address = f"127.0.0.1:{free_port()}"
+            else:
+                stack.enter_context(part.serving())
+        authority = trustme.CA()
+        certificate = authority.issue_cert(HOST)
+        certificate.private_key_and_cert_chain_pem.write_to_path(directory / "tls.pem")
+        port, health = free_port(), f"127.0.0.1:{free_port()}"
+        place = Settings(
+            allowed_networks=ALLOWED,
+            load_balancer_networks=BALANCERS if balanced else "",
+            sign_in_rate="600r/m",
+            listen=f"127.0.0.1:{port}",
+            health_listen=health,
+            certificate=str(directory / "tls.pem"),
+            certificate_key=str(directory / "tls.pem"),
+            run_directory=str(directory),
+            pages=str(directory / "rendered" / "nginx" / "pages"),
+            **{name: part.address for name, part in parts.items()},
+        )
+        rendered = directory / "rendered"
+        if gate_address is not None:
+            place = replace(place, gate=gate_address)
+        render(replace(place, **settings).placeholders("secret"), rendered)
+        for file in [rendered / "nginx" / "nginx.conf", *(rendered / "nginx").glob("*.inc")]:
+            text = file.read_text()
+            file.write_text(weaken(text))
+        nginx = stack.enter_context(Nginx(rendered, directory / "nginx", port, health))
+        yield Edge(nginx, authority, parts["gate"], parts["grafana"], parts["keycloak"], parts["prometheus"], balanced)
