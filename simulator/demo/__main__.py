@@ -71,7 +71,7 @@ def _run(parts: Parts, supervisor: Supervisor, preset: str | None, hours: float)
     _announce(parts, supervisor)
     _tell(f"Alerts of incidents wait at most {WAIT} s here, in a copy of the rules; as shipped, up to 10 minutes.")
     if parts.grafana is None:
-        _tell("No Grafana is installed, so the dashboard is not shown: docs/dashboard.md says how to see it.")
+        _tell("No Grafana is installed: the board stands in for the dashboard. docs/dashboard.md says how to see that.")
     _tell("To see an alert, in another terminal: make incident NAME=admin-attack")
     _tell("Ctrl-C ends it and leaves nothing behind.")
     while supervisor.process.running:
