@@ -1,6 +1,6 @@
 # Everything a developer runs. `make demo` and `make test` need nothing installed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo incident test test-slow test-identity lint bench bench-alerts clean
+.PHONY: help install demo incident dashboards test test-slow test-identity lint bench bench-alerts clean
 .PHONY: secrets gateway stack-demo stack-scale lock
 
 BIN := .venv/bin
@@ -16,6 +16,9 @@ demo: install ## The whole pipeline on this machine, without Docker, with 24 h o
 
 incident: install ## Start an incident in the running demo: NAME=admin-attack; STOP=1 ends it; without NAME, a list
 	@$(BIN)/python -m simulator.demo.incident $(NAME) $(if $(STOP),--stop)
+
+dashboards: install ## Write the JSON of the Grafana dashboards from their code
+	@$(BIN)/python -m grafana.dashboards
 
 test-slow: install ## What `make test` leaves out: every incident in a demo, and a healthy week (most of an hour)
 	@$(BIN)/python -m pytest -m slow --ignore=tests/gateway/identity --log-cli-level=info

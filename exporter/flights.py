@@ -73,11 +73,12 @@ class Runway:
         started = time.perf_counter()
         moment = Moment(now, flight.deadline)
         families: Rendered = ()
-        error: list[str] = []
+        error = ["interrupted"]
         try:
-            families = render(await self._part(moment))
+            families, error = render(await self._part(moment)), []
         except Exception as raised:
             error = [redactor.redact(str(raised)) or type(raised).__name__]
-        with self._lock:
-            self._current = None
-        flight.land(Outcome(families, [*moment.problems, *error], time.perf_counter() - started))
+        finally:
+            with self._lock:
+                self._current = None
+            flight.land(Outcome(families, [*moment.problems, *error], time.perf_counter() - started))

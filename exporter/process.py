@@ -7,22 +7,25 @@ process_open_fds 21
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal, cast
 
 from prometheus_client import ProcessCollector
 
+from exporter.collectors.base import Moment
 from exporter.exposition import Family, Metric
 
 _collector = ProcessCollector(registry=None)
 
 
-def families() -> Iterator[Family]:
-    """The metrics now; none on systems without /proc."""
-    for collected in _collector.collect():
-        for sample in collected.samples:
-            yield Family(_metric(sample.name, collected.type, collected.documentation)).add(sample.value)
+async def report(moment: Moment) -> Iterable[Family]:  # noqa: ARG001
+    """See `Part`: the metrics now; none on systems without /proc."""
+    return [
+        Family(_metric(sample.name, collected.type, collected.documentation)).add(sample.value)
+        for collected in _collector.collect()
+        for sample in collected.samples
+    ]
 
 
 @lru_cache(maxsize=32)

@@ -104,6 +104,7 @@ class Scraper:
         self._runways: Mapping[str, list[Runway]] = {
             collector.section: [Runway(part) for part in collector.parts] for collector in collectors
         }
+        self._process = Runway(process.report)
         self._lock = threading.Lock()
         self._scrapes: dict[tuple[tuple[str, ...], bool], Flight[Exposition]] = {}
         self._statuses: dict[str, Status] = {}
@@ -146,7 +147,7 @@ class Scraper:
 
     def _collect(self, sections: Sequence[str], deadline: Deadline, *, openmetrics: bool) -> Exposition:
         now = round(self._clock() * 1_000_000)
-        runways = [runway for section in sections for runway in self._runways[section]]
+        runways = [*(runway for section in sections for runway in self._runways[section]), self._process]
         flights = self._depart(runways, now, deadline)
         outcomes = {
             runway: self._outcome(runway, flight, now, deadline)
@@ -158,9 +159,8 @@ class Scraper:
             status = self._note(section, [outcomes[runway] for runway in self._runways[section]])
             self._report(section, status, own)
             complete = complete and status.success
-        pieces = [*(outcome.families for outcome in outcomes.values()), render(own)]
-        text = assemble([*pieces, self._build_info, render(process.families())], openmetrics=openmetrics)
-        return Exposition(text, complete)
+        pieces = [*(outcome.families for outcome in outcomes.values()), render(own), self._build_info]
+        return Exposition(assemble(pieces, openmetrics=openmetrics), complete)
 
     def _depart(self, runways: Sequence[Runway], now: int, deadline: Deadline) -> list[Flight[Outcome]]:
         boarded = [(runway, *runway.board(deadline)) for runway in runways]

@@ -90,6 +90,10 @@ CREATE TABLE IF NOT EXISTS platform.security_events (
 ) PARTITION BY RANGE (occurred_at);
 CREATE INDEX IF NOT EXISTS security_events_occurred_at
     ON platform.security_events (occurred_at) INCLUDE (severity, event_type, account);
+-- What the responder did, among everything else: the dashboard lists and marks it.
+CREATE INDEX IF NOT EXISTS security_events_correlated
+    ON platform.security_events (occurred_at DESC)
+    WHERE correlation_id IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS platform.event_launches (
     event_id  text PRIMARY KEY,

@@ -70,6 +70,8 @@ def _run(parts: Parts, supervisor: Supervisor, preset: str | None, hours: float)
     _tell(f"To stop one part: {Path(sys.executable).parent}/supervisorctl -c {supervisor.config} stop exporter")
     _announce(parts, supervisor)
     _tell(f"Alerts of incidents wait at most {WAIT} s here, in a copy of the rules; as shipped, up to 10 minutes.")
+    if parts.grafana is None:
+        _tell("No Grafana is installed: the board stands in for the dashboard. docs/dashboard.md says how to see that.")
     _tell("To see an alert, in another terminal: make incident NAME=admin-attack")
     _tell("Ctrl-C ends it and leaves nothing behind.")
     while supervisor.process.running:
@@ -108,7 +110,9 @@ def _announce(parts: Parts, supervisor: Supervisor) -> None:
 def urls(parts: Parts) -> str:
     """Where everything is, one a line."""
     exporter, platform = f"http://127.0.0.1:{parts.exporter.port}", f"http://127.0.0.1:{parts.simulator.port}"
+    dashboard = ((parts.grafana.home_page, "Grafana: the dashboard"),) if parts.grafana else ()
     rows = (
+        *dashboard,
         (parts.prometheus.board, "the board: all six sections"),
         (f"{parts.prometheus.url}/graph", "Prometheus"),
         (f"{parts.prometheus.url}/alerts", "Prometheus: the state of every alert"),

@@ -17,7 +17,8 @@ def write_configs(parts: Parts) -> None:
     parts.exporter_config.write_text(yaml.safe_dump(exporter_config(parts.simulator.port), sort_keys=False))
     write_rules(parts.rules)
     parts.prometheus.config.write_text(yaml.safe_dump(prometheus_config(parts), sort_keys=False))
-    receivers = Receivers(parts.inbox.url, parts.inbox.smtp_port, monitoring_url=parts.inbox.url)
+    monitoring = parts.grafana.url if parts.grafana else parts.inbox.url
+    receivers = Receivers(parts.inbox.url, parts.inbox.smtp_port, monitoring_url=monitoring)
     demo_config(SHIPPED_DIRECTORY, parts.alertmanager.config.parent, receivers)
 
 
@@ -30,6 +31,8 @@ def exporter_config(platform_port: int) -> dict[str, Any]:
 
     schedule = {"interval": "5s", "timeout": "2s"}
     return {
+        # The preset's rows keep their ages up to 23 s, so younger ones are not final.
+        "settle": "30s",
         "probes": {
             "backend_api": http("/health", "45ms"),
             "postgresql": {"kind": "postgres", **schedule},
@@ -37,7 +40,7 @@ def exporter_config(platform_port: int) -> dict[str, Any]:
             "ml_inference": http("/ml/health", "30ms"),
             "smart_contract_rpc": {**http("/rpc", "200ms"), "kind": "json-rpc"},
             "siem_collector": http("/siem/health", "15ms"),
-        }
+        },
     }
 
 
@@ -46,7 +49,7 @@ def targets(parts: Parts) -> dict[str, int | None]:
     return {
         "exporter:8010": parts.exporter.port,
         "responder:8020": None,
-        "grafana:3000": None,
+        "grafana:3000": None if parts.grafana is None else parts.grafana.port,
         "node-exporter:9100": parts.node_exporter.port,
         "localhost:9090": parts.prometheus.port,
         "alertmanager:9093": parts.alertmanager.port,

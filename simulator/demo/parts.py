@@ -12,6 +12,7 @@ from simulator.demo.past import SEED
 from simulator.inbox.server import Inbox
 from simulator.local.alertmanager import Alertmanager
 from simulator.local.contract import ContractDatabase
+from simulator.local.grafana import Grafana
 from simulator.local.node_exporter import NodeExporter
 from simulator.local.postgres import Postgres
 from simulator.local.prometheus import Prometheus
@@ -105,6 +106,7 @@ class Parts:
     prometheus: Prometheus
     alertmanager: Alertmanager
     inbox: Inbox
+    grafana: Grafana | None
 
     @property
     def all(self) -> Sequence[Server]:
@@ -118,6 +120,7 @@ class Parts:
             self.inbox,
             self.alertmanager,
             self.prometheus,
+            *([self.grafana] if self.grafana else []),
         )
 
     @property
@@ -164,6 +167,7 @@ def plan(directory: Path, preset: str | None, hours: float) -> Parts:
     """
     postgres = Postgres(directory / "postgresql", settings={"shared_buffers": "128MB"})
     redis = Redis(directory / "redis")
+    prometheus = Prometheus(directory / "prometheus.yml", directory / "prometheus", flags=PROMETHEUS_FLAGS)
     # The platform's history is an hour longer, so that the windows of an hour are full from the beginning.
     return Parts(
         directory=directory,
@@ -172,7 +176,8 @@ def plan(directory: Path, preset: str | None, hours: float) -> Parts:
         node_exporter=NodeExporter(directory / "node-exporter"),
         simulator=Simulator(directory / "simulator", postgres, redis, preset, hours + 1),
         exporter=Exporter(directory / "exporter", postgres, redis, directory / "exporter.yml"),
-        prometheus=Prometheus(directory / "prometheus.yml", directory / "prometheus", flags=PROMETHEUS_FLAGS),
+        prometheus=prometheus,
         alertmanager=Alertmanager(directory / "alerting" / "alertmanager.yml", directory / "alertmanager"),
         inbox=Inbox(directory / "inbox"),
+        grafana=Grafana.found(directory / "grafana", prometheus, ContractDatabase(postgres, DATABASE)),
     )

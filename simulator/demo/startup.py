@@ -62,6 +62,11 @@ class Startup:
         files = [str(path) for path in (parts.exporter_config, parts.prometheus.config, parts.prometheus.data)]
         self._replay(started, files)
 
+        if parts.grafana is not None:
+            # Before Prometheus, which would take one that is still starting for one that is down.
+            self._say("Grafana")
+            self._supervisor.launch([parts.grafana], timeout_seconds=120)
+
         self._say("Alertmanager with an inbox, Prometheus")
         self._supervisor.launch([parts.inbox, parts.alertmanager, parts.prometheus])
         self._wait_until_live()

@@ -14,7 +14,7 @@ from simulator.demo.incidents import INCIDENTS
 from simulator.demo.parts import Parts, plan, running
 from simulator.demo.rules import write_rules
 from tests.alertmanager.chain import hasten, wait_until
-from tests.demo.told import expected, told, wait_for
+from tests.simulator_demo.told import expected, told, wait_for
 
 ADMIN_ATTACK, EXPORTER_DOWN = INCIDENTS["admin-attack"], INCIDENTS["exporter-down"]
 # Enough for a window of some seconds.

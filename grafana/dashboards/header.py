@@ -1,0 +1,167 @@
+"""What stands above the sections: title, age of the data, what is firing and what was done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grafana.dashboards import links
+from grafana.dashboards.layout import Line, line
+from grafana.dashboards.looks import (
+    BLUE,
+    GREEN,
+    RED,
+    WRAPPED,
+    YELLOW,
+    column,
+    hidden,
+    severity_column,
+    time_column,
+    words,
+)
+from grafana.dashboards.model import Panel, Promql, Sql, link, thresholds
+from grafana.dashboards.panels import columns, stat, table, text
+from grafana.dashboards.promql import FIRING_COUNT, named
+from grafana.dashboards.sections import SECTIONS
+
+# Sections are collected every 5 s or faster, model every minute.
+COLLECTED = "max by (collector) (ticketing_exporter_collector_last_success_timestamp_seconds{collector%s'model'})"
+FRESH = f"count((time() - {COLLECTED % '!='}) < 30 or (time() - {COLLECTED % '='}) < 180) or vector(0)"
+
+# An alert's subject is whichever of these labels it has.
+FIRING = """
+label_replace(
+  label_join(
+    1000 * ALERTS{alertstate="firing",alertname!="Watchdog",section=~"$section"}
+    * ignoring (alertstate) ALERTS_FOR_STATE,
+    "subject", " ", "account", "feature", "probe", "collector"
+  ),
+  "subject", "$1", "subject", " *(.*?) *"
+)
+"""
+# Copies of two labels that value mappings turn into the runbook's address and the number of the panel to look at.
+for copy, label in (("runbook", "alertname"), ("panel", "section")):
+    FIRING = f'label_replace({FIRING}, "{copy}", "$1", "{label}", "(.*)")'
+# Watchdog fires as long as rules are evaluated at all, so silence is not taken for health.
+NOTHING_FIRES = named('1000 * max(timestamp(ALERTS{alertname="Watchdog",alertstate="firing"}))', "alertname", "nothing")
+
+DONE = """
+SELECT timestamp AS "Time", severity AS "Severity", message AS "What was done",
+       left(correlation_id::text, 8) AS "Incident"
+FROM monitoring.security_events
+WHERE $__timeFilter(timestamp) AND correlation_id IS NOT NULL
+ORDER BY timestamp DESC
+LIMIT 20
+"""
+
+
+def header() -> Sequence[Line]:
+    """The lines above the first section."""
+    return [
+        line(3, (11, _title()), (4, _alerts()), (5, _updated()), (4, _live())),
+        line(7, (12, _firing()), (12, _done())),
+    ]
+
+
+def _title() -> Panel:
+    return text(
+        1,
+        "What this is.",
+        '<div style="display:flex;flex-direction:column;justify-content:center;height:100%">'
+        '<div style="font-size:26px;font-weight:600;line-height:1.2">🎫 NFT Ticketing Platform</div>'
+        '<div style="font-size:15px;color:#8E9AAF">Monitoring Dashboard · real-time security and performance</div>'
+        "</div>",
+    )
+
+
+def _alerts() -> Panel:
+    return stat(
+        2,
+        "Alerts firing",
+        "Of all sections. Unknown when Prometheus evaluates no rules.",
+        [Promql(FIRING_COUNT, "alerts")],
+        unit="locale",
+        steps=thresholds(GREEN, (1, RED)),
+        shown="value",
+        sizes=(13, 28),
+    )
+
+
+def _updated() -> Panel:
+    return stat(
+        3,
+        "Last updated",
+        "When the exporter last read a live section, not when this page was loaded.",
+        [Promql(f"1000 * max({COLLECTED % '!='})", "updated")],
+        unit="time:YYYY-MM-DD HH:mm:ss [UTC]",
+        steps=thresholds(BLUE),
+        shown="value",
+        sizes=(13, 20),
+    )
+
+
+def _live() -> Panel:
+    partly = {str(count): (f"⚠️ {count} OF 6 LIVE", YELLOW) for count in range(1, 6)}
+    return stat(
+        4,
+        "Feed",
+        "LIVE while all six sections were read within the last 30 seconds (model: three minutes).",
+        [Promql(FRESH, "sections")],
+        unit="none",
+        steps=thresholds(RED),
+        mappings=[words({"6": ("🔴 LIVE", GREEN), **partly, "0": ("⚠️ STALE", RED)})],
+        shown="value",
+        fill=True,
+        sizes=(13, 22),
+    )
+
+
+def _firing() -> Panel:
+    known = {"nothing": ("✅ Nothing is firing", GREEN)}
+    runbook = link("Runbook", '${__data.fields["Runbook"].text}', new_tab=True)
+    panel = 'viewPanel=${__data.fields["Panel"].text}'
+    look = link("Look at it", links.dashboard(links.TICKETING, f"{panel}&{links.SAME_TIME}"))
+    pages = words({"nothing": links.dashboard(links.TICKETING), **links.runbooks()})
+    return table(
+        5,
+        "What is firing",
+        "Alerts of the chosen sections. The name leads to the runbook, the section to the panel to look at first.",
+        [Promql(f"{FIRING} or on () {NOTHING_FIRES}", shape="table")],
+        transformations=columns(
+            {
+                "Value": "Since",
+                "severity": "Severity",
+                "alertname": "Alert",
+                "subject": "Subject",
+                "section": "Section",
+                "runbook": "Runbook",
+                "panel": "Panel",
+            }
+        ),
+        overrides=[
+            time_column("Since"),
+            severity_column(width=115),
+            column("Alert", custom__width=195, mappings=[words(known)], links=[runbook]),
+            column("Section", custom__width=75, links=[look]),
+            column("Panel", mappings=[words({name: str(section.main) for name, section in SECTIONS.items()})]),
+            column("Runbook", mappings=[pages]),
+            *hidden("Runbook", "Panel"),
+        ],
+        sort=[("Since", True)],
+    )
+
+
+def _done() -> Panel:
+    return table(
+        6,
+        "What was done",
+        "Events with a correlation ID: those of the responder's incidents. The last 24 hours, at most 20.",
+        [Sql(DONE)],
+        overrides=[
+            time_column(width=125, unit="time:MM-DD HH:mm:ss"),
+            severity_column(),
+            column("What was done", custom__cellOptions=WRAPPED),
+            column("Incident", custom__width=90),
+        ],
+        sort=[("Time", True)],
+        time_from="24h",
+    )

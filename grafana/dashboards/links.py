@@ -1,0 +1,48 @@
+"""Addresses: of the dashboards among themselves, and of the runbooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from grafana.dashboards.model import Json, link
+
+#: Where the gateway serves Grafana.
+BASE = "/admin/monitoring"
+
+TICKETING, INVESTIGATE, STACK = "ticketing", "ticketing-investigate", "ticketing-stack"
+
+RULES = Path(__file__).parents[2] / "prometheus" / "rules"
+
+#: The time range of the page that the link is on.
+SAME_TIME = "${__url_time_range}"
+
+
+def dashboard(uid: str, query: str = "") -> str:
+    """The address of a dashboard, with what follows the question mark."""
+    return f"{BASE}/d/{uid}/{uid}" + (f"?{query}" if query else "")
+
+
+def investigate(variable: str, value: str) -> str:
+    """The address of what is known of a transaction, a wallet or a client."""
+    return dashboard(INVESTIGATE, f"var-{variable}={value}&{SAME_TIME}")
+
+
+@cache
+def runbooks() -> Mapping[str, str]:
+    """The runbook of each alert, as the rules have it."""
+    found: dict[str, str] = {}
+    for file in sorted(RULES.glob("*.yml")):
+        for group in yaml.safe_load(file.read_text())["groups"]:
+            for rule in group["rules"]:
+                if "alert" in rule:
+                    found[rule["alert"]] = rule["annotations"]["runbook_url"]
+    return dict(sorted(found.items()))
+
+
+def runbook(alert: str) -> Json:
+    """A link to the runbook of one alert."""
+    return link(f"Runbook of {alert}", runbooks()[alert], new_tab=True)

@@ -1,0 +1,343 @@
+"""What a dashboard is made of, and its JSON, written by grafanalib with its gaps closed.
+
+This is the only module that imports grafanalib. Its types for single panels stop at Grafana 7, so all panels here are
+its base panel with today's options; and where it writes what no Grafana of today reads, or reads wrongly, that is
+left out or put right.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from grafanalib import core
+
+Json = dict[str, Any]
+
+PROMETHEUS = {"type": "prometheus", "uid": "ticketing-prometheus"}
+POSTGRESQL = {"type": "grafana-postgresql-datasource", "uid": "ticketing-postgresql"}
+MIXED = {"type": "datasource", "uid": "-- Mixed --"}
+GRAFANA = {"type": "grafana", "uid": "-- Grafana --"}
+
+# Written by Grafana 10.1, so that nothing older is migrated; newer servers bring it up to date themselves.
+SCHEMA_VERSION = 38
+PLUGIN_VERSION = "10.1.0"
+
+COLUMNS = 24
+
+# What grafanalib writes and no panel of today has.
+_PANEL_RELICS = ("cacheTimeout", "editable", "error", "height", "minSpan", "span")
+_TARGET_RELICS = ("query", "target", "metric", "step", "intervalFactor", "interval")
+_DASHBOARD_RELICS = ("__inputs", "gnetId", "hideControls", "rows", "sharedCrosshair", "style")
+
+
+@dataclass(frozen=True)
+class Promql:
+    """A query to Prometheus.
+
+    Attributes:
+        expr: the expression; line breaks in it are of no meaning.
+        legend: name of its series, with `{{label}}`.
+        over_time: over the time range, instead of at its end.
+        shape: time_series; table, with a column a label; or heatmap.
+    """
+
+    expr: str
+    legend: str = ""
+    over_time: bool = False
+    shape: str = "time_series"
+
+    datasource = PROMETHEUS
+
+    def json(self, ref: str) -> Json:
+        """The target, as a panel has it under the name `ref`."""
+        target = core.Target(
+            refId=ref,
+            expr=" ".join(self.expr.split()),
+            legendFormat=self.legend or "__auto",
+            instant=not self.over_time,
+            format=self.shape,
+            datasource=self.datasource,
+        )
+        kept = without(target.to_json_data(), _TARGET_RELICS)
+        return {**kept, "range": self.over_time, "exemplar": False, "editorMode": "code"}
+
+
+@dataclass(frozen=True)
+class Sql:
+    """A query to PostgreSQL, as role monitoring_reader.
+
+    Attributes:
+        text: one SELECT on views of schema monitoring, with Grafana's macros.
+        time_series: one series a numeric column; by default a table.
+    """
+
+    text: str
+    time_series: bool = False
+
+    datasource = POSTGRESQL
+
+    def json(self, ref: str) -> Json:
+        """The target, as a panel has it under the name `ref`."""
+        shape = "time_series" if self.time_series else "table"
+        target = core.SqlTarget(refId=ref, rawSql=self.text.strip(), format=shape, datasource=self.datasource)
+        kept = ("refId", "datasource", "format", "rawQuery", "rawSql", "hide")
+        return {**{name: target.to_json_data()[name] for name in kept}, "editorMode": "code"}
+
+
+Query = Promql | Sql
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel, without its place.
+
+    Attributes:
+        id: of this panel for ever: links name it. The first digit is the section's.
+        kind: Grafana's name of the type.
+        title: at its top; may be empty.
+        description: what it says and where that comes from.
+        queries: their names are A, B, C in this order.
+        options: of the type.
+        defaults: of all fields: unit, thresholds, mappings, custom.
+        overrides: of single fields.
+        transformations: of the answers, in order.
+        time_from: its own range, for example 24h, wherever the dashboard's is relative.
+        interval: shortest step of its queries.
+        transparent: without a frame.
+    """
+
+    id: int
+    kind: str
+    title: str
+    description: str
+    queries: Sequence[Query] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Sequence[Json] = ()
+    transformations: Sequence[Json] = ()
+    time_from: str | None = None
+    interval: str | None = None
+    transparent: bool = False
+
+    def json(self, x: int, y: int, width: int, height: int) -> Json:
+        """The panel at its place on the grid."""
+        names = string.ascii_uppercase[: len(self.queries)]
+        panel = core.Panel(
+            id=self.id,
+            title=self.title,
+            description=self.description,
+            dataSource=self._datasource(),
+            targets=[query.json(name) for name, query in zip(names, self.queries, strict=True)],
+            gridPos=core.GridPos(h=height, w=width, x=x, y=y),
+            interval=self.interval,
+            timeFrom=self.time_from,
+            hideTimeOverride=True,
+            transformations=list(self.transformations),
+            transparent=self.transparent,
+        )
+        defaults = {"mappings": [], "thresholds": thresholds(None), **self.defaults}
+        json = panel.panel_json({"type": self.kind, "pluginVersion": PLUGIN_VERSION, "options": dict(self.options)})
+        json["fieldConfig"] = {"defaults": defaults, "overrides": list(self.overrides)}
+        kept: Json = plain(without(json, _PANEL_RELICS))
+        return kept
+
+    def _datasource(self) -> Json | None:
+        sources = {query.datasource["uid"]: query.datasource for query in self.queries}
+        if len(sources) > 1:
+            return MIXED
+        return next(iter(sources.values()), None)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable that the viewer chooses from a list, several or all of it.
+
+    Attributes:
+        name: as queries and links have it.
+        label: as shown.
+        choices: value and text.
+    """
+
+    name: str
+    label: str
+    choices: Mapping[str, str]
+
+    def json(self) -> Json:
+        """As `templating.list` has it; grafanalib's own can never select All."""
+        # Without allValue, All stands for every value, so that queries need no special case.
+        every = {"text": ["All"], "value": ["$__all"], "selected": True}
+        options = [{"text": text, "value": value, "selected": False} for value, text in self.choices.items()]
+        query = ", ".join(f"{text} : {value}" for value, text in self.choices.items())
+        return {
+            "type": "custom",
+            "name": self.name,
+            "label": self.label,
+            "query": query,
+            "hide": 0,
+            "multi": True,
+            "includeAll": True,
+            "allValue": None,
+            "skipUrlSync": False,
+            "current": every,
+            "options": [{**every, "text": "All", "value": "$__all"}, *options],
+        }
+
+
+@dataclass(frozen=True)
+class TextVariable:
+    """A variable that the viewer types, or a link fills in."""
+
+    name: str
+    label: str
+
+    def json(self) -> Json:
+        """As `templating.list` has it."""
+        nothing = {"text": "", "value": "", "selected": True}
+        return {
+            "type": "textbox",
+            "name": self.name,
+            "label": self.label,
+            "query": "",
+            "hide": 0,
+            "skipUrlSync": False,
+            "current": nothing,
+            "options": [nothing],
+        }
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """Marks on every chart over time.
+
+    Attributes:
+        name: the viewer can switch it off by.
+        query: a series of Prometheus is marked while it is there; SQL has columns time, text, perhaps timeend, tags.
+        colour: of the marks.
+        title: for Prometheus, with `{{label}}`.
+        text: for Prometheus, with `{{label}}`.
+    """
+
+    name: str
+    query: Query
+    colour: str
+    title: str = ""
+    text: str = ""
+
+    def json(self) -> Json:
+        """As `annotations.list` has it."""
+        if isinstance(self.query, Sql):
+            target = {"refId": "Anno", "rawQuery": True, "rawSql": self.query.text.strip(), "format": "table"}
+        else:
+            target = {"refId": "Anno", "expr": " ".join(self.query.expr.split()), "interval": "15s"}
+        return {
+            "name": self.name,
+            "enable": True,
+            "hide": False,
+            "iconColor": self.colour,
+            "datasource": self.query.datasource,
+            "target": target,
+            **({"titleFormat": self.title, "textFormat": self.text} if self.title else {}),
+        }
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A dashboard.
+
+    Attributes:
+        uid: its address.
+        title: its name.
+        description: what it is for.
+        panels: with their places, rows among them: see `grafana.dashboards.layout`.
+        variables: that the viewer sets.
+        annotations: beside Grafana's own.
+        links: at its top: title and address.
+        time_from: beginning of its range.
+        refresh: how often it asks again.
+    """
+
+    uid: str
+    title: str
+    description: str
+    panels: Sequence[Json]
+    variables: Sequence[Variable | TextVariable] = ()
+    annotations: Sequence[Annotation] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+    time_from: str = "now-1h"
+    refresh: str = "5s"
+
+    def json(self) -> Json:
+        """The file that Grafana provisions."""
+        links = [
+            core.DashboardLink(type="link", title=title, uri=uri, keepTime=True) for title, uri in self.links.items()
+        ]
+        dashboard = core.Dashboard(
+            title=self.title,
+            uid=self.uid,
+            description=self.description,
+            tags=["ticketing"],
+            timezone="utc",
+            refresh=self.refresh,
+            schemaVersion=SCHEMA_VERSION,
+            version=1,
+            editable=False,
+            graphTooltip=core.GRAPH_TOOLTIP_MODE_SHARED_CROSSHAIR,
+            time=core.Time(self.time_from, "now"),
+            timePicker=core.TimePicker(refreshIntervals=["5s", "10s", "30s", "1m", "5m"], timeOptions=[]),
+            templating=core.Templating(list=[variable.json() for variable in self.variables]),
+            annotations=core.Annotations(list=[_built_in(), *(each.json() for each in self.annotations)]),
+            links=links,
+            panels=list(self.panels),
+        )
+        kept = plain(without(dashboard.to_json_data(), _DASHBOARD_RELICS))
+        kept["timepicker"] = without(kept["timepicker"], ("time_options", "hidden", "nowDelay"))
+        return {**kept, "liveNow": False, "weekStart": "", "fiscalYearStartMonth": 0}
+
+
+def row(number: int, title: str, y: int) -> Json:
+    """The heading of a section: not collapsed, so its panels follow it."""
+    place = core.GridPos(h=1, w=COLUMNS, x=0, y=y)
+    return {"type": "row", "id": number, "title": title, "collapsed": False, "gridPos": plain(place), "panels": []}
+
+
+def thresholds(base: str | None, *steps: tuple[float, str]) -> Json:
+    """Colours by value: `base` below the first step. grafanalib writes "null" as text, and Grafana sees none."""
+    first = {"color": base or "text", "value": None}
+    return {"mode": "absolute", "steps": [first, *({"color": colour, "value": value} for value, colour in steps)]}
+
+
+def link(title: str, url: str, *, new_tab: bool = False) -> Json:
+    """A link of a field: `${__value.raw}`, `${__data.fields["Column"]}` and variables are filled in."""
+    json: Json = plain(core.DataLink(title=title, linkUrl=url, isNewTab=new_tab))
+    return json
+
+
+def without(json: Mapping[str, Any], names: Sequence[str]) -> Json:
+    """The object less the given names and what is None."""
+    return {name: value for name, value in json.items() if name not in names and value is not None}
+
+
+def plain(value: Any) -> Any:
+    """A tree of grafanalib's objects as JSON's types."""
+    if hasattr(value, "to_json_data"):
+        return plain(value.to_json_data())
+    if isinstance(value, Mapping):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return value
+
+
+def _built_in() -> Json:
+    return {
+        "builtIn": 1,
+        "datasource": GRAFANA,
+        "enable": True,
+        "hide": True,
+        "type": "dashboard",
+        "iconColor": "rgba(0, 211, 255, 1)",
+        "name": "Annotations & Alerts",
+    }

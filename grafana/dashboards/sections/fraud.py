@@ -1,0 +1,247 @@
+"""Section fraud: every risky transaction, the rule's own figures, and how scores are spread."""
+
+from __future__ import annotations
+
+from grafana.dashboards.layout import Column, Section, line
+from grafana.dashboards.links import investigate, runbook
+from grafana.dashboards.looks import (
+    BY_THRESHOLD,
+    COLOUR_CELL,
+    DECISIONS,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    SCORE_CELL,
+    YELLOW,
+    column,
+    fixed,
+    hidden,
+    of_query,
+    time_column,
+    words,
+)
+from grafana.dashboards.model import Panel, Promql, Sql, link, thresholds
+from grafana.dashboards.panels import heatmap, stat, table, time_series
+
+# The condition is the partial index's, word by word. The newest come first where there are more than fit a screen.
+RISKY = """
+SELECT timestamp AS "time",
+       CASE WHEN decision = 'BLOCKED' THEN fraud_score END AS "Blocked",
+       CASE WHEN coalesce(decision, '') NOT IN ('BLOCKED', 'APPROVED') THEN fraud_score END AS "Review",
+       CASE WHEN decision = 'APPROVED' THEN fraud_score END AS "Approved above 0.65"
+FROM (
+    SELECT timestamp, fraud_score, decision
+    FROM monitoring.fraud_predictions
+    WHERE $__timeFilter(timestamp) AND (fraud_score > 0.65 OR decision <> 'APPROVED')
+    ORDER BY timestamp DESC
+    LIMIT 10000
+) AS newest
+ORDER BY 1
+"""
+
+# A sample that does not depend on the score: the first eight of each 360th of the time, all where there are no more.
+APPROVED = """
+SELECT shown.timestamp AS "time", shown.fraud_score AS "Approved"
+FROM generate_series(0, 359) AS part
+CROSS JOIN LATERAL (
+    SELECT timestamp, fraud_score
+    FROM monitoring.fraud_predictions
+    WHERE timestamp >= $__timeFrom()::timestamptz
+                       + part * ($__timeTo()::timestamptz - $__timeFrom()::timestamptz) / 360
+      AND timestamp < $__timeFrom()::timestamptz
+                      + (part + 1) * ($__timeTo()::timestamptz - $__timeFrom()::timestamptz) / 360
+      AND $__timeFilter(timestamp)
+      AND decision = 'APPROVED' AND fraud_score <= 0.65
+    ORDER BY timestamp
+    LIMIT 8
+) AS shown
+ORDER BY 1
+"""
+
+FEED = """
+SELECT timestamp AS "Time", transaction_id AS "Txn ID", fraud_score AS "Score", decision AS "Decision",
+       top_feature AS "Top feature", left(wallet, 10) || '…' AS "Wallet", source_ip AS "Client", wallet AS "full wallet"
+FROM monitoring.fraud_predictions
+WHERE $__timeFilter(timestamp) AND (fraud_score > 0.65 OR decision <> 'APPROVED')
+ORDER BY timestamp DESC
+LIMIT 50
+"""
+
+THRESHOLD = 'max(ticketing_fraud_threshold_ratio{{threshold="{}"}})'
+LINE = {"custom__drawStyle": "line", "custom__showPoints": "never", "custom__lineInterpolation": "stepAfter"}
+DASHED = {"fill": "dash", "dash": [6, 6]}
+UNSEEN = {"legend": True, "tooltip": True, "viz": False}
+
+
+def _scatter() -> Panel:
+    points = {
+        "Blocked": (RED, 7),
+        "Review": (YELLOW, 6),
+        "Approved above 0.65": (ORANGE, 6),
+        "Approved": (GREEN, 3),
+    }
+    edges = {"🔴 blocked from": RED, "🟡 review from": YELLOW}
+    # A zone has the colour of its upper edge, which is not that of the line drawn there.
+    zones = {
+        "top": (RED, "🔴 blocked from"),
+        "top of review": (YELLOW, "🟡 review from"),
+        "top of approved": (GREEN, "bottom"),
+        "bottom": (GREEN, None),
+    }
+    return time_series(
+        201,
+        "Fraud score distribution",
+        "One point a scored transaction: all that were blocked, sent to review or scored above 0.65 (the newest"
+        " 10,000), and of the approved at most eight in each 360th of the time. The decision is the stored one; the"
+        " zones are the thresholds in force at that time.",
+        [
+            Sql(APPROVED, time_series=True),
+            Sql(RISKY, time_series=True),
+            Promql("0 * max(ticketing_fraud_threshold_ratio) + 1", "top", over_time=True),
+            Promql(THRESHOLD.format("block"), "top of review", over_time=True),
+            Promql(THRESHOLD.format("review"), "top of approved", over_time=True),
+            Promql(THRESHOLD.format("block"), "🔴 blocked from", over_time=True),
+            Promql(THRESHOLD.format("review"), "🟡 review from", over_time=True),
+            Promql("0 * max(ticketing_fraud_threshold_ratio)", "bottom", over_time=True),
+        ],
+        unit="none",
+        decimals=2,
+        custom={
+            "drawStyle": "points",
+            "showPoints": "always",
+            "pointSize": 3,
+            "fillOpacity": 10,
+            "gradientMode": "none",
+            "spanNulls": True,
+        },
+        highest=1,
+        overrides=[
+            *(column(name, color=fixed(c), custom__pointSize=size) for name, (c, size) in points.items()),
+            *(
+                column(
+                    name, **LINE, custom__lineWidth=1, color=fixed(c), custom__lineStyle=DASHED, custom__fillOpacity=0
+                )
+                for name, c in edges.items()
+            ),
+            *(
+                column(
+                    name,
+                    **LINE,
+                    custom__lineWidth=0,
+                    color=fixed(c),
+                    custom__hideFrom=UNSEEN,
+                    **({"custom__fillBelowTo": lower} if lower else {}),
+                )
+                for name, (c, lower) in zones.items()
+            ),
+        ],
+        interval="15s",
+    )
+
+
+def _share() -> Panel:
+    share = 'ticketing:fraud_blocked:{}{{window="10m"}}'
+    return stat(
+        202,
+        "Blocked, last 10 minutes",
+        "What FraudRateSpike watches: the blocked part of the predictions of the last ten minutes, and what it is at"
+        " least with 95 % certainty (Wilson's bound). The alert wants more than 3 % for ten minutes.",
+        [
+            Promql(share.format("ratio"), "blocked"),
+            Promql(share.format("wilson_lower"), "at least"),
+            Promql('ticketing:fraud_predictions:sum{window="10m"}', "of"),
+        ],
+        unit="percentunit",
+        decimals=1,
+        steps=thresholds(GREEN, (0.02, YELLOW), (0.03, RED)),
+        overrides=[of_query("C", unit="locale", decimals=0, color=fixed(GREY))],
+        links=[runbook("FraudRateSpike")],
+        shown="value_and_name",
+        direction="vertical",
+        sizes=(12, 20),
+    )
+
+
+def _in_force() -> Panel:
+    return stat(
+        203,
+        "Thresholds in force",
+        "From which score a transaction is reviewed, and from which it is blocked.",
+        [
+            Promql(THRESHOLD.format("review"), "review from"),
+            Promql(THRESHOLD.format("block"), "block from"),
+        ],
+        unit="none",
+        decimals=2,
+        overrides=[of_query("A", color=fixed(YELLOW)), of_query("B", color=fixed(RED))],
+        shown="value_and_name",
+        direction="vertical",
+        sizes=(12, 20),
+    )
+
+
+def _model() -> Panel:
+    return stat(
+        204,
+        "Model in force",
+        "Which model scores now: xgboost, or the ensemble that the responder switches on when features drift.",
+        [Promql("max by (model) (ticketing_fraud_model_active)", "{{model}}")],
+        unit="none",
+        steps=thresholds(GREY),
+        shown="name",
+        sizes=(20, 20),
+    )
+
+
+def _feed() -> Panel:
+    steps = thresholds(GREEN, (0.6, YELLOW), (0.8, RED))
+    return table(
+        205,
+        "🚨 Recent high-risk transactions",
+        "The newest 50 that were blocked, sent to review, or scored above 0.65. Transaction, wallet and client lead to"
+        " what else is known of them.",
+        [Sql(FEED)],
+        overrides=[
+            time_column(),
+            column("Txn ID", custom__width=190,
+                   links=[link("Investigate the transaction", investigate("transaction", "${__value.raw}"))]),
+            column("Score", unit="none", decimals=2, min=0, max=1, thresholds=steps, color=BY_THRESHOLD,
+                   custom__width=150, custom__cellOptions=SCORE_CELL),
+            column("Decision", mappings=[words(DECISIONS)], custom__width=105, custom__align="center",
+                   custom__cellOptions=COLOUR_CELL),
+            column("Wallet", custom__width=125, links=[
+                link("Investigate the wallet", investigate("wallet", '${__data.fields["full wallet"]}'))]),
+            *hidden("full wallet"),
+            column("Client", custom__width=130,
+                   links=[link("Investigate the client", investigate("client", "${__value.raw}"))]),
+        ],
+        sort=[("Time", True)],
+    )  # fmt: skip
+
+
+def _spread() -> Panel:
+    return heatmap(
+        206,
+        "Spread of scores",
+        "How many predictions fall into each tenth of the score, in every five minutes. A model that fails collapses"
+        " into few of them.",
+        Promql(
+            'max by (le) (increase(ticketing_fraud_score_bucket{le!="+Inf"}[$__interval]))',
+            "{{le}}",
+            over_time=True,
+            shape="heatmap",
+        ),
+        interval="5m",
+    )
+
+
+SECTION = Section(
+    200,
+    "🚨 Real-Time Fraud Detection",
+    [
+        [Column(19, [(11, _scatter())]), Column(5, [(4, _share()), (4, _in_force()), (3, _model())])],
+        line(9, (18, _feed()), (6, _spread())),
+    ],
+    main=201,
+)

@@ -1,0 +1,118 @@
+"""Section security: the event feed with its filter, and failed sign-ins of admins."""
+
+from __future__ import annotations
+
+from grafana.dashboards.layout import Column, Section, line
+from grafana.dashboards.links import TICKETING, dashboard, investigate, runbook
+from grafana.dashboards.looks import (
+    GREEN,
+    GREY,
+    RED,
+    SEVERITIES,
+    WRAPPED,
+    YELLOW,
+    column,
+    fixed,
+    of_query,
+    severity_column,
+    time_column,
+)
+from grafana.dashboards.model import Json, Panel, Promql, Sql, link, thresholds
+from grafana.dashboards.panels import stat, table, text
+
+FEED = """
+SELECT timestamp AS "Time", severity AS "Severity", message AS "Event", event_type AS "Type", account AS "Account",
+       source_ip AS "Client"
+FROM monitoring.security_events
+WHERE $__timeFilter(timestamp) AND severity IN (${severity:sqlstring})
+ORDER BY timestamp DESC
+LIMIT 200
+"""
+
+COUNTED = 'max(ticketing_security_events{{severity="{}"}})'
+# Known to be none only while the section is read.
+FAILURES = (
+    'max(ticketing_admin_{}_failures) or 0 * max(ticketing_exporter_collector_success{{collector="security"}} == 1)'
+)
+
+
+def _address(severity: str) -> str:
+    return dashboard(TICKETING, f"var-severity={severity}")
+
+
+def _filter() -> Panel:
+    pill = (
+        '<a href="{}" style="display:inline-block;margin:2px 8px 2px 0;padding:3px 14px;border:1px solid {};'
+        'border-radius:14px;color:{};font-weight:500;text-decoration:none">{}</a>'
+    )
+    choices = {"$__all": ("All", GREY), **{name: (name.title(), SEVERITIES[name][1]) for name in SEVERITIES}}
+    pills = "".join(pill.format(_address(name), colour, colour, shown) for name, (shown, colour) in choices.items())
+    return text(601, "Which severities the feed shows.", f"<div>Filter:&nbsp; {pills}</div>")
+
+
+def _feed() -> Panel:
+    return table(
+        602,
+        "🔒 Security events (last 15 minutes)",
+        "What the platform, its guards and the responder recorded, newest first, at most 200. The filter above and"
+        " variable Severity choose which.",
+        [Sql(FEED)],
+        overrides=[
+            time_column(),
+            severity_column(),
+            column("Event", custom__cellOptions=WRAPPED),
+            column("Type", custom__width=170),
+            column("Account", custom__width=120),
+            column("Client", custom__width=130,
+                   links=[link("Investigate the client", investigate("client", "${__value.raw}"))]),
+        ],
+        sort=[("Time", True)],
+        time_from="15m",
+    )  # fmt: skip
+
+
+def _counts() -> Panel:
+    colours: list[Json] = []
+    for ref, (name, (_, colour)) in zip("ABCD", SEVERITIES.items(), strict=True):
+        colours.append(of_query(ref, color=fixed(colour), links=[link(f"Only {name.title()}", _address(name))]))
+    return stat(
+        603,
+        "Events by severity (15 min)",
+        "How many there are, whatever the filter. A number leads to the feed of its severity.",
+        [Promql(COUNTED.format(name), name.title()) for name in SEVERITIES],
+        unit="locale",
+        decimals=0,
+        overrides=colours,
+        shown="value_and_name",
+        direction="vertical",
+        sizes=(12, 26),
+    )
+
+
+def _sign_ins() -> Panel:
+    return stat(
+        604,
+        "Failed admin sign-ins (5 min)",
+        "Of the account that has most. Three failed second factors, or five failed passwords, of one account are an"
+        " attack: the account is locked.",
+        [Promql(FAILURES.format("mfa"), "second factor"), Promql(FAILURES.format("login"), "password")],
+        unit="locale",
+        decimals=0,
+        steps=thresholds(GREEN, (1, YELLOW), (3, RED)),
+        overrides=[of_query("B", thresholds=thresholds(GREEN, (1, YELLOW), (5, RED)))],
+        links=[runbook("UnauthorizedAdminAccess")],
+        shown="value_and_name",
+        direction="vertical",
+        sizes=(12, 26),
+    )
+
+
+SECTION = Section(
+    600,
+    "🔒 Security Events (SIEM Feed)",
+    [
+        line(2, (24, _filter())),
+        [Column(18, [(10, _feed())]), Column(6, [(5, _counts()), (5, _sign_ins())])],
+    ],
+    main=602,
+)

@@ -1,0 +1,299 @@
+"""The dashboard for those who run the monitoring itself: exporter, responder, Prometheus, Alertmanager."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grafana.dashboards import links
+from grafana.dashboards.layout import Column, Line, Section, line, stack
+from grafana.dashboards.looks import (
+    BLUE,
+    COLOUR_TEXT,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    WRAPPED,
+    YELLOW,
+    column,
+    fixed,
+    of_query,
+    time_column,
+    words,
+)
+from grafana.dashboards.model import Dashboard, Panel, Promql, thresholds
+from grafana.dashboards.panels import columns, stat, table, time_series
+from grafana.dashboards.promql import FIRING_COUNT
+
+OK = words({1: ("✅ OK", GREEN), 0: ("🔴 FAILS", RED)})
+UP = words({1: ("✅ UP", GREEN), 0: ("🔴 DOWN", RED)})
+LAST_SUCCESS = "max by (collector) (ticketing_exporter_collector_last_success_timestamp_seconds)"
+
+
+def _head() -> Sequence[Line]:
+    return [
+        line(
+            4,
+            (5, _figure(1, "Targets down", "Scrape targets that do not answer.",
+                        "count(up == 0) or 0 * count(up)", thresholds(GREEN, (1, RED)))),
+            (5, _figure(2, "Alerts firing", "Of all sections; Watchdog always fires and is not counted.",
+                        FIRING_COUNT, thresholds(GREEN, (1, RED)))),
+            (5, _figure(3, "Rule failures (5 min)", "Evaluations of rules that failed.",
+                        "round(sum(increase(prometheus_rule_evaluation_failures_total[5m])))",
+                        thresholds(GREEN, (1, RED)))),
+            (5, _figure(4, "Notifications failed (5 min)", "By Alertmanager, to any receiver; it tries again.",
+                        "round(sum(increase(alertmanager_notifications_failed_total[5m])))",
+                        thresholds(GREEN, (1, RED)))),
+            (4, _watchdog()),
+        ),
+    ]  # fmt: skip
+
+
+def _figure(number: int, title: str, description: str, expr: str, steps: dict[str, object]) -> Panel:
+    return stat(number, title, description, [Promql(expr, title)], unit="locale", decimals=0, steps=steps,
+                shown="value", sizes=(13, 32))  # fmt: skip
+
+
+def _watchdog() -> Panel:
+    return stat(
+        5,
+        "Watchdog",
+        "Fires as long as rules are evaluated. When it stops, the dead-man's switch outside calls.",
+        [Promql('max(ALERTS{alertname="Watchdog",alertstate="firing"}) or vector(0)', "Watchdog")],
+        unit="none",
+        steps=thresholds(RED, (1, GREEN)),
+        mappings=[words({1: ("✅ ALIVE", GREEN), 0: ("🔴 SILENT", RED)})],
+        shown="value",
+        fill=True,
+        sizes=(13, 20),
+    )
+
+
+def _collectors() -> Panel:
+    return table(
+        101,
+        "Collectors",
+        "Each section of the exporter: whether it was read, how long that took, and when it last succeeded. The reasons"
+        " of failures are on the exporter's landing page.",
+        [
+            Promql("min by (collector) (ticketing_exporter_collector_success)", shape="table"),
+            Promql("max by (collector) (ticketing_exporter_collector_duration_seconds)", shape="table"),
+            Promql(f"1000 * {LAST_SUCCESS}", shape="table"),
+            Promql(f"time() - {LAST_SUCCESS}", shape="table"),
+        ],
+        transformations=columns(
+            {
+                "collector": "Section",
+                "Value #A": "State",
+                "Value #B": "Took",
+                "Value #C": "Last success",
+                "Value #D": "Age",
+            },
+            join_on="collector",
+        ),
+        overrides=[
+            column("State", mappings=[OK], custom__width=85, custom__cellOptions=COLOUR_TEXT),
+            column("Took", unit="s", decimals=0, custom__width=75),
+            time_column("Last success", 105),
+            column("Age", unit="s", decimals=0, custom__width=75),
+        ],
+        sort=[("Section", False)],
+    )
+
+
+def _durations() -> Panel:
+    return time_series(
+        102,
+        "Duration of a collection",
+        "How long each section takes to read. At the scrape's deadline it fails instead.",
+        [Promql("max by (collector) (ticketing_exporter_collector_duration_seconds)", "{{collector}}", over_time=True)],
+        unit="s",
+        custom={"fillOpacity": 0, "lineWidth": 1},
+    )
+
+
+def _exporter_use() -> Panel:
+    own = '{job="ticketing-live"}'
+    return time_series(
+        103,
+        "Exporter: CPU and memory",
+        "CPU in cores on the left, resident memory on the right.",
+        [
+            Promql(f"max(rate(process_cpu_seconds_total{own}[1m]))", "CPU", over_time=True),
+            Promql(f"max(process_resident_memory_bytes{own})", "memory", over_time=True),
+        ],
+        unit="none",
+        decimals=2,
+        overrides=[
+            column("CPU", color=fixed(BLUE)),
+            column("memory", unit="bytes", decimals=0, color=fixed(ORANGE), custom__axisPlacement="right",
+                   custom__fillOpacity=0),
+        ],
+    )  # fmt: skip
+
+
+def _targets() -> Panel:
+    return table(
+        201,
+        "Targets",
+        "Every scrape target, and how long its last scrape took.",
+        [
+            Promql('label_join(up, "target", " ", "job", "instance")', shape="table"),
+            Promql('label_join(scrape_duration_seconds, "target", " ", "job", "instance")', shape="table"),
+            Promql('label_join(scrape_samples_scraped, "target", " ", "job", "instance")', shape="table"),
+        ],
+        transformations=columns(
+            {"target": "Target", "Value #A": "State", "Value #B": "Took", "Value #C": "Samples"}, join_on="target"
+        ),
+        overrides=[
+            column("Target", custom__cellOptions=WRAPPED),
+            column("State", mappings=[UP], custom__width=85, custom__cellOptions=COLOUR_TEXT),
+            column("Took", unit="s", decimals=0, custom__width=65),
+            column("Samples", unit="locale", custom__width=85),
+        ],
+        sort=[("State", False), ("Target", False)],
+    )
+
+
+def _rules() -> Panel:
+    return time_series(
+        202,
+        "Evaluation of rule groups",
+        "How long each group took last. The dashed line is one second: the interval of the group that locks accounts.",
+        [
+            Promql(
+                "label_replace(max by (rule_group) (prometheus_rule_group_last_duration_seconds),"
+                ' "group", "$1", "rule_group", ".*;(.*)")',
+                "{{group}}",
+                over_time=True,
+            )
+        ],
+        unit="s",
+        steps=thresholds("transparent", (1, RED)),
+        threshold_style="dashed",
+        custom={"fillOpacity": 0, "lineWidth": 1},
+    )
+
+
+def _storage() -> Panel:
+    return time_series(
+        203,
+        "Prometheus: series and samples",
+        "Active series on the left, samples taken in each second on the right.",
+        [
+            Promql("max(prometheus_tsdb_head_series)", "series", over_time=True),
+            Promql("max(rate(prometheus_tsdb_head_samples_appended_total[1m]))", "samples/s", over_time=True),
+        ],
+        unit="locale",
+        decimals=0,
+        overrides=[
+            column("series", color=fixed(BLUE)),
+            column("samples/s", color=fixed(ORANGE), custom__axisPlacement="right", custom__fillOpacity=0),
+        ],
+    )
+
+
+def _notifications() -> Panel:
+    return time_series(
+        301,
+        "Notifications",
+        "What Alertmanager sent in each five minutes, by way, and what failed.",
+        [
+            Promql("sum by (integration) (increase(alertmanager_notifications_total[5m])) > 0", "{{integration}}",
+                   over_time=True),
+            Promql("sum by (integration) (increase(alertmanager_notifications_failed_total[5m])) > 0",
+                   "{{integration}} failed", over_time=True),
+        ],
+        unit="locale",
+        decimals=0,
+        custom={"drawStyle": "bars", "fillOpacity": 60, "lineWidth": 0, "stacking": {"mode": "normal", "group": "A"}},
+        interval="5m",
+    )  # fmt: skip
+
+
+def _alertmanager() -> Panel:
+    return stat(
+        302,
+        "Alertmanager",
+        "Alerts it holds, silences in force, and alerts that a silence or another alert suppresses.",
+        [
+            Promql('max(alertmanager_alerts{state="active"})', "active alerts"),
+            Promql('max(alertmanager_silences{state="active"})', "silences"),
+            Promql('max(alertmanager_alerts{state="suppressed"})', "suppressed"),
+        ],
+        unit="locale",
+        decimals=0,
+        steps=thresholds(BLUE),
+        shown="value_and_name",
+        direction="vertical",
+        sizes=(12, 26),
+    )
+
+
+def _responder() -> Panel:
+    return stat(
+        303,
+        "Responder",
+        "Whether one answers, whether its ledger does, whether a person has stopped all actions, and how long the"
+        " oldest action that is due has waited.",
+        [
+            Promql('max(up{job="responder"}) or 2 * absent(up{job="responder"})', "responder"),
+            Promql("max(ticketing_responder_ledger_up)", "ledger"),
+            Promql("max(ticketing_responder_stopped)", "switch"),
+            Promql("max(ticketing_responder_oldest_pending_seconds)", "oldest due"),
+        ],
+        unit="none",
+        steps=thresholds(YELLOW),
+        overrides=[
+            of_query("A", mappings=[words({1: ("✅ UP", GREEN), 0: ("🔴 DOWN", RED), 2: ("not there", GREY)})]),
+            of_query("B", mappings=[words({1: ("✅ UP", GREEN), 0: ("🔴 DOWN", RED)})]),
+            of_query("C", mappings=[words({1: ("🔴 STOPPED", RED), 0: ("✅ ON", GREEN)})]),
+            of_query("D", unit="s", decimals=0, thresholds=thresholds(GREEN, (30, YELLOW), (120, RED))),
+        ],
+        shown="value_and_name",
+        direction="vertical",
+        sizes=(12, 20),
+    )
+
+
+def _actions() -> Panel:
+    return time_series(
+        304,
+        "Responder: actions in its ledger",
+        "How many actions there are in each state. Failed ones need a person.",
+        [
+            Promql(
+                "max by (state) (sum by (instance, state) (ticketing_responder_actions))", "{{state}}", over_time=True
+            )
+        ],
+        unit="locale",
+        decimals=0,
+        overrides=[column("failed", color=fixed(RED)), column("done", color=fixed(GREEN))],
+    )
+
+
+DASHBOARD = Dashboard(
+    links.STACK,
+    "Ticketing monitoring: the stack itself",
+    "Exporter, responder, Prometheus and Alertmanager: whether what watches the platform is well.",
+    stack(
+        _head(),
+        [
+            Section(100, "Exporter", [line(9, (9, _collectors()), (8, _durations()), (7, _exporter_use()))]),
+            Section(200, "Prometheus", [line(10, (9, _targets()), (8, _rules()), (7, _storage()))]),
+            Section(
+                300,
+                "Alertmanager and responder",
+                [
+                    [
+                        Column(9, [(8, _notifications())]),
+                        Column(8, [(8, _actions())]),
+                        Column(7, [(4, _alertmanager()), (4, _responder())]),
+                    ]
+                ],
+            ),
+        ],
+    ),
+    links={"Ticketing monitoring": links.dashboard(links.TICKETING)},
+    refresh="30s",
+)

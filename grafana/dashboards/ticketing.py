@@ -1,0 +1,54 @@
+"""The dashboard on the wall: six sections in their order."""
+
+from __future__ import annotations
+
+from grafana.dashboards import links
+from grafana.dashboards.header import header
+from grafana.dashboards.layout import stack
+from grafana.dashboards.looks import BLUE, PURPLE, RED, SEVERITIES
+from grafana.dashboards.model import Annotation, Dashboard, Promql, Sql, Variable
+from grafana.dashboards.sections import SECTIONS
+
+# Strictly what the alert links choose by: /d/ticketing/ticketing?var-section=fraud.
+SECTION = Variable("section", "Alerts of section", {name: name for name in SECTIONS})
+SEVERITY = Variable("severity", "Severity", {name: name.title() for name in SEVERITIES})
+
+ALERTS = Annotation(
+    "Alerts",
+    Promql('ALERTS{alertstate="firing",alertname!="Watchdog",section=~"$section"}'),
+    RED,
+    title="{{alertname}}",
+    text="{{severity}} {{account}} {{feature}} {{probe}}",
+)
+ACTIONS = Annotation(
+    "Responder",
+    Sql("""
+SELECT timestamp AS time, message AS text, event_type || ',' || severity AS tags
+FROM monitoring.security_events
+WHERE $__timeFilter(timestamp) AND correlation_id IS NOT NULL
+ORDER BY timestamp DESC
+LIMIT 100
+"""),
+    PURPLE,
+)
+LAUNCHES = Annotation(
+    "Launches",
+    Sql("""
+SELECT starts_at AS time, ends_at AS timeend, 'Launch of ' || name AS text
+FROM monitoring.event_launches
+WHERE ends_at >= $__timeFrom()::timestamptz AND starts_at <= $__timeTo()::timestamptz
+ORDER BY starts_at DESC
+LIMIT 50
+"""),
+    BLUE,
+)
+
+DASHBOARD = Dashboard(
+    links.TICKETING,
+    "Ticketing monitoring",
+    "KPIs, fraud, traffic, model, services and security of the ticketing platform, live.",
+    stack(header(), list(SECTIONS.values())),
+    variables=[SECTION, SEVERITY],
+    annotations=[ALERTS, ACTIONS, LAUNCHES],
+    links={"Investigate": links.dashboard(links.INVESTIGATE), "Monitoring stack": links.dashboard(links.STACK)},
+)

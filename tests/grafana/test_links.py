@@ -1,0 +1,84 @@
+"""Every link leads somewhere: to a panel, a dashboard, a variable, a runbook that is there."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from tests.grafana.board import ROOT, UIDS, addresses, dashboard, panels
+from tests.prometheus.ruleset import rules
+
+RUNBOOKS = "https://github.com/nft-ticketing/monitor/blob/main/"
+ALERTS = [rule for rule in rules() if rule.is_alert]
+
+
+def check_dashboard(address: str) -> None:
+    """Fail unless the dashboard, its variables with these values, and its panel are there."""
+    parts = urlsplit(address)
+    match = re.fullmatch(r"/admin/monitoring/d/([\w-]+)/[\w-]+", parts.path)
+    assert match, address
+    uid = match.group(1)
+    assert uid in UIDS, address
+    variables = {variable["name"]: variable for variable in dashboard(uid)["templating"]["list"]}
+    for name, value in parse_qsl(parts.query.replace("${__url_time_range}", "")):
+        if name == "viewPanel":
+            assert value == '${__data.fields["Panel"].text}', "else look whether the panel is there"
+        else:
+            variable = variables[name.removeprefix("var-")]
+            if variable["type"] == "custom" and "$labels" not in value:
+                assert value in {option["value"] for option in variable["options"]}, address
+
+
+def check_runbook(address: str) -> None:
+    """Fail unless the file is there and has the heading."""
+    path, _, anchor = address.removeprefix(RUNBOOKS).partition("#")
+    headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE)
+    assert anchor in {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}, address
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_links_of_dashboards(uid: str) -> None:
+    found = addresses(uid)
+    assert found
+    for address in found:
+        if address.startswith(RUNBOOKS):
+            check_runbook(address)
+        else:
+            check_dashboard(address)
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: f"{rule.file}-{rule.number}")
+def test_alerts_open_the_dashboard_at_their_section(rule: object) -> None:
+    content = rule.content  # type: ignore[attr-defined]
+    check_dashboard(content["annotations"]["dashboard_url"])
+
+
+def test_every_alert_leads_to_its_runbook_from_the_list_of_what_fires() -> None:
+    (firing,) = (panel for panel in panels("ticketing") if panel["title"] == "What is firing")
+    (override,) = (
+        each
+        for each in firing["fieldConfig"]["overrides"]
+        if each["matcher"]["options"] == "Runbook" and each["properties"][0]["id"] == "mappings"
+    )
+    shown = override["properties"][0]["value"][0]["options"]
+    for rule in ALERTS:
+        assert shown[rule.name]["text"] == rule.content["annotations"]["runbook_url"]
+
+
+def test_every_section_has_a_panel_to_look_at_first() -> None:
+    (firing,) = (panel for panel in panels("ticketing") if panel["title"] == "What is firing")
+    (override,) = (
+        each
+        for each in firing["fieldConfig"]["overrides"]
+        if each["matcher"]["options"] == "Panel" and each["properties"][0]["id"] == "mappings"
+    )
+    shown = override["properties"][0]["value"][0]["options"]
+    assert {rule.content["labels"]["section"] for rule in ALERTS} - {"{{ $labels.collector }}"} <= shown.keys()
+    assert {int(each["text"]) for each in shown.values()} <= {panel["id"] for panel in panels("ticketing")}
+
+
+def test_each_severity_has_its_pill() -> None:
+    pills = {dict(parse_qsl(urlsplit(each).query)).get("var-severity") for each in addresses("ticketing")}
+    assert {"$__all", "CRITICAL", "HIGH", "MEDIUM", "LOW"} <= pills
