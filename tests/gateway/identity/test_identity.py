@@ -71,6 +71,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
                 redis=f"127.0.0.1:{sessions.port}",
                 secrets=str(directory),
                 allowed_networks="127.0.0.0/8",
+                sign_in_rate="600r/m",
             )
         )
         keycloak = Keycloak(directory / "rendered" / "realm.json", keycloak_port)
