@@ -15,6 +15,7 @@ from gateway.__main__ import env_file
 from gateway.render import render
 from gateway.settings import VARIABLES, Settings
 from tests.compose.stack import FILE, ROOT, VARIABLE, compose, mounts, services
+from tests.gateway.rendered import rendered
 
 ENVIRONMENTS = ((), (".env.example",), ("deploy/compose/demo.env",), ("deploy/compose/scale.env",))
 ALL = sorted(services().items())
@@ -150,9 +151,16 @@ def test_everything_mounted_exists(files: tuple[str, ...], tmp_path: Path) -> No
             for prefix, place in generated.items():
                 if source.startswith(f"./{prefix}/"):
                     path = place / source.removeprefix(f"./{prefix}/")
-            if source.startswith("./grafana/") and not (ROOT / "grafana").exists():
-                continue
             assert path.exists(), f"{name}: {source}"
+
+
+def test_grafana_has_every_variable_that_its_files_ask_for() -> None:
+    files = [file for file in (ROOT / "grafana" / "provisioning").rglob("*") if file.is_file()]
+    texts = [file.read_text() for file in files] + [rendered("grafana.ini")]
+    asked = {name for text in texts for name in re.findall(r"\$__env\{(\w+)\}", text)}
+    given = {name.removesuffix("__FILE") for name in services()["grafana"]["environment"]}
+    assert asked
+    assert asked <= given
 
 
 def test_every_volume_is_declared_and_used() -> None:
