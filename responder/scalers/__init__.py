@@ -1,0 +1,23 @@
+"""What runs the backend, and how many replicas of it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Scaler(Protocol):
+    """A number of replicas that can be read and set."""
+
+    @property
+    def name(self) -> str:
+        """What is scaled, unique among all that may be."""
+
+    def read(self) -> int:
+        """Replicas that are wanted now."""
+
+    def change(self, from_: int, to: int) -> bool:
+        """Set the number, if it is `from_`; nothing if it is `to` already.
+
+        Returns:
+            False when it is a third number, which is left alone.
+        """
