@@ -67,6 +67,10 @@ def _run(parts: Parts, supervisor: Supervisor, preset: str | None, hours: float)
     say("live values are in Prometheus")
     _tell(f"\n{summary(parts.prometheus)}\n\n{urls(parts)}\n")
     _tell(f"To stop one part: {Path(sys.executable).parent}/supervisorctl -c {supervisor.config} stop exporter")
+    _tell(
+        "To see what the responder did: curl -s -H"
+        f" 'Authorization: Bearer {parts.responder.token()}' {parts.responder.url}/incidents"
+    )
     _announce(parts, supervisor)
     _tell("To see an alert, in another terminal: make incident NAME=admin-attack")
     _tell("Ctrl-C ends it and leaves nothing behind.")
@@ -98,6 +102,7 @@ def _announce(parts: Parts, supervisor: Supervisor) -> None:
         "simulator": f"http://127.0.0.1:{parts.simulator.port}",
         "prometheus": parts.prometheus.url,
         "inbox": parts.inbox.url,
+        "responder": parts.responder.url,
         "supervisor": str(supervisor.config),
     }
     (parts.directory / RUNNING).write_text(json.dumps(addresses))
@@ -111,6 +116,7 @@ def urls(parts: Parts) -> str:
         (f"{parts.prometheus.url}/alerts", "Prometheus: the state of every alert"),
         (f"{parts.alertmanager.url}/", "Alertmanager"),
         (f"{parts.inbox.url}/", "inbox: pages, chat, mail and SMS that were sent"),
+        (f"{parts.responder.url}/metrics", "responder: what it did"),
         (f"{exporter}/", "exporter: state of its collectors, links to its paths"),
         (f"{exporter}/metrics", "exporter: metrics"),
         (f"{exporter}/api/monitoring/kpis", "exporter: KPIs as JSON"),
@@ -118,6 +124,7 @@ def urls(parts: Parts) -> str:
         (f"{platform}/", "the simulated platform"),
         (f"http://127.0.0.1:{parts.node_exporter.port}/metrics", "node_exporter"),
         (parts.database.reader_dsn, "PostgreSQL, as the exporter sees it"),
+        (parts.database.responder_dsn, "PostgreSQL, as the responder sees it"),
         (parts.redis.url(), "Redis"),
     )
     width = max(len(address) for address, _ in rows)

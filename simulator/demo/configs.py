@@ -1,10 +1,11 @@
-"""The configuration files of exporter, Prometheus and Alertmanager, with the demo's addresses."""
+"""The configuration files of exporter, responder, Prometheus and Alertmanager, with the demo's addresses."""
 
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from simulator.counterparts.taxii import COLLECTION
 from simulator.demo.parts import Parts
 from simulator.local.alertmanager import SHIPPED_DIRECTORY, Receivers, demo_config
 
@@ -15,7 +16,15 @@ def write_configs(parts: Parts) -> None:
     """Write all files to where the parts expect them."""
     parts.exporter_config.write_text(yaml.safe_dump(exporter_config(parts.simulator.port), sort_keys=False))
     parts.prometheus.config.write_text(yaml.safe_dump(prometheus_config(parts), sort_keys=False))
-    receivers = Receivers(parts.inbox.url, parts.inbox.smtp_port, monitoring_url=parts.inbox.url)
+    chat = parts.responder.directory / "chat_url"
+    chat.write_text(f"{parts.inbox.url}/slack/services/T000/B000/responder\n")
+    parts.responder_config.write_text(yaml.safe_dump(responder_config(parts, chat), sort_keys=False))
+    receivers = Receivers(
+        parts.inbox.url,
+        parts.inbox.smtp_port,
+        responder_url=f"{parts.responder.url}/alerts",
+        monitoring_url=parts.inbox.url,
+    )
     demo_config(SHIPPED_DIRECTORY, parts.alertmanager.config.parent, receivers)
 
 
@@ -39,6 +48,24 @@ def exporter_config(platform_port: int) -> dict[str, Any]:
     }
 
 
+def responder_config(parts: Parts, chat: Path) -> dict[str, Any]:
+    """Everything that the responder can act upon is played by the simulator; the chat is the inbox."""
+    platform = f"http://127.0.0.1:{parts.simulator.port}"
+    return {
+        "prometheus": {"url": parts.prometheus.url},
+        "allowed_hosts": ["127.0.0.1"],
+        "backend": {"kind": "kubernetes", "url": platform, "namespace": "ticketing", "deployment": "backend"},
+        "siem": {"events": {"url": f"{platform}/siem/events"}, "incidents": {"url": f"{platform}/siem/incidents"}},
+        "threat_feed": {"url": f"{platform}/taxii2/threats/collections/{COLLECTION}"},
+        "profiles": {
+            "source": {"url": f"{platform}/debug/pprof/profile"},
+            "directory": str(parts.responder.directory / "profiles"),
+            "suffix": ".folded",
+        },
+        "chat": {"url_file": str(chat)},
+    }
+
+
 def prometheus_config(parts: Parts) -> dict[str, Any]:
     """The shipped configuration with other addresses.
 
@@ -50,6 +77,7 @@ def prometheus_config(parts: Parts) -> dict[str, Any]:
         "node-exporter:9100": f"127.0.0.1:{parts.node_exporter.port}",
         "localhost:9090": f"127.0.0.1:{parts.prometheus.port}",
         "alertmanager:9093": f"127.0.0.1:{parts.alertmanager.port}",
+        "responder:8020": f"127.0.0.1:{parts.responder.port}",
     }
     config: dict[str, Any] = yaml.safe_load(SHIPPED_PROMETHEUS_CONFIG.read_text())
     # Relative paths start at the configuration file, and this copy is elsewhere.

@@ -62,8 +62,8 @@ class Startup:
         files = [str(path) for path in (parts.exporter_config, parts.prometheus.config, parts.prometheus.data)]
         self._replay(started, files)
 
-        self._say("Alertmanager with an inbox, Prometheus")
-        self._supervisor.launch([parts.inbox, parts.alertmanager, parts.prometheus])
+        self._say("responder, Alertmanager with an inbox, Prometheus")
+        self._supervisor.launch([parts.inbox, parts.responder, parts.alertmanager, parts.prometheus])
         self._wait_until_live()
 
     def _replay(self, started: float, files: Sequence[str]) -> None:
