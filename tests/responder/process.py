@@ -162,9 +162,15 @@ class ResponderProcess:
     ) -> None:
         self.close()
 
+    def ready(self) -> bool:
+        return self._answers("/-/ready")
+
     def _healthy(self) -> bool:
+        return self._answers("/-/healthy")
+
+    def _answers(self, path: str) -> bool:
         try:
-            return requests.get(f"{self.url}/-/healthy", timeout=2).ok
+            return requests.get(self.url + path, timeout=5).ok
         except requests.RequestException:
             return False
 
