@@ -96,12 +96,14 @@ class Trouble:
     Attributes:
         status: answered instead, without the counterpart; 0 for none.
         after: the counterpart does its work before that answer is given: half done.
-        delay: seconds before every answer.
+        delay: seconds before every request is looked at.
+        late: seconds between the work and its answer.
     """
 
     status: int = 0
     after: bool = False
     delay: float = 0.0
+    late: float = 0.0
 
 
 @dataclass
@@ -129,6 +131,8 @@ class CounterpartServer:
             return send(Reply(trouble.status, b"in trouble", "text/plain"), start_response)
         replies = (counterpart.answer(request) for counterpart in self.counterparts)
         reply = next((one for one in replies if one is not None), Reply(404))
+        if trouble.late:
+            time.sleep(trouble.late)
         if trouble.status:
             reply = Reply(trouble.status, b"in trouble", "text/plain")
         return send(reply, start_response)

@@ -106,7 +106,7 @@ class Storm:
         self.kubernetes, self.siem = Kubernetes(), Siem()
         self.outside.counterparts = [self.kubernetes, self.siem]
         # Long enough for a kill to find an action half done.
-        self.outside.trouble.delay = 0.02
+        self.outside.trouble.delay = self.outside.trouble.late = 0.02
         self.prometheus.firing = []
         self.episodes, self.sent, self.held, self.on, self.deliveries = Counter(), [], [], set(), 0
         if not self.responders:
@@ -181,7 +181,7 @@ class Storm:
 
     def settle(self) -> None:
         """Everything runs again, Alertmanager says once more what is so, and the dust settles."""
-        self.outside.trouble.delay = 0
+        self.outside.trouble.delay = self.outside.trouble.late = 0
         for responder in self.responders:
             responder.process.wait_until(responder.ready)
         rng = random.Random(0)
