@@ -24,9 +24,10 @@ lint: install ## ruff and mypy --strict
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: install ## Measure the exporter beside its peers; rewrites docs/benchmarks.md (about half an hour)
+bench: install ## Measure the exporter beside its peers, and the responder; rewrites docs/benchmarks.md (about half an hour)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m benchmarks.exporter
+	@$(BIN)/python -m benchmarks.responder
 
 clean: ## Remove everything that the targets above made here; Debian packages stay
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

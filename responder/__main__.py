@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from prometheus_client import disable_created_metrics
+
 from responder import config, logs, playbooks, postgres
 from responder.app import Responder
 from responder.config import Config
@@ -50,6 +52,7 @@ def _serve(flags: argparse.Namespace, settings: Config, books: Playbooks) -> int
     # Before any thread starts: they inherit it, and the signals wait for sigwait below.
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     postgres.limit_waiting()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     responder = Responder(settings, books, postgres_dsn=SecretText("POSTGRES_DSN"), redis_url=SecretText("REDIS_URL"))
 
     def reload() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -187,8 +188,15 @@ def load(path: Path | None) -> Config:
     profiles = config.profiles
     if profiles is not None and (profiles.directory is None) == (profiles.bucket is None):
         raise ConfigError(f"{path}: profiles: exactly one of directory and bucket is needed")
+    for network in config.never_indicate:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise ConfigError(f"{path}: never_indicate: {error}") from None
     if config.pace.lease <= 0 or config.pace.check_every <= 0 or config.pace.poll <= 0:
         raise ConfigError(f"{path}: pace: lease, check_every and poll must be above 0")
+    if profiles is not None and config.pace.lease <= profiles.timeout:
+        raise ConfigError(f"{path}: pace.lease: must be longer than profiles.timeout, {profiles.timeout:g} s")
     return config
 
 

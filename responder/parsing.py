@@ -79,7 +79,8 @@ def decode(content: Any, kind: Any, place: str) -> Any:
         where = field.rstrip("`")
         # A place that ends with a space is a file, of which the field is the first.
         where = where.removeprefix(".") if place.endswith(" ") else where
-        raise ConfigError(f"{place}{where}{': ' if place or where else ''}{reason}") from None
+        colon = "" if not where and place.endswith(" ") else ": "
+        raise ConfigError(f"{place}{where}{colon}{reason}") from None
 
 
 def _decode_duration(kind: type, value: Any) -> Any:

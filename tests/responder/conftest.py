@@ -47,7 +47,11 @@ class World:
             "backend": {"kind": "kubernetes", "url": outside, "namespace": "ticketing", "deployment": "backend"},
             "siem": {"events": {"url": f"{outside}/siem/events"}, "incidents": {"url": f"{outside}/siem/incidents"}},
             "threat_feed": {"url": f"{outside}/taxii2/threats/collections/{COLLECTION}"},
-            "profiles": {"source": {"url": f"{outside}/debug/pprof/profile"}, "directory": str(self.directory)},
+            "profiles": {
+                "source": {"url": f"{outside}/debug/pprof/profile"},
+                "directory": str(self.directory),
+                "timeout": "900ms",
+            },
             **more,
         }
         return {name: value for name, value in config.items() if value is not None}

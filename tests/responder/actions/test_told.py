@@ -157,6 +157,7 @@ def test_a_profile_goes_to_s3(world: World, start: Start, monkeypatch: pytest.Mo
             "bucket": "profiles",
             "region": "us-east-1",
             "endpoint_url": endpoint,
+            "timeout": "900ms",
         }
         responder = start({"profiles": profiles}, playbooks=one("capture_profile", LATENCY), environment=credentials)
         responder.post(message(firing(LATENCY)))
