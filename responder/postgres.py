@@ -22,6 +22,11 @@ SECONDS = 5.0
 MOST_CONNECTIONS = 8
 # The server stops a statement a little before the client gives up on it.
 _STATEMENT_MILLISECONDS = 4500
+# A host that is gone must not keep its locks for the two hours that are usual.
+_OPTIONS = (
+    f"-c statement_timeout={_STATEMENT_MILLISECONDS} -c timezone=UTC"
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+)
 
 
 class PostgresError(Exception):
@@ -74,20 +79,24 @@ class Postgres:
                 return _transaction(fresh, work)
 
     @contextmanager
-    def lock(self, key: str) -> Iterator[None]:
-        """Hold the lock of a name that all responders share; it goes with the connection when this process dies.
+    def lock(self, key: str, longest: float) -> Iterator[None]:
+        """Hold the lock of a name that all responders share.
+
+        It goes with the connection when this process dies, and with the transaction, which the server ends, when this
+        process hangs for longer than `longest` seconds.
 
         Raises:
             PostgresError: somebody else holds it for too long, or PostgreSQL does not answer.
         """
         with self._connection() as connection:
-            with _time_limit(SECONDS):
-                _transaction(connection, lambda cursor: cursor.execute(_LOCK, (key,)))
             try:
+                with _time_limit(SECONDS), connection.cursor() as cursor:
+                    cursor.execute(_LOCK, (f"{1000 * longest:.0f}", key))
                 yield
             finally:
+                # Nothing is written under it. If this fails, the lock is gone with the connection.
                 with suppress(psycopg2.Error, _TooLateError), _time_limit(SECONDS):
-                    _transaction(connection, lambda cursor: cursor.execute(_UNLOCK, (key,)))
+                    connection.rollback()
 
     def close(self) -> None:
         """Close all idle connections."""
@@ -135,14 +144,16 @@ class Postgres:
             keepalives_idle=10,
             keepalives_interval=5,
             keepalives_count=3,
-            options=f"-c statement_timeout={_STATEMENT_MILLISECONDS} -c timezone=UTC",
+            options=_OPTIONS,
         )
         connection.autocommit = False
         return connection
 
 
-_LOCK = "SELECT pg_advisory_lock(hashtextextended('responder:' || %s, 0))"
-_UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('responder:' || %s, 0))"
+_LOCK = (
+    "SELECT set_config('idle_in_transaction_session_timeout', %s, true);"
+    "SELECT pg_advisory_xact_lock(hashtextextended('responder:' || %s, 0))"
+)
 
 
 def limit_waiting() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from functools import partial
 from typing import Any
 
 from responder.actions import ACTIONS
@@ -67,6 +68,9 @@ class Runner:
         try:
             return self._carry_out(claim)
         except SkipError as reason:
+            if claim.before is not None:
+                # Something may be changed already; that is not to be forgotten.
+                return self._fail(claim, str(reason))
             self._settle(claims.skipped, claim, str(reason), wait=reason.wait)
             return "skipped"
         except (RefusedError, PlaceholderError, ConfigError) as error:
@@ -87,7 +91,7 @@ class Runner:
             raise RefusedError(f"there is no action {claim.action}")
         parameters = decode(claim.parameters, action.parameters, claim.action)
         others = self._postgres.run(lambda cursor: claims.outcomes(cursor, claim))
-        task = Task(claim, self._services, others)
+        task = Task(claim, self._services, others, partial(self._settle, claims.confirm, claim))
         if isinstance(action, RevertingAction):
             return self._carry_out_reverting(action, task, parameters)
         if claim.dry_run:
@@ -105,7 +109,7 @@ class Runner:
             raise SkipError("the incident was over before it could be done")
         target = action.target(task, parameters)
         # Whoever changes the target, in whatever incident, does so alone.
-        with self._postgres.lock(target):
+        with self._postgres.lock(target, self._services.config.pace.lease):
             # With a state from before, what is left of an incident that is over is to be put back.
             if claim.reverting or claim.incident.closed:
                 return self._revert(action, task, parameters, target)
@@ -121,7 +125,9 @@ class Runner:
                 raise SkipError(f"dry run: would change {target} from {before} to {after}")
             self._settle(claims.prepare, claim, target, before, after)
         if not action.change(task, parameters, before, after):
-            raise SkipError(f"{target} was changed by somebody else meanwhile; left alone")
+            reason = f"{target} was changed by somebody else meanwhile; left alone"
+            self._settle(claims.skipped, claim, reason, wait=False)
+            return "skipped"
         self._settle(claims.done, claim, after)
         return "done"
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from responder.config import Stop
 from responder.settings import Settings, SettingsError
 
 REMEMBERED_SECONDS = 0.5
+REMEMBERED_WITHOUT_ANSWER_SECONDS = 5.0
+"""An outage of Redis must not hold up every action by its time limit."""
 
 
 class StopSwitch:
@@ -24,7 +25,7 @@ class StopSwitch:
         self._settings = settings
         self._config = config
         self._key_there = False
-        self._asked_at = float("-inf")
+        self._ask_at = float("-inf")
         self._lock = threading.Lock()
 
     def thrown(self) -> bool:
@@ -32,8 +33,11 @@ class StopSwitch:
         if self._config.file is not None and Path(self._config.file).exists():
             return True
         with self._lock:
-            if time.monotonic() - self._asked_at >= REMEMBERED_SECONDS:
-                with suppress(SettingsError):
+            if time.monotonic() >= self._ask_at:
+                remembered = REMEMBERED_SECONDS
+                try:
                     self._key_there = self._settings.read(self._config.redis_key) is not None
-                self._asked_at = time.monotonic()
+                except SettingsError:
+                    remembered = REMEMBERED_WITHOUT_ANSWER_SECONDS
+                self._ask_at = time.monotonic() + remembered
             return self._key_there

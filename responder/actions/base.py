@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -37,11 +38,14 @@ class Task:
         claim: of the ledger.
         services: to act through.
         outcomes: action, state and reason of the incident's other actions.
+        confirm: raises when the claim is another worker's by now. To be called between reading and writing what has
+            no idempotency of its own.
     """
 
     claim: Claim
     services: Services
     outcomes: list[tuple[str, str, str | None]]
+    confirm: Callable[[], None]
 
     @property
     def incident(self) -> Incident:

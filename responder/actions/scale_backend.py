@@ -54,7 +54,7 @@ class ScaleBackend(RevertingAction[Parameters]):
 
     def change(self, task: Task, parameters: Parameters, from_: State, to: State) -> bool:  # noqa: ARG002
         """See `RevertingAction`."""
-        return _scaler(task).change(from_["replicas"], to["replicas"])
+        return _scaler(task).change(from_["replicas"], to["replicas"], task.confirm)
 
 
 def _scaler(task: Task) -> Scaler:

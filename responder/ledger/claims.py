@@ -117,6 +117,14 @@ def prepare(cursor: Cursor, claim: Claim, target: str, before: State, after: Sta
     )
 
 
+def confirm(cursor: Cursor, claim: Claim) -> bool:
+    """Whether the claim is still this worker's; asked immediately before an effect."""
+    cursor.execute(
+        f"SELECT FROM monitoring.responder_actions{_MINE}", {"action_id": claim.action_id, "fence": claim.fence}
+    )
+    return bool(cursor.rowcount)
+
+
 def done(cursor: Cursor, claim: Claim, after: State) -> bool:
     """The effect is there."""
     cursor.execute(

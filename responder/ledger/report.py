@@ -38,9 +38,10 @@ def totals(cursor: Cursor, playbooks: list[str], actions: list[str]) -> Totals:
     cursor.execute("SELECT action, state, count(*) FROM monitoring.responder_actions GROUP BY 1, 2")
     by_action.update({(action, state): count for action, state, count in cursor.fetchall()})
     cursor.execute(
-        "SELECT coalesce(extract(epoch FROM now() - min(coalesce(started_at, created_at))), 0)::float8"
-        " FROM monitoring.responder_actions"
-        " WHERE state IN ('pending', 'running') AND due_at IS NOT NULL"
+        "SELECT coalesce(extract(epoch FROM now() - min(coalesce("
+        "  a.started_at, CASE a.phase WHEN 'end' THEN i.closed_at ELSE a.created_at END))), 0)::float8"
+        " FROM monitoring.responder_actions a JOIN monitoring.responder_incidents i USING (correlation_id)"
+        " WHERE a.state IN ('pending', 'running') AND a.due_at IS NOT NULL"
     )
     return Totals(incidents, by_action, float(cursor.fetchall()[0][0]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -15,8 +16,13 @@ class Scaler(Protocol):
     def read(self) -> int:
         """Replicas that are wanted now."""
 
-    def change(self, from_: int, to: int) -> bool:
+    def change(self, from_: int, to: int, confirm: Callable[[], None]) -> bool:
         """Set the number, if it is `from_`; nothing if it is `to` already.
+
+        Args:
+            from_: what is there.
+            to: what is to be.
+            confirm: called between reading and writing; raises when this worker may not write any more.
 
         Returns:
             False when it is a third number, which is left alone.

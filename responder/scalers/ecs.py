@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from responder.config import Ecs
@@ -39,12 +40,13 @@ class EcsScaler:
             raise RefusedError(f"ECS has no service {config.service} in {config.cluster}")
         return int(answer["services"][0]["desiredCount"])
 
-    def change(self, from_: int, to: int) -> bool:
+    def change(self, from_: int, to: int, confirm: Callable[[], None]) -> bool:
         """See `Scaler`. ECS knows no condition: a change by somebody else within these milliseconds is lost."""
         found = self.read()
         if found not in (from_, to):
             return False
         if found != to:
+            confirm()
             self._call("update_service", cluster=self._config.cluster, service=self._config.service, desiredCount=to)
         return True
 

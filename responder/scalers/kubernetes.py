@@ -5,6 +5,7 @@ The version that was read goes along with the write, so a write that rests on ol
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -33,11 +34,13 @@ class KubernetesScaler:
         """See `Scaler`."""
         return _replicas(self._get())
 
-    def change(self, from_: int, to: int) -> bool:
+    def change(self, from_: int, to: int, confirm: Callable[[], None]) -> bool:
         """See `Scaler`."""
         scale = self._get()
         if (found := _replicas(scale)) in (from_, to):
             if found != to:
+                # A claim that is lost after this has been followed by another change, and so by another version.
+                confirm()
                 self._put({**scale, "spec": {**scale["spec"], "replicas": to}})
             return True
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -138,6 +140,25 @@ def test_somebody_else_at_the_same_moment_is_not_overwritten(world: World, start
     assert world.kubernetes.changes == [5]
 
 
+def test_a_worker_that_hangs_past_its_lease_changes_nothing_any_more(world: World, start: Start) -> None:
+    """It is stopped between reading and writing, with the lock of the Deployment; all is over when it wakes up."""
+    first = start(playbooks=playbooks(), pace={"lease": "1s"})
+    world.outside.trouble.delay = 0.5
+    first.post(message(firing(LATENCY)))
+    wait_until(lambda: world.sql("SELECT before_state FROM monitoring.responder_actions") == [({"replicas": 2},)])
+    os.kill(first.process.pid, signal.SIGSTOP)
+    try:
+        world.outside.trouble.delay = 0
+        second = start(playbooks=playbooks(), pace={"lease": "1s"})
+        wait_until(lambda: world.kubernetes.changes == [4], 20)
+        wait_until(lambda: scaled(second)["state"] == "done")
+        end(second)
+    finally:
+        os.kill(first.process.pid, signal.SIGCONT)
+    wait_until(lambda: "scale_backend, attempt 1: lost" in first.log() or "PostgreSQL" in first.log(), what=first.log)
+    assert world.kubernetes.changes == [4, 2]
+
+
 @pytest.fixture
 def ecs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
@@ -152,6 +173,10 @@ def ecs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield client
 
 
+def confirmed() -> None:
+    """The claim is still this worker's."""
+
+
 def desired(client: Any) -> int:
     return int(client.describe_services(cluster="ticketing", services=["backend"])["services"][0]["desiredCount"])
 
@@ -159,12 +184,12 @@ def desired(client: Any) -> int:
 def test_ecs_is_set_to_a_number_unless_somebody_else_has(ecs: Any) -> None:
     scaler = EcsScaler(ECS)
     assert scaler.read() == 2
-    assert scaler.change(2, 4)
+    assert scaler.change(2, 4, confirmed)
     assert desired(ecs) == 4
-    assert scaler.change(2, 4)  # again
+    assert scaler.change(2, 4, confirmed)  # again
     assert desired(ecs) == 4
     ecs.update_service(cluster="ticketing", service="backend", desiredCount=6)
-    assert not scaler.change(4, 2)
+    assert not scaler.change(4, 2, confirmed)
     assert desired(ecs) == 6
 
 
