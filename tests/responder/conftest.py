@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import psycopg2
@@ -17,7 +18,9 @@ from simulator.counterparts.profiler import Profiler
 from simulator.counterparts.siem import Siem
 from simulator.counterparts.taxii import COLLECTION, Taxii
 from simulator.local.contract import ContractDatabase
+from simulator.local.postgres import Postgres
 from simulator.local.redis import Redis
+from tests.contract.applying import small_database
 from tests.responder.process import ResponderProcess
 from tests.responder.prometheus_double import PrometheusDouble
 
@@ -80,10 +83,27 @@ class World:
         return bool(self.sql("SELECT locked_at FROM platform.admin_accounts WHERE account = %s", account)[0][0])
 
 
+_database_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def responder_template(postgres: Postgres) -> str:
+    """A database with the contract and few partitions, which is quick to copy."""
+    return small_database(postgres, "responder_template").name
+
+
 @pytest.fixture
-def world(database: ContractDatabase, redis_server: Redis, redis_client: redis.Redis, tmp_path: Any) -> Iterator[World]:
+def ledger(postgres: Postgres, responder_template: str) -> Iterator[ContractDatabase]:
+    name = f"responder_{next(_database_numbers)}"
+    postgres.create_database(name, responder_template)
+    yield ContractDatabase(postgres, name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def world(ledger: ContractDatabase, redis_server: Redis, redis_client: redis.Redis, tmp_path: Any) -> Iterator[World]:
     """With two accounts, an ordinary threshold and model, two replicas, and a Prometheus that knows of no alert."""
-    world = World(database, redis_server.url(), redis_client)
+    world = World(ledger, redis_server.url(), redis_client)
     world.directory = tmp_path / "profiles"
     world.sql("INSERT INTO platform.admin_accounts (account) VALUES ('alice.ops'), ('bob.ops')")
     redis_client.set("config:fraud_threshold", "0.60")

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from simulator.local.contract import create_contract_database
 from simulator.local.postgres import Postgres
 from simulator.local.redis import Redis
+from tests.contract.applying import small_database
 from tests.responder.storm import ALERTS, Storm
 
 DELIVERIES = int(os.environ.get("RESPONDER_DELIVERIES", "300"))
@@ -40,7 +40,7 @@ def storm() -> Iterator[Storm]:
     with ExitStack() as stack:
         postgres = stack.enter_context(Postgres())
         redis = stack.enter_context(Redis(save="3600 1"))
-        storm = Storm(postgres, redis, create_contract_database(postgres, "storm"))
+        storm = Storm(postgres, redis, small_database(postgres, "storm"))
         stack.enter_context(storm.monitoring)
         stack.enter_context(storm.outside)
         yield storm
