@@ -127,24 +127,12 @@ def confirm(cursor: Cursor, claim: Claim) -> bool:
 
 def done(cursor: Cursor, claim: Claim, after: State) -> bool:
     """The effect is there."""
-    cursor.execute(
-        "UPDATE monitoring.responder_actions AS a SET state = 'done', after_state = %(after)s, error = NULL,"
-        f" finished_at = now(), due_at = {_REVERT_DUE} FROM monitoring.responder_incidents AS i"
-        f"{_MINE} AND i.correlation_id = a.correlation_id",
-        {"after": Json(after), "action_id": claim.action_id, "fence": claim.fence},
-    )
-    return bool(cursor.rowcount)
+    return _finish(cursor, claim, "state = 'done', after_state = %(after)s, error = NULL", after=Json(after))
 
 
 def failed(cursor: Cursor, claim: Claim, error: str) -> bool:
     """It will not be tried again. What may have been half done is taken back like what is done."""
-    cursor.execute(
-        "UPDATE monitoring.responder_actions AS a SET state = 'failed', error = %(error)s, finished_at = now(),"
-        f" due_at = {_REVERT_DUE} FROM monitoring.responder_incidents AS i"
-        f"{_MINE} AND i.correlation_id = a.correlation_id",
-        {"error": error, "action_id": claim.action_id, "fence": claim.fence},
-    )
-    return bool(cursor.rowcount)
+    return _finish(cursor, claim, "state = 'failed', error = %(error)s", error=error)
 
 
 def skipped(cursor: Cursor, claim: Claim, reason: str, *, wait: bool) -> bool:
@@ -220,6 +208,15 @@ def outcomes(cursor: Cursor, claim: Claim) -> list[tuple[str, str, str | None]]:
 def _update(cursor: Cursor, claim: Claim, assignments: str, **values: Any) -> bool:
     cursor.execute(
         f"UPDATE monitoring.responder_actions {assignments}{_MINE}",
+        {**values, "action_id": claim.action_id, "fence": claim.fence},
+    )
+    return bool(cursor.rowcount)
+
+
+def _finish(cursor: Cursor, claim: Claim, assignments: str, **values: Any) -> bool:
+    cursor.execute(
+        f"UPDATE monitoring.responder_actions AS a SET {assignments}, finished_at = now(), due_at = {_REVERT_DUE}"
+        f" FROM monitoring.responder_incidents AS i{_MINE} AND i.correlation_id = a.correlation_id",
         {**values, "action_id": claim.action_id, "fence": claim.fence},
     )
     return bool(cursor.rowcount)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-import psycopg2
 import pytest
 import redis
 
@@ -23,6 +22,7 @@ from simulator.local.redis import Redis
 from tests.contract.applying import small_database
 from tests.responder.process import ResponderProcess
 from tests.responder.prometheus_double import PrometheusDouble
+from tests.responder.sql import rows
 
 
 @dataclass
@@ -61,14 +61,7 @@ class World:
 
     def sql(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """As the platform."""
-        connection = psycopg2.connect(self.database.dsn)
-        connection.autocommit = True
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(sql, parameters or None)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+        return rows(self.database.dsn, sql, *parameters)
 
     def fail_sign_ins(self, account: str, *addresses: str) -> None:
         for address in addresses:

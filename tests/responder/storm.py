@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg2
 import requests
 
 from simulator.counterparts.http import CounterpartServer
@@ -24,6 +23,7 @@ from tests.responder import messages
 from tests.responder.messages import firing, message, resolved
 from tests.responder.process import TOKEN, ResponderProcess, wait_until
 from tests.responder.prometheus_double import PrometheusDouble
+from tests.responder.sql import rows
 
 ENDS: dict[str, Any] = {"for": "300ms"}
 PLAYBOOKS: dict[str, Any] = {
@@ -274,11 +274,4 @@ class Storm:
             time.sleep(0.05)
 
     def _sql(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        connection = psycopg2.connect(self.database.dsn)
-        connection.autocommit = True
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(sql, parameters or None)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+        return rows(self.database.dsn, sql, *parameters)
