@@ -39,6 +39,7 @@ class Request:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    query: str = ""
 
     def json(self) -> Any:
         """The body, None when it is not JSON."""
@@ -77,9 +78,8 @@ def read(environ: Mapping[str, Any]) -> Request:
         for name, value in environ.items()
         if name.startswith("HTTP_") or name == "CONTENT_TYPE"
     }
-    headers["x-query"] = str(environ.get("QUERY_STRING", ""))
     body = environ["wsgi.input"].read(length) if length else b""
-    return Request(environ["REQUEST_METHOD"], environ["PATH_INFO"], headers, body)
+    return Request(environ["REQUEST_METHOD"], environ["PATH_INFO"], headers, body, environ.get("QUERY_STRING", ""))
 
 
 def send(reply: Reply, start_response: StartResponse) -> Iterable[bytes]:

@@ -39,5 +39,5 @@ class PrometheusDouble:
     def answer(self, request: Request) -> Reply | None:
         if request.path != "/api/v1/query":
             return None
-        (query,) = parse_qs(request.headers["x-query"])["query"]
+        (query,) = parse_qs(request.query)["query"]
         return Reply(200, json.dumps({"status": "success", "data": {"result": self(query)}}).encode())
