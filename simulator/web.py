@@ -26,8 +26,6 @@ _LARGEST_BODY = 1 << 20
 _BLOCK_SECONDS = 12
 _CHAIN_ID = 137
 _FIRST_BLOCK_AT = 1_590_824_836  # unix seconds at which the chain of the demo has its block 0
-_PATHS = {"siem": "/siem/", "backend": "/debug/"}
-_COUNTERPARTS = ("/siem/events", "/siem/incidents", "/apis/", "/taxii2/", "/debug/pprof/")
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -56,13 +54,15 @@ class Web:
         self._rows_written = rows_written
         self._rng = np.random.default_rng()  # latencies of live answers need not repeat
         self._rng_lock = Lock()
-        # By the service that has to be up for it; Kubernetes and the threat feed always are.
-        self._counterparts: tuple[tuple[str | None, http.Counterpart], ...] = (
-            ("siem", Siem()),
-            ("backend", Profiler()),
-            (None, Kubernetes()),
-            (None, Taxii()),
-        )
+        siem = Siem()
+        # By what their paths begin with, and the service that has to be up for them.
+        self._counterparts: dict[str, tuple[str | None, http.Counterpart]] = {
+            "/siem/events": ("siem", siem),
+            "/siem/incidents": ("siem", siem),
+            "/debug/pprof/": ("backend", Profiler()),
+            "/apis/": (None, Kubernetes()),
+            "/taxii2/": (None, Taxii()),
+        }
         self._routes: dict[tuple[str, str], tuple[str | None, Callable[[Environ], Any]]] = {
             ("GET", "/"): (None, self._status),
             ("GET", "/health"): ("backend", lambda _: {"status": "ok"}),
@@ -76,8 +76,9 @@ class Web:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         try:
-            if environ["PATH_INFO"].startswith(_COUNTERPARTS):
-                return http.send(self._counterpart(http.read(environ)), start_response)
+            for prefix, (service, counterpart) in self._counterparts.items():
+                if environ["PATH_INFO"].startswith(prefix):
+                    return http.send(self._counterpart(service, counterpart, environ), start_response)
             status, answer = "200 OK", self._answer(environ)
         except HttpError as error:
             status, answer = error.status, {"error": str(error)}
@@ -87,14 +88,11 @@ class Web:
         start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]
 
-    def _counterpart(self, request: http.Request) -> http.Reply:
-        for service, counterpart in self._counterparts:
-            if service is not None and request.path.startswith(_PATHS[service]):
-                self._behave(service)
-            reply = counterpart.answer(request)
-            if reply is not None:
-                return reply
-        return http.Reply.of_json(404, {"error": f"no {request.path}"})
+    def _counterpart(self, service: str | None, counterpart: http.Counterpart, environ: Environ) -> http.Reply:
+        if service is not None:
+            self._behave(service)
+        request = http.read(environ)
+        return counterpart.answer(request) or http.Reply.of_json(404, {"error": f"no {request.path}"})
 
     def _answer(self, environ: Environ) -> Any:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
