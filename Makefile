@@ -1,7 +1,7 @@
 # Everything a developer runs. `make demo` and `make test` need nothing installed beforehand.
 .DEFAULT_GOAL := help
 .PHONY: help install demo incident dashboards test test-slow test-identity lint bench bench-alerts clean
-.PHONY: secrets gateway stack-demo stack-scale lock
+.PHONY: secrets gateway stack-demo stack-scale kubernetes lock
 
 BIN := .venv/bin
 
@@ -48,6 +48,9 @@ stack-demo: secrets gateway ## Docker: the stack with a simulated platform and a
 stack-scale: secrets gateway ## Docker: the stack with two Prometheus and Alertmanager servers and a clustered store
 	@$(BIN)/python -m deploy.scale
 	@docker compose --env-file .env --env-file deploy/compose/scale.env --profile scale up -d --build --wait
+
+kubernetes: install ## Write the Kubernetes manifests of rules, scrape jobs and dashboards from their sources
+	@$(BIN)/python -m deploy.kubernetes
 
 lock: install ## Write the hash-locked requirements of the container images anew
 	@tools/lock.sh

@@ -1,0 +1,1 @@
+"""Manifests for Kubernetes, some of them written from what Prometheus and Grafana read elsewhere."""

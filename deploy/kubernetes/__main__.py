@@ -1,0 +1,134 @@
+"""Writes the manifests of deploy/kubernetes/monitoring: `python -m deploy.kubernetes [DIRECTORY]`.
+
+They say the same as prometheus/ and grafana/ in the words of the Prometheus operator and of Grafana's sidecar.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent / "monitoring"
+CONFIG = ROOT / "prometheus" / "prometheus.yml"
+RULES = ROOT / "prometheus" / "rules"
+DASHBOARDS = ROOT / "grafana" / "dashboards"
+
+#: The hosts in prometheus.yml that are Services of the base; their port there is named http.
+SERVICES = ("exporter", "responder")
+#: Fields of a scrape job that an endpoint of a ServiceMonitor has too, by its name there.
+FIELDS = {"scrape_interval": "interval", "scrape_timeout": "scrapeTimeout", "metrics_path": "path", "params": "params"}
+#: What the operator adds to every series, and no rule or dashboard expects.
+ADDED_LABELS = "container|endpoint|namespace|node|pod|service"
+
+Manifest = dict[str, Any]
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as such, so that a change of one line is one line."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def service_monitors(config: dict[str, Any]) -> Iterator[Manifest]:
+    """One for each Service, with an endpoint for each of its scrape jobs.
+
+    Args:
+        config: prometheus.yml, parsed.
+
+    Raises:
+        ValueError: a job has a field that would be lost.
+    """
+    for service in SERVICES:
+        jobs = [job for job in config["scrape_configs"] if _host(job) == service]
+        yield {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "ServiceMonitor",
+            "metadata": {"name": service},
+            "spec": {
+                "selector": {"matchLabels": {"app.kubernetes.io/name": service}},
+                "endpoints": [_endpoint(job, config["global"]) for job in jobs],
+            },
+        }
+
+
+def _host(job: dict[str, Any]) -> str:
+    (group,) = job["static_configs"]
+    (target,) = group["targets"]
+    return str(target).partition(":")[0]
+
+
+def _endpoint(job: dict[str, Any], defaults: dict[str, Any]) -> Manifest:
+    name = job["job_name"]
+    if lost := job.keys() - FIELDS.keys() - {"job_name", "static_configs"}:
+        raise ValueError(f"{CONFIG}: job {name}: no field of a ServiceMonitor is known for {', '.join(sorted(lost))}")
+    settings = {field: job.get(field, defaults.get(field)) for field in FIELDS}
+    return {
+        "port": "http",
+        **{FIELDS[field]: value for field, value in settings.items() if value is not None},
+        "relabelings": [
+            {"targetLabel": "job", "replacement": name},
+            {"targetLabel": "instance", "sourceLabels": ["__meta_kubernetes_pod_name"]},
+            {"action": "labeldrop", "regex": ADDED_LABELS},
+        ],
+    }
+
+
+def prometheus_rules(files: Iterable[Path]) -> Iterator[Manifest]:
+    """One for each file of rules."""
+    for file in files:
+        yield {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "PrometheusRule",
+            "metadata": {"name": f"ticketing-{file.stem}"},
+            "spec": yaml.safe_load(file.read_text(encoding="utf-8")),
+        }
+
+
+def dashboards(files: Iterable[Path]) -> Iterator[Manifest]:
+    """One ConfigMap for each dashboard."""
+    for file in files:
+        # Without indentation: `kubectl apply` keeps a copy of all of it in an annotation, which has a limit of 256 KiB.
+        text = json.dumps(json.loads(file.read_text(encoding="utf-8")), indent=0, ensure_ascii=False)
+        yield {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": f"dashboard-{file.stem}",
+                "labels": {"grafana_dashboard": "1"},
+                "annotations": {"grafana_folder": "Ticketing"},
+            },
+            "data": {file.name: text + "\n"},
+        }
+
+
+def _write(file: Path, source: str, manifests: Iterable[Manifest]) -> None:
+    text = yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    file.write_text(f"# Written by `make kubernetes` from {source}; edit that.\n{text}", encoding="utf-8")
+
+
+def write(directory: Path) -> None:
+    """Write all of them: the same bytes as long as the sources are the same."""
+    config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    _write(directory / "service-monitors.yaml", "prometheus/prometheus.yml", service_monitors(config))
+    _write(directory / "prometheus-rules.yaml", "prometheus/rules/*.yml", prometheus_rules(sorted(RULES.glob("*.yml"))))
+    _write(directory / "dashboards.yaml", "grafana/dashboards/*.json", dashboards(sorted(DASHBOARDS.glob("*.json"))))
+
+
+def main() -> None:
+    """Write them beside this code, or elsewhere."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.kubernetes", description=__doc__)
+    parser.add_argument("directory", nargs="?", type=Path, default=HERE, help="where to (default: %(default)s)")
+    write(parser.parse_args().directory)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""What `make kubernetes` writes says the same as its sources."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.kubernetes.__main__ import HERE, service_monitors, write
+from tests.deploy.kubernetes.manifests import ROOT, get, manifests
+from tests.prometheus.promtool import promtool
+
+RULES = sorted((ROOT / "prometheus" / "rules").glob("*.yml"))
+DASHBOARDS = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
+
+
+def test_committed_files_are_up_to_date(tmp_path: Path) -> None:
+    write(tmp_path)
+    written = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    committed = {file.name: file.read_bytes() for file in HERE.iterdir() if file.name != "kustomization.yaml"}
+    assert written.keys() == committed.keys()
+    changed = [name for name, content in written.items() if content != committed[name]]
+    assert not changed, "run `make kubernetes`"
+
+
+def test_every_rule_arrives_as_it_is(tmp_path: Path) -> None:
+    sources = {f"ticketing-{file.stem}": yaml.safe_load(file.read_text()) for file in RULES}
+    specs = {name: manifest["spec"] for (kind, name), manifest in manifests().items() if kind == "PrometheusRule"}
+    assert specs == sources
+    for name, spec in specs.items():
+        (tmp_path / f"{name}.yml").write_text(yaml.safe_dump(spec))
+    result = promtool("check", "rules", *tmp_path.iterdir())
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
+def test_every_dashboard_arrives_as_it_is(file: Path) -> None:
+    config_map = get("ConfigMap", f"dashboard-{file.stem}")
+    assert config_map["metadata"]["labels"] == {"grafana_dashboard": "1"}
+    assert json.loads(config_map["data"].pop(file.name)) == json.loads(file.read_text())
+    assert config_map["data"] == {}
+
+
+@pytest.mark.parametrize("key", manifests(), ids="-".join)
+def test_can_be_applied(key: tuple[str, str]) -> None:
+    # A ConfigMap may have 1 MiB, but the copy that `kubectl apply` keeps in an annotation 256 KiB, and this is it.
+    assert len(json.dumps(manifests()[key], separators=(",", ":"), ensure_ascii=False).encode()) < 250 * 1024
+
+
+def test_a_setting_that_would_be_lost_is_refused() -> None:
+    config = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
+    config["scrape_configs"][1]["honor_labels"] = True
+    with pytest.raises(ValueError, match=r"prometheus\.yml: job ticketing-live: .* honor_labels"):
+        list(service_monitors(config))
