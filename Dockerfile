@@ -9,6 +9,10 @@ RUN python -m venv --without-pip /venv
 COPY deploy/compose/requirements.txt /
 RUN pip --python /venv/bin/python install --require-hashes --only-binary=:all: --no-compile -r /requirements.txt
 
+FROM packages AS responder-packages
+COPY deploy/compose/requirements-responder.txt /
+RUN pip --python /venv/bin/python install --require-hashes --only-binary=:all: --no-compile -r /requirements-responder.txt
+
 FROM packages AS demo-packages
 COPY deploy/compose/requirements-demo.txt /
 RUN pip --python /venv/bin/python install --require-hashes --only-binary=:all: --no-compile -r /requirements-demo.txt
@@ -28,7 +32,7 @@ CMD ["--web.listen-address=:8010"]
 HEALTHCHECK --interval=10s --timeout=5s CMD ["python", "/app/healthy.py", "http://127.0.0.1:8010/-/healthy"]
 
 FROM base AS responder
-COPY --from=packages /venv /venv
+COPY --from=responder-packages /venv /venv
 COPY responder /app/responder
 EXPOSE 8020
 ENTRYPOINT ["python", "-m", "responder"]

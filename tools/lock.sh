@@ -14,4 +14,5 @@ lock() { # target, more options
 }
 
 lock deploy/compose/requirements.txt
+lock deploy/compose/requirements-responder.txt --extra aws
 lock deploy/compose/requirements-demo.txt --extra demo

@@ -10,7 +10,11 @@ import pytest
 
 from tests.compose.stack import ROOT
 
-LOCKS = {"requirements.txt": (), "requirements-demo.txt": ("demo", "simulator")}
+LOCKS = {
+    "requirements.txt": (),
+    "requirements-responder.txt": ("aws",),
+    "requirements-demo.txt": ("demo", "simulator"),
+}
 
 
 def locked(name: str) -> dict[str, tuple[str, int]]:
