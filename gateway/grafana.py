@@ -51,11 +51,11 @@ def merged(base: Path, text: str) -> str:
     """One grafana.ini of a file and what overrides it; Grafana reads a single file, and no empty variable.
 
     Args:
-        base: left out when it is not there.
+        base: grafana.ini without sign-in.
         text: settings that win.
     """
     parser = ConfigParser(interpolation=None, strict=True, delimiters=("=",))
-    parser.read(base, encoding="utf-8")
+    parser.read_string(base.read_text(encoding="utf-8"))
     parser.read_string(text)
     result = StringIO()
     parser.write(result)

@@ -16,6 +16,10 @@ _RATE = re.compile(r"[1-9]\d*r/[sm]")
 _BRIDGES = ip_network("172.16.0.0/12")
 
 
+#: What people set, in upper case in .env; all else is as docker-compose.yml has it.
+VARIABLES = ("monitoring_host", "allowed_networks", "load_balancer_networks", "sign_in_rate")
+
+
 class SettingsError(ValueError):
     """A variable cannot be used; the message names it."""
 
@@ -65,9 +69,8 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """Take MONITORING_HOST, ALLOWED_NETWORKS and so on; an empty one means the default."""
-        names = [field.name for field in fields(cls)]
-        return cls(**{name: value for name in names if (value := environment.get(name.upper(), "").strip())})
+        """Take those of `VARIABLES` that are set; an empty one means the default."""
+        return cls(**{name: value for name in VARIABLES if (value := environment.get(name.upper(), "").strip())})
 
     def placeholders(self, redis_password: str) -> dict[str, str]:
         """The text for each `@NAME@` of the templates.

@@ -3,7 +3,6 @@
 import json
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any
@@ -13,6 +12,11 @@ import numpy as np
 from simulator import transactions
 from simulator.clock import Clock
 from simulator.control import Control, ControlError
+from simulator.counterparts import http
+from simulator.counterparts.kubernetes import Kubernetes
+from simulator.counterparts.profiler import Profiler
+from simulator.counterparts.siem import Siem
+from simulator.counterparts.taxii import Taxii
 from simulator.instants import SECOND, moment
 from simulator.serving import LoggingServer
 from simulator.world import World
@@ -39,8 +43,8 @@ class Web:
     """WSGI application of all services.
 
     ``GET /health``, ``POST /api/v1/ml/predict/fraud`` (the backend), ``GET /ml/health``, ``POST /rpc`` (JSON-RPC
-    2.0), ``GET /siem/health``, ``GET|POST /siem/events``, ``GET /control/episodes``,
-    ``POST|DELETE /control/episodes/{name}``, ``GET /`` (status).
+    2.0), ``GET /siem/health``, ``GET /control/episodes``, ``POST|DELETE /control/episodes/{name}``, ``GET /``
+    (status), and what the responder acts upon: see `simulator.counterparts`.
     """
 
     def __init__(self, world: World, control: Control, clock: Clock, rows_written: Callable[[], int]) -> None:
@@ -50,7 +54,15 @@ class Web:
         self._rows_written = rows_written
         self._rng = np.random.default_rng()  # latencies of live answers need not repeat
         self._rng_lock = Lock()
-        self._siem: deque[Any] = deque(maxlen=1000)
+        siem = Siem()
+        # By what their paths begin with, and the service that has to be up for them.
+        self._counterparts: dict[str, tuple[str | None, http.Counterpart]] = {
+            "/siem/events": ("siem", siem),
+            "/siem/incidents": ("siem", siem),
+            "/debug/pprof/": ("backend", Profiler()),
+            "/apis/": (None, Kubernetes()),
+            "/taxii2/": (None, Taxii()),
+        }
         self._routes: dict[tuple[str, str], tuple[str | None, Callable[[Environ], Any]]] = {
             ("GET", "/"): (None, self._status),
             ("GET", "/health"): ("backend", lambda _: {"status": "ok"}),
@@ -58,14 +70,15 @@ class Web:
             ("GET", "/ml/health"): ("ml", lambda _: {"status": "ok", "model": "xgboost"}),
             ("POST", "/rpc"): ("rpc", self._rpc),
             ("GET", "/siem/health"): ("siem", lambda _: {"status": "ok"}),
-            ("GET", "/siem/events"): ("siem", lambda _: list(self._siem)),
-            ("POST", "/siem/events"): ("siem", self._collect),
             ("GET", "/control/episodes"): (None, lambda _: self._control.listing()),
         }
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         try:
+            for prefix, (service, counterpart) in self._counterparts.items():
+                if environ["PATH_INFO"].startswith(prefix):
+                    return http.send(self._counterpart(service, counterpart, environ), start_response)
             status, answer = "200 OK", self._answer(environ)
         except HttpError as error:
             status, answer = error.status, {"error": str(error)}
@@ -74,6 +87,12 @@ class Web:
         body = json.dumps(answer).encode()
         start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]
+
+    def _counterpart(self, service: str | None, counterpart: http.Counterpart, environ: Environ) -> http.Reply:
+        if service is not None:
+            self._behave(service)
+        request = http.read(environ)
+        return counterpart.answer(request) or http.Reply.of_json(404, {"error": f"no {request.path}"})
 
     def _answer(self, environ: Environ) -> Any:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
@@ -139,12 +158,6 @@ class Web:
         if call["method"] not in results:
             return _rpc_error(call.get("id"), -32601, "the method does not exist")
         return {"jsonrpc": "2.0", "id": call.get("id"), "result": results[call["method"]]}
-
-    def _collect(self, environ: Environ) -> dict[str, int]:
-        received = _body(environ)
-        events = received if isinstance(received, list) else [received]
-        self._siem.extend(events)
-        return {"accepted": len(events)}
 
 
 def serve(application: Web, host: str, port: int) -> LoggingServer:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 import requests
 import yaml
@@ -40,7 +41,8 @@ class Demo:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, **(environment or {})},
+            # Whether this machine has a Grafana must make no difference.
+            env={**os.environ, "GRAFANA_HOME": "/nowhere", **(environment or {})},
             start_new_session=True,
         )
         self.output = ""
@@ -236,7 +238,7 @@ def test_live_and_past_values() -> None:
 
 
 def attack_admin(running: Demo) -> None:
-    """Three failed second factors page, send an SMS and reach the responder; nobody else hears of it."""
+    """Three failed second factors page, send an SMS and reach the responder, which acts and tells the chat."""
     inbox = re.search(r"^(\S+)/ +inbox", running.output, re.MULTILINE).group(1)  # type: ignore[union-attr]
 
     def told(alert: str) -> set[str]:
@@ -246,8 +248,44 @@ def attack_admin(running: Demo) -> None:
     wait_for(lambda: told("Watchdog") == {"heartbeat"})
     command = [sys.executable, "-m", "simulator.demo.incident", "admin-attack", "--directory", str(running.directory)]
     subprocess.run(command, check=True)
-    wait_for(lambda: told("UnauthorizedAdminAccess") == {"pagerduty", "sms", "responder"})
+    wait_for(lambda: told("UnauthorizedAdminAccess") == {"pagerduty", "sms", "responder", "slack"})
     subprocess.run([*command, "--stop"], check=True)
+    follow_the_correlation_id(running, inbox)
+
+
+def follow_the_correlation_id(running: Demo, inbox: str) -> None:
+    """The account is locked and its source in the feed; one ID leads from the chat to all that was done."""
+    shown = re.search(r"^To see what the responder did: .*'(Authorization): (.*)' (\S+)$", running.output, re.MULTILINE)
+    assert shown is not None
+    (incident,) = requests.get(shown[3], headers={shown[1]: shown[2]}, timeout=10).json()["incidents"]
+    assert {(each["action"], each["state"]) for each in incident["actions"]} == {
+        ("lock_account", "done"),
+        ("record_siem", "done"),
+        ("add_threat_indicator", "done"),
+        ("open_siem_incident", "done"),
+        ("notify", "done"),
+    }
+    correlation_id = incident["correlation_id"]
+    chat = requests.get(f"{inbox}/api/notifications?channel=slack", timeout=10).json()["notifications"]
+    assert any(correlation_id in each["raw"].get("text", "") for each in chat)
+    platform = re.search(r"^(\S+)/ +the simulated platform", running.output, re.MULTILINE).group(1)  # type: ignore[union-attr]
+    for path in ("/siem/events", "/siem/incidents"):
+        assert [each["correlation_id"] for each in requests.get(platform + path, timeout=10).json()] == [correlation_id]
+    dsn = re.search(r"^(postgresql://monitoring_reader@\S+)", running.output, re.MULTILINE).group(1)  # type: ignore[union-attr]
+    connection = psycopg2.connect(dsn.replace("monitoring_reader", "postgres"))
+    with connection, connection.cursor() as cursor:
+        for table, column in (
+            ("platform.admin_accounts WHERE locked_at IS NOT NULL", "account"),
+            ("platform.threat_indicators", "host(source_ip)"),
+            ("monitoring.security_events WHERE correlation_id IS NOT NULL", "event_type"),
+        ):
+            cursor.execute(f"SELECT {column}, correlation_id::text FROM {table}")
+            assert cursor.fetchall() in (
+                [("alice.ops", correlation_id)],
+                [("203.0.113.99", correlation_id)],
+                [("admin_account_lock", correlation_id)],
+            )
+    connection.close()
 
 
 def test_two_at_once() -> None:

@@ -13,6 +13,7 @@ missing_packages() {
     command -v prometheus-node-exporter >/dev/null || echo prometheus-node-exporter
     command -v prometheus-alertmanager >/dev/null && command -v amtool >/dev/null || echo prometheus-alertmanager
     command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || echo nginx-light
+    command -v openssl >/dev/null || echo openssl
     # Debian keeps PostgreSQL's programs off the search path.
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || echo postgresql
     if [ -z "$(find_python)" ]; then

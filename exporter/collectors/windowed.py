@@ -12,6 +12,8 @@ from exporter.windows import Cells, Key, Plan, RollingWindows, Row, Values
 
 FILL_SHARE = 0.6
 """Part of the time a collection has left that may go into reading history after a start."""
+MANY_ROWS = 500
+"""In the open buckets: from about here on a plan of their own saves more than it takes."""
 
 
 class WindowedView:
@@ -37,6 +39,7 @@ class WindowedView:
         self._query = query
         self._windows = RollingWindows(windows, width=query.width, settle=settle, counter_key=counter_key)
         self._slice = max(windows) // query.width // 24
+        self._many_rows = False
 
     @property
     def counters(self) -> Cells:
@@ -61,6 +64,7 @@ class WindowedView:
         plan = self._windows.plan(moment.now, changed=changed)
         rows = await self._read(plan, moment.deadline, aside)
         self._windows.apply(plan, [row for row in rows if row.range != ASIDE])
+        self._many_rows = sum(row.values[0] for row in rows if row.range == 0) > MANY_ROWS
         if self._windows.missing:
             await self._fill(moment)
         return [row.values for row in rows if row.range == ASIDE]
@@ -84,4 +88,5 @@ class WindowedView:
             moment.problem(f"{view}: {hours:.1f} h of history are still to be read")
 
     async def _read(self, plan: Plan, deadline: Deadline, aside: str | None = None) -> list[Row]:
-        return self._query.rows(await self._postgres.query(self._query.sql(plan.ranges, aside), (), deadline))
+        sql = self._query.sql(plan.ranges, apart=self._many_rows, aside=aside)
+        return self._query.rows(await self._postgres.query(sql, (), deadline))

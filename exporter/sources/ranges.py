@@ -33,15 +33,19 @@ class RangeQuery:
     keys: tuple[str, ...]
     values: tuple[str, ...]
 
-    def sql(self, ranges: Sequence[Range], aside: str | None = None) -> str:
+    def sql(self, ranges: Sequence[Range], *, apart: bool = False, aside: str | None = None) -> str:
         """The query.
 
         Args:
             ranges: what is read; `rows` makes `Row`s of the answer.
+            apart: the first has so many rows that to plan it by itself is worth the time.
             aside: another SELECT that is to be answered along with it, with one output for each of `values`, of
                 the same type.
         """
-        sql = self._select(ranges)
+        if apart and len(ranges) > 1:
+            sql = f"{self._one(ranges[0])} UNION ALL {self._several(ranges[1:], first=1)}"
+        else:
+            sql = self._several(ranges, first=0) if len(ranges) > 1 else self._one(ranges[0])
         if aside:
             no_key = ", NULL" * len(self.keys)
             sql += f" UNION ALL SELECT {ASIDE}, 0{no_key}, aside.* FROM ({aside}) AS aside"
@@ -52,12 +56,13 @@ class RangeQuery:
         last_key = 2 + len(self.keys)
         return [Row(row[0], row[1], row[2:last_key], row[last_key:]) for row in answer]
 
-    def _select(self, ranges: Sequence[Range]) -> str:
-        if len(ranges) == 1:
-            return f"SELECT 0, sums.* FROM ({self._sums(literal(ranges[0].start), literal(ranges[0].end))}) AS sums"
-        # Planning takes longer than reading these few rows: each range as a SELECT of its own would be planned by
+    def _one(self, bounds: Range) -> str:
+        return f"SELECT 0, sums.* FROM ({self._sums(literal(bounds.start), literal(bounds.end))}) AS sums"
+
+    def _several(self, ranges: Sequence[Range], first: int) -> str:
+        # Planning takes longer than reading a few rows, and each range as a SELECT of its own would be planned by
         # itself. The outer bounds leave the planner the partitions that any of them needs.
-        rows = ", ".join(f"({position}, {literal(r.start)}, {literal(r.end)})" for position, r in enumerate(ranges))
+        rows = ", ".join(f"({number}, {literal(r.start)}, {literal(r.end)})" for number, r in enumerate(ranges, first))
         within = literal(min(r.start for r in ranges)), literal(max(r.end for r in ranges))
         return (
             f"SELECT ranges.position, sums.* FROM (VALUES {rows}) AS ranges (position, starts, ends),"

@@ -68,10 +68,14 @@ def _run(parts: Parts, supervisor: Supervisor, preset: str | None, hours: float)
     say("live values are in Prometheus")
     _tell(f"\n{summary(parts.prometheus)}\n\n{urls(parts)}\n")
     _tell(f"To stop one part: {Path(sys.executable).parent}/supervisorctl -c {supervisor.config} stop exporter")
+    _tell(
+        "To see what the responder did: curl -s -H"
+        f" 'Authorization: Bearer {parts.responder.token()}' {parts.responder.url}/incidents"
+    )
     _announce(parts, supervisor)
     _tell(f"Alerts of incidents wait at most {WAIT} s here, in a copy of the rules; as shipped, up to 10 minutes.")
     if parts.grafana is None:
-        _tell("No Grafana is installed, so the dashboard is not shown: docs/dashboard.md says how to see it.")
+        _tell("No Grafana is installed: the board stands in for the dashboard. docs/dashboard.md says how to see that.")
     _tell("To see an alert, in another terminal: make incident NAME=admin-attack")
     _tell("Ctrl-C ends it and leaves nothing behind.")
     while supervisor.process.running:
@@ -102,6 +106,7 @@ def _announce(parts: Parts, supervisor: Supervisor) -> None:
         "simulator": f"http://127.0.0.1:{parts.simulator.port}",
         "prometheus": parts.prometheus.url,
         "inbox": parts.inbox.url,
+        "responder": parts.responder.url,
         "supervisor": str(supervisor.config),
     }
     (parts.directory / RUNNING).write_text(json.dumps(addresses))
@@ -118,6 +123,7 @@ def urls(parts: Parts) -> str:
         (f"{parts.prometheus.url}/alerts", "Prometheus: the state of every alert"),
         (f"{parts.alertmanager.url}/", "Alertmanager"),
         (f"{parts.inbox.url}/", "inbox: pages, chat, mail and SMS that were sent"),
+        (f"{parts.responder.url}/metrics", "responder: what it did"),
         (f"{exporter}/", "exporter: state of its collectors, links to its paths"),
         (f"{exporter}/metrics", "exporter: metrics"),
         (f"{exporter}/api/monitoring/kpis", "exporter: KPIs as JSON"),
@@ -125,6 +131,7 @@ def urls(parts: Parts) -> str:
         (f"{platform}/", "the simulated platform"),
         (f"http://127.0.0.1:{parts.node_exporter.port}/metrics", "node_exporter"),
         (parts.database.reader_dsn, "PostgreSQL, as the exporter sees it"),
+        (parts.database.responder_dsn, "PostgreSQL, as the responder sees it"),
         (parts.redis.url(), "Redis"),
     )
     width = max(len(address) for address, _ in rows)

@@ -1,10 +1,11 @@
-"""The configuration files of exporter, Prometheus and Alertmanager, with the demo's addresses."""
+"""The configuration files of exporter, responder, Prometheus and Alertmanager, with the demo's addresses."""
 
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from simulator.counterparts.taxii import COLLECTION
 from simulator.demo.parts import Parts
 from simulator.demo.rules import write_rules
 from simulator.local.alertmanager import SHIPPED_DIRECTORY, Receivers, demo_config
@@ -17,8 +18,16 @@ def write_configs(parts: Parts) -> None:
     parts.exporter_config.write_text(yaml.safe_dump(exporter_config(parts.simulator.port), sort_keys=False))
     write_rules(parts.rules)
     parts.prometheus.config.write_text(yaml.safe_dump(prometheus_config(parts), sort_keys=False))
+    chat = parts.responder.directory / "chat_url"
+    chat.write_text(f"{parts.inbox.url}/slack/services/T000/B000/responder\n")
+    parts.responder_config.write_text(yaml.safe_dump(responder_config(parts, chat), sort_keys=False))
     monitoring = parts.grafana.url if parts.grafana else parts.inbox.url
-    receivers = Receivers(parts.inbox.url, parts.inbox.smtp_port, monitoring_url=monitoring)
+    receivers = Receivers(
+        parts.inbox.url,
+        parts.inbox.smtp_port,
+        responder_url=f"{parts.responder.url}/alerts",
+        monitoring_url=monitoring,
+    )
     demo_config(SHIPPED_DIRECTORY, parts.alertmanager.config.parent, receivers)
 
 
@@ -48,11 +57,29 @@ def targets(parts: Parts) -> dict[str, int | None]:
     """The port of each target in the shipped prometheus.yml; None for what this demo does not run."""
     return {
         "exporter:8010": parts.exporter.port,
-        "responder:8020": None,
+        "responder:8020": parts.responder.port,
         "grafana:3000": None if parts.grafana is None else parts.grafana.port,
         "node-exporter:9100": parts.node_exporter.port,
         "localhost:9090": parts.prometheus.port,
         "alertmanager:9093": parts.alertmanager.port,
+    }
+
+
+def responder_config(parts: Parts, chat: Path) -> dict[str, Any]:
+    """Everything that the responder can act upon is played by the simulator; the chat is the inbox."""
+    platform = f"http://127.0.0.1:{parts.simulator.port}"
+    return {
+        "prometheus": {"url": parts.prometheus.url},
+        "allowed_hosts": ["127.0.0.1"],
+        "backend": {"kind": "kubernetes", "url": platform, "namespace": "ticketing", "deployment": "backend"},
+        "siem": {"events": {"url": f"{platform}/siem/events"}, "incidents": {"url": f"{platform}/siem/incidents"}},
+        "threat_feed": {"url": f"{platform}/taxii2/threats/collections/{COLLECTION}"},
+        "profiles": {
+            "source": {"url": f"{platform}/debug/pprof/profile"},
+            "directory": str(parts.responder.directory / "profiles"),
+            "suffix": ".folded",
+        },
+        "chat": {"url_file": str(chat)},
     }
 
 

@@ -15,7 +15,7 @@ class Incident:
         after: how long that takes in the demo, for people.
         episode: of the simulator; None when the exporter is stopped.
         parameters: of the episode, that differ from its defaults.
-        ends: whether it is told that it is over, soon after it was stopped. SMS never says so.
+        ends: whether it is told that it is over, soon after it was stopped. SMS and chat never say so.
         grows: whether it is told again, in the same incident, because further alerts of the name join the first.
         refunded: part of the revenue of the last hour that is given back, which the episode has to be told in USD.
     """
@@ -37,12 +37,14 @@ class Incident:
     @property
     def resolved(self) -> set[tuple[str, str]]:
         """Channel and alert of what is told when it is over."""
-        return {(channel, alert) for channel, alert in self.firing if channel != "sms"} if self.ends else set()
+        once = {"sms", "chat"}
+        return {(channel, alert) for channel, alert in self.firing if channel not in once} if self.ends else set()
 
 
 PAGE = frozenset({"pagerduty"})
 SLACK = frozenset({"slack"})
-RESPONDER = frozenset({"responder"})
+# The responder acts, and writes to the chat what it did.
+RESPONDER = frozenset({"responder", "chat"})
 
 INCIDENTS: Mapping[str, Incident] = {
     "admin-attack": Incident(
@@ -116,5 +118,7 @@ INCIDENTS: Mapping[str, Incident] = {
         {"extra_per_hour": 15000},
         # The drift is that of a week: it ends with the next training.
         ends=False,
+        # One feature after the other.
+        grows=True,
     ),
 }

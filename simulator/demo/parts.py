@@ -93,6 +93,55 @@ class Exporter(Server):
             return False
 
 
+class Responder(Server):
+    """The responder itself, with the rights that it has in production.
+
+    Args:
+        directory: See `Server`; with the profiles that it takes.
+        postgres: With the ledger.
+        redis: The platform's.
+        config: Its configuration file.
+        token_file: The token that Alertmanager has.
+    """
+
+    name = "responder"
+
+    def __init__(self, directory: Path, postgres: Postgres, redis: Redis, config: Path, token_file: Path) -> None:
+        super().__init__(directory)
+        self._environment = {
+            "POSTGRES_DSN": postgres.dsn("monitoring_responder", DATABASE),
+            "REDIS_URL": redis.url(),
+            "RESPONDER_TOKEN_FILE": str(token_file),
+        }
+        self._config = config
+        self._token_file = token_file
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def token(self) -> str:
+        """What Alertmanager shows to it, and what shows its incidents."""
+        return self._token_file.read_text().strip()
+
+    def command(self) -> Sequence[str]:
+        """See `Server.command`."""
+        address = f"--web.listen-address=127.0.0.1:{self.port}"
+        return [sys.executable, "-m", "responder", f"--config.file={self._config}", address]
+
+    def environment(self) -> Mapping[str, str]:
+        """See `Server.environment`."""
+        return self._environment
+
+    def ready(self) -> bool:
+        """Whether it takes alerts."""
+        try:
+            return requests.get(f"{self.url}/-/ready", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+
 @dataclass(frozen=True)
 class Parts:
     """All programs of one demo, each with its port and its directory under `directory`."""
@@ -106,6 +155,7 @@ class Parts:
     prometheus: Prometheus
     alertmanager: Alertmanager
     inbox: Inbox
+    responder: Responder
     grafana: Grafana | None
 
     @property
@@ -118,6 +168,7 @@ class Parts:
             self.simulator,
             self.exporter,
             self.inbox,
+            self.responder,
             self.alertmanager,
             self.prometheus,
             *([self.grafana] if self.grafana else []),
@@ -132,6 +183,11 @@ class Parts:
     def exporter_config(self) -> Path:
         """The exporter's configuration file."""
         return self.directory / "exporter.yml"
+
+    @property
+    def responder_config(self) -> Path:
+        """The responder's configuration file."""
+        return self.directory / "responder.yml"
 
     @property
     def rules(self) -> Path:
@@ -168,6 +224,7 @@ def plan(directory: Path, preset: str | None, hours: float) -> Parts:
     postgres = Postgres(directory / "postgresql", settings={"shared_buffers": "128MB"})
     redis = Redis(directory / "redis")
     prometheus = Prometheus(directory / "prometheus.yml", directory / "prometheus", flags=PROMETHEUS_FLAGS)
+    alerting = directory / "alerting"
     # The platform's history is an hour longer, so that the windows of an hour are full from the beginning.
     return Parts(
         directory=directory,
@@ -177,7 +234,14 @@ def plan(directory: Path, preset: str | None, hours: float) -> Parts:
         simulator=Simulator(directory / "simulator", postgres, redis, preset, hours + 1),
         exporter=Exporter(directory / "exporter", postgres, redis, directory / "exporter.yml"),
         prometheus=prometheus,
-        alertmanager=Alertmanager(directory / "alerting" / "alertmanager.yml", directory / "alertmanager"),
+        alertmanager=Alertmanager(alerting / "alertmanager.yml", directory / "alertmanager"),
         inbox=Inbox(directory / "inbox"),
+        responder=Responder(
+            directory / "responder",
+            postgres,
+            redis,
+            directory / "responder.yml",
+            alerting / "secrets" / "responder_token",
+        ),
         grafana=Grafana.found(directory / "grafana", prometheus, ContractDatabase(postgres, DATABASE)),
     )

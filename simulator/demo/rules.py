@@ -39,10 +39,11 @@ WINDOWS: Mapping[str, str] = {
   > 3 * (sum(increase(ticketing_fraud_predictions_total[{window}s])) >= 100)
 )
 / (100 * sum(increase(ticketing_fraud_predictions_total[{window}s])))""",
-    # Two windows without one prediction, where sales are such that chance cannot do that; else as shipped.
+    # Two windows without one prediction, where chance cannot do that among so many sales; else as shipped. The values
+    # of now and then are compared: a counter that is not scraped any more does not stand still.
     "PredictionsStalled": """\
 (
-  sum(increase(ticketing_fraud_predictions_total[{two_windows}s])) == 0
+  sum(ticketing_fraud_predictions_total - ticketing_fraud_predictions_total offset {two_windows}s) == 0
   and on () (hour() >= 18 < 22 or max(last_over_time(ticketing_kpi_transactions_per_hour[1m])) >= 500)
 )
 or ({shipped})""",

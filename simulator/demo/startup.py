@@ -67,8 +67,8 @@ class Startup:
             self._say("Grafana")
             self._supervisor.launch([parts.grafana], timeout_seconds=120)
 
-        self._say("Alertmanager with an inbox, Prometheus")
-        self._supervisor.launch([parts.inbox, parts.alertmanager, parts.prometheus])
+        self._say("responder, Alertmanager with an inbox, Prometheus")
+        self._supervisor.launch([parts.inbox, parts.responder, parts.alertmanager, parts.prometheus])
         self._wait_until_live()
 
     def _replay(self, started: float, files: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ class Receivers(NamedTuple):
     Args:
         inbox_url: Of the inbox, without a slash at the end.
         smtp_port: Of the inbox, on 127.0.0.1.
-        responder_url: A real responder's, in place of the inbox's.
+        responder_url: A real responder's; the inbox is told what it is told.
         monitoring_url: What links to the dashboard begin with, in place of the shipped address.
     """
 
@@ -174,13 +174,14 @@ def readdress(config: dict[str, Any], receivers: Receivers) -> None:
         "smtp_require_tls": False,
         "pagerduty_url": f"{inbox}/pagerduty/v2/enqueue",
     }
-    webhooks = {
-        "heartbeat": f"{inbox}/heartbeat",
-        "responder": receivers.responder_url or f"{inbox}/responder/alerts",
-    }
+    webhooks = {"heartbeat": f"{inbox}/heartbeat", "responder": f"{inbox}/responder/alerts"}
     for receiver in config["receivers"]:
         for webhook in receiver.get("webhook_configs", []):
             webhook["url"] = webhooks[receiver["name"]]
+        if receiver["name"] == "responder" and receivers.responder_url is not None:
+            receiver["webhook_configs"] += [
+                {**webhook, "url": receivers.responder_url} for webhook in receiver["webhook_configs"]
+            ]
         for topic in receiver.get("sns_configs", []):
             topic["api_url"] = f"{inbox}/sns"
 

@@ -75,6 +75,13 @@ def test_the_contract_check_passes(shop: ContractDatabase) -> None:
     ]
 
 
+def test_the_ledger_of_the_responder_applies_as_it_is(shop: ContractDatabase) -> None:
+    (ledger,) = [file for file in FILES if file.name == "50-responder.sql"]
+    for _ in range(2):
+        shop.server.execute(ledger.read_text(), shop.name)
+    shop.server.execute("SELECT monitoring.failed_sign_in_sources('admin', now() - interval '1 hour')", shop.name)
+
+
 def test_the_numbers_are_those_of_the_shop(shop: ContractDatabase, redis_server: Redis) -> None:
     now = time.time()
     exporter = exporter_of(shop.reader_dsn, redis_server.url(), clock=lambda: now)

@@ -18,7 +18,11 @@ CALLS = (
     "monitoring.lock_admin_account('nobody', 'r', gen_random_uuid())",
     "monitoring.add_threat_indicator('203.0.113.1', 'r', gen_random_uuid())",
     "monitoring.schedule_retraining('r', now(), gen_random_uuid())",
+    "monitoring.failed_sign_in_sources('nobody', now())",
 )
+# The responder's own: no platform adapts them.
+LEDGER = ("monitoring.responder_actions", "monitoring.responder_incidents")
+ACTIVITY = "monitoring.responder_activity"
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +66,8 @@ def refused(dsn: str, *statements: str) -> None:
 def test_the_reader_reads_every_view_and_nothing_else(database: ContractDatabase) -> None:
     for view in VIEWS:
         run(database.reader_dsn, f"SELECT * FROM monitoring.{view} LIMIT 1")
-    assert sorted(objects(database, "'v'")) == sorted(f"monitoring.{view}" for view in VIEWS)
+    assert sorted(objects(database, "'v'")) == sorted([*(f"monitoring.{view}" for view in VIEWS), ACTIVITY])
+    run(database.reader_dsn, f"SELECT * FROM {ACTIVITY} LIMIT 1")
     tables = objects(database, "'r', 'p'")
     assert len(tables) > 10
     for table in tables:
@@ -93,9 +98,15 @@ def test_functions_are_for_the_responder_alone(database: ContractDatabase, call:
     run(database.responder_dsn, f"SELECT {call}")
 
 
-def test_the_responder_can_do_nothing_but_call_them(database: ContractDatabase) -> None:
-    for relation in objects(database, "'r', 'p', 'v'"):
+def test_the_responder_can_do_nothing_but_call_them_and_keep_its_ledger(database: ContractDatabase) -> None:
+    relations = set(objects(database, "'r', 'p', 'v'"))
+    for relation in relations - set(LEDGER):
         refused(database.responder_dsn, f"SELECT FROM {relation} LIMIT 1")
+    for table in LEDGER:
+        run(database.responder_dsn, f"SELECT count(*) FROM {table}")
+        # What was done stays on record.
+        refused(database.responder_dsn, f"DELETE FROM {table}")
+        refused(database.responder_dsn, f"TRUNCATE {table} CASCADE")
     for statement in (
         "SELECT platform.create_partitions('2030-01-01', '2030-01-01')",
         "SELECT nextval('platform.security_event_id')",

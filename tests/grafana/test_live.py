@@ -65,8 +65,15 @@ def value(live: Live, number: int, ref: str = "A") -> float:
     return found
 
 
+def wait_for(condition: Callable[[], bool], timeout_seconds: float = 30) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.5)
+
+
 def check_header(live: Live) -> None:
-    assert value(live, 4) == 6
+    wait_for(lambda: value(live, 4) == 6)
     assert value(live, 2) == 0
     assert abs(value(live, 3) / 1000 - time.time()) < 30
 
@@ -141,10 +148,7 @@ def check_model(live: Live) -> None:
 
 def check_services(live: Live) -> None:
     # Once the mean of a minute has seen the slow provider.
-    deadline = time.monotonic() + 15
-    while values(live, 501, "A", "probe").get("smart_contract_rpc") != 1:
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    wait_for(lambda: values(live, 501, "A", "probe").get("smart_contract_rpc") == 1)
     # On a busy machine others may be slow for a moment; none is down.
     assert sorted(values(live, 501, "A", "probe")) == sorted(SERVICES)
     assert set(values(live, 501, "A", "probe").values()) <= {1.0, 2.0}
@@ -201,10 +205,7 @@ def check_an_alert_is_listed_with_its_subject(live: Live) -> None:
         " SELECT now(), 'HIGH', 'mfa_failed', 'failed', 'root' FROM generate_series(1, 3)",
         live.parts.database.name,
     )
-    deadline = time.monotonic() + 20
-    while live.promql(asked(5))[0][0]["alertname"] == "nothing":
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_for(lambda: live.promql(asked(5))[0][0]["alertname"] != "nothing")
     ((labels, since),) = live.promql(asked(5))
     assert (labels["alertname"], labels["subject"], labels["runbook"]) == (
         "UnauthorizedAdminAccess", "root", "UnauthorizedAdminAccess",

@@ -22,6 +22,8 @@ HOSTILE = '<script>alert(1)</script>\\" onload=\\"x'
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The board of a pair of exporters with the golden metrics."""
     text = golden() + f'ticketing_admin_mfa_failures{{account="{HOSTILE}",window="5m"}} 4\n'
+    for severity in ("low", "critical", "medium", "high"):
+        text += f'ALERTS{{alertname="A_{severity}",alertstate="firing",severity="{severity}",probe="p"}} 1\n'
     text = text.replace("1764357753.0", "4102444800")  # a block that still lasts
     with board(tmp_path_factory.mktemp("board"), [text, text]) as prometheus:
         # Every rule has been evaluated twice after the first scrape, those that build on others too.
@@ -75,8 +77,11 @@ def test_fresh_and_empty(tmp_path: Path) -> None:
         assert "The dashboard is not answering" in fetch(prometheus, "?down=1")
 
 
-def test_nothing_fires(page: str) -> None:
-    assert "not evaluated" not in section(page, "alerts")
+def test_firing_alerts_the_most_severe_first(page: str) -> None:
+    shown = section(page, "alerts")
+    assert "not evaluated" not in shown
+    assert "Watchdog" not in shown
+    assert re.findall(r"A_(\w+)", shown) == ["critical", "high", "medium", "low"]
 
 
 def test_nan_and_infinity_do_not_break_it(tmp_path: Path) -> None:

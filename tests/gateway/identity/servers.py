@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ class Keycloak(Server):
         return {**SECRETS, **admin, "JAVA_OPTS_APPEND": "-XX:TieredStopAtLevel=1", "PATH": os.environ["PATH"]}
 
     def ready(self) -> bool:
+        time.sleep(0.5)  # it logs every answer that it is not
         try:
             return requests.get(f"http://127.0.0.1:{self._management}/auth/health/ready", timeout=2).ok
         except requests.RequestException:

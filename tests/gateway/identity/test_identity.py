@@ -32,6 +32,7 @@ playwright = pytest.importorskip("playwright.sync_api")
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(900),  # Keycloak takes its time to start on a busy machine
     pytest.mark.skipif(not (CACHE / "keycloak").exists(), reason="tools/identity.sh has not fetched Keycloak"),
     pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed"),
 ]
@@ -71,11 +72,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
                 redis=f"127.0.0.1:{sessions.port}",
                 secrets=str(directory),
                 allowed_networks="127.0.0.0/8",
+                sign_in_rate="600r/m",
             )
         )
         keycloak = Keycloak(directory / "rendered" / "realm.json", keycloak_port)
         servers.callback(keycloak.close)
-        keycloak.start(timeout_seconds=240)
+        keycloak.start(timeout_seconds=600)
         gate = servers.enter_context(OAuth2Proxy(directory / "rendered" / "oauth2-proxy.cfg", gate_port))
         yield Stack(running, keycloak, gate, prometheus, sessions)
 

@@ -1,7 +1,9 @@
 """What the inbox holds, in the terms in which an incident says whom it tells."""
 
+import re
 import time
 from collections import Counter
+from typing import Any
 
 from simulator.demo.incidents import Incident
 from simulator.inbox.server import Inbox
@@ -13,11 +15,15 @@ Told = tuple[str, str, str]
 
 def told(inbox: Inbox) -> Counter[Told]:
     """How often who was told what; a change of a group of alerts is told again, in the same incident."""
-    return Counter(
-        (one["channel"], alert_name(one), one["status"])
-        for one in inbox.notifications()
-        if one["channel"] != "heartbeat"
-    )
+    return Counter(_told(one) for one in inbox.notifications() if one["channel"] != "heartbeat")
+
+
+def _told(notification: dict[str, Any]) -> Told:
+    if notification["channel"] == "slack" and "attachments" not in notification["raw"]:
+        # Of the responder; its text begins with the alert's name.
+        name = re.match(r"\w+", notification["title"])
+        return ("chat", name[0] if name else "", "firing")
+    return (notification["channel"], alert_name(notification), notification["status"])
 
 
 def expected(*incidents: Incident, over: bool) -> set[Told]:

@@ -16,7 +16,7 @@ import pytest
 from simulator.demo.directory import RUNNING
 from simulator.demo.incidents import INCIDENTS
 from simulator.inbox.server import Inbox
-from tests.demo.told import expected, told, wait_for
+from tests.simulator_demo.told import expected, told, wait_for
 from tests.test_demo import READY, Demo
 from tests.test_demo import wait_for as wait_until
 

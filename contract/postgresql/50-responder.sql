@@ -1,0 +1,96 @@
+-- The responder's ledger: what it was told and what it did about it. Its own tables, its own file; a platform adapts
+-- nothing here. Applying it again is harmless.
+
+-- One row an incident: one alert (fingerprint and playbook) from its first firing message to its verified end.
+CREATE TABLE IF NOT EXISTS monitoring.responder_incidents (
+    correlation_id uuid        PRIMARY KEY DEFAULT gen_random_uuid(),
+    playbook       text        NOT NULL,
+    fingerprint    text        NOT NULL,
+    alertname      text        NOT NULL,
+    labels         jsonb       NOT NULL,
+    annotations    jsonb       NOT NULL,
+    requested_by   text        NOT NULL,
+    state          text        NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'ending', 'closed')),
+    starts_at      timestamptz NOT NULL,           -- Alertmanager's; it may move while the incident is open
+    ended_at       timestamptz,                    -- the latest end that Alertmanager told of
+    opened_at      timestamptz NOT NULL DEFAULT now(),
+    last_firing_at timestamptz NOT NULL DEFAULT now(),
+    closed_at      timestamptz,
+    next_check_at  timestamptz,                    -- when Prometheus is to be asked
+    checked_at     timestamptz,
+    clear_since    timestamptz,                    -- since when Prometheus says that it is over
+    last_check     text                            -- what Prometheus said last
+);
+CREATE UNIQUE INDEX IF NOT EXISTS responder_incidents_one_open
+    ON monitoring.responder_incidents (fingerprint, playbook) WHERE state <> 'closed';
+CREATE INDEX IF NOT EXISTS responder_incidents_opened_at
+    ON monitoring.responder_incidents (playbook, opened_at);
+CREATE INDEX IF NOT EXISTS responder_incidents_closed_at
+    ON monitoring.responder_incidents (fingerprint, playbook, closed_at);
+CREATE INDEX IF NOT EXISTS responder_incidents_next_check_at
+    ON monitoring.responder_incidents (next_check_at) WHERE state <> 'closed';
+
+-- One row an action of an incident. `due_at` is when somebody has to look at it next, whatever its state: the next
+-- try of a pending one, the end of the lease of a running one, the revert of a done one; NULL when it is settled.
+CREATE TABLE IF NOT EXISTS monitoring.responder_actions (
+    action_id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    correlation_id uuid        NOT NULL REFERENCES monitoring.responder_incidents,
+    phase          text        NOT NULL CHECK (phase IN ('firing', 'end')),
+    position       int         NOT NULL,
+    action         text        NOT NULL,
+    parameters     jsonb       NOT NULL,           -- of the playbook as it was then
+    state          text        NOT NULL DEFAULT 'pending'
+        CHECK (state IN ('pending', 'running', 'done', 'failed', 'skipped', 'reverting', 'reverted')),
+    dry_run        boolean     NOT NULL DEFAULT false,
+    requested_by   text        NOT NULL,
+    attempts       int         NOT NULL DEFAULT 0,
+    due_at         timestamptz,
+    worker         text,
+    fence          bigint,                         -- of the claim: an older one may not record nor act any more
+    target         text,                           -- what it holds changed, for actions that revert
+    before_state   jsonb,                          -- recorded before the effect
+    after_state    jsonb,
+    error          text,                           -- also why it was skipped
+    wait           boolean     NOT NULL DEFAULT false,  -- skipped for now: tried again when the alert is repeated
+    expires_after  interval,                       -- reverted then, without any message; NULL: it does not revert
+    cool_down      interval    NOT NULL DEFAULT '0',
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    started_at     timestamptz,
+    finished_at    timestamptz,
+    reverted_at    timestamptz,
+    UNIQUE (correlation_id, phase, position)
+);
+CREATE INDEX IF NOT EXISTS responder_actions_due_at
+    ON monitoring.responder_actions (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS responder_actions_target
+    ON monitoring.responder_actions (target) WHERE target IS NOT NULL AND due_at IS NOT NULL;
+
+CREATE SEQUENCE IF NOT EXISTS monitoring.responder_fence;
+
+-- Addresses from which sign-ins of an account failed: the one thing that the responder has to read. It rests on the
+-- view of the contract alone.
+CREATE OR REPLACE FUNCTION monitoring.failed_sign_in_sources(account text, since timestamptz) RETURNS SETOF text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT DISTINCT e.source_ip
+    FROM monitoring.security_events e
+    WHERE e."timestamp" >= $2 AND e.account = $1 AND e.source_ip IS NOT NULL
+      AND e.event_type IN ('mfa_failed', 'login_failed')
+    ORDER BY 1
+    LIMIT 100;
+$$;
+
+-- What it did, for dashboards: one row an action that is no longer pending.
+CREATE OR REPLACE VIEW monitoring.responder_activity AS
+SELECT coalesce(a.reverted_at, a.finished_at, a.started_at) AS "timestamp",
+       i.playbook, i.alertname, a.action, a.state, a.error, i.correlation_id
+FROM monitoring.responder_actions a
+JOIN monitoring.responder_incidents i USING (correlation_id)
+WHERE a.state <> 'pending';
+
+GRANT USAGE ON SCHEMA monitoring TO monitoring_responder;
+-- No DELETE: what was done stays on record. Retention is the owner's.
+GRANT SELECT, INSERT, UPDATE ON monitoring.responder_incidents, monitoring.responder_actions TO monitoring_responder;
+GRANT USAGE ON SEQUENCE monitoring.responder_fence TO monitoring_responder;
+REVOKE ALL ON FUNCTION monitoring.failed_sign_in_sources(text, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION monitoring.failed_sign_in_sources(text, timestamptz) TO monitoring_responder;
+GRANT SELECT ON monitoring.responder_activity TO monitoring_reader;

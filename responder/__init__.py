@@ -1,0 +1,1 @@
+"""Alertmanager's webhook → actions on the platform, each exactly once."""

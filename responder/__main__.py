@@ -1,0 +1,136 @@
+"""The command `ticketing-responder`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from prometheus_client import disable_created_metrics
+
+from responder import config, logs, playbooks, postgres
+from responder.app import Responder
+from responder.config import Config
+from responder.parsing import ConfigError
+from responder.playbooks import Playbooks
+from responder.secrets import SecretError, SecretText
+from responder.version import VERSION
+from responder.web.auth import BearerToken
+from responder.web.routes import Application
+from responder.web.server import WebServer
+
+logger = logging.getLogger("responder")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    flags = _parser().parse_args(arguments)
+    try:
+        logs.set_up(flags.log_level, flags.log_format)
+        settings, books = _load(flags)
+        if flags.config_check:
+            for missing in _unconfigured(settings, books):
+                print(f"warning: {missing}")  # noqa: T201
+            print(f"{flags.config_file or 'defaults'}, {flags.playbooks_file or 'shipped playbooks'}: valid")  # noqa: T201
+            return 0
+        return _serve(flags, settings, books)
+    except (ConfigError, SecretError) as error:
+        print(f"ticketing-responder: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+
+
+def _load(flags: argparse.Namespace) -> tuple[Config, Playbooks]:
+    return config.load(flags.config_file), playbooks.load(flags.playbooks_file)
+
+
+def _serve(flags: argparse.Namespace, settings: Config, books: Playbooks) -> int:
+    signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    # Before any thread starts: they inherit it, and the signals wait for sigwait below.
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    postgres.limit_waiting()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    responder = Responder(settings, books, postgres_dsn=SecretText("POSTGRES_DSN"), redis_url=SecretText("REDIS_URL"))
+
+    def reload() -> None:
+        try:
+            responder.apply(*_load(flags))
+        except ConfigError as error:
+            logger.error("not reloaded, the configuration in force stays: %s", error)
+            raise
+        logger.info("configuration reloaded")
+
+    server = WebServer(
+        flags.web_listen_address, Application(responder, BearerToken(SecretText("RESPONDER_TOKEN")), reload)
+    )
+    try:
+        port = server.start()
+    except OSError as error:
+        raise ConfigError(f"--web.listen-address: {flags.web_listen_address}: {error}") from None
+    for missing in _unconfigured(settings, books):
+        logger.warning("%s", missing)
+    responder.start()
+    logger.info("ticketing-responder %s listens on port %d", VERSION, port)
+
+    while signal.sigwait(signals) == signal.SIGHUP:
+        try:
+            reload()
+        except ConfigError:
+            continue  # logged above
+    logger.info("stopping")
+    server.stop()
+    responder.close()
+    logging.shutdown()
+    # A thread that hangs in a call must not keep the process; the ledger has what is left.
+    os._exit(0)
+
+
+def _unconfigured(settings: Config, books: Playbooks) -> Iterator[str]:
+    """What the playbooks ask for that will be skipped because the configuration does not say where it is."""
+    needed = {
+        "scale_backend": ("backend", settings.backend),
+        "capture_profile": ("profiles", settings.profiles),
+        "open_siem_incident": ("siem.incidents", settings.siem.incidents),
+        "notify": ("chat", settings.chat),
+    }
+    for book in books.values():
+        for step in (*book.on_firing, *book.on_end):
+            field, value = needed.get(step.action, ("", True))
+            if value is None:
+                yield f"{book.name}: {step.action} will be skipped: {field} is not configured"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ticketing-responder",
+        description="Acts on alerts: Alertmanager's webhook → actions on the platform, each exactly once.",
+        epilog="Connections: POSTGRES_DSN, REDIS_URL and RESPONDER_TOKEN, or each with _FILE behind.",
+    )
+    add = parser.add_argument
+    add("--config.file", dest="config_file", type=Path, metavar="FILE", help="where everything is (YAML)")
+    add(
+        "--playbooks.file",
+        dest="playbooks_file",
+        type=Path,
+        metavar="FILE",
+        help="what is done on which alert (YAML); those that are shipped without it",
+    )
+    add("--config.check", dest="config_check", action="store_true", help="validate the files and exit")
+    add(
+        "--web.listen-address",
+        dest="web_listen_address",
+        default=":8020",
+        metavar="HOST:PORT",
+        help="%(default)s",
+    )
+    add("--log.level", dest="log_level", default="info", choices=("debug", "info", "warning", "error"))
+    add("--log.format", dest="log_format", default="logfmt", choices=("logfmt", "json"))
+    add("--version", action="version", version=f"ticketing-responder {VERSION}")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""The addresses of an attack, in the threat feed: the platform's and, where one is configured, a TAXII collection."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, timedelta
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from responder.actions.base import Action, Task
+from responder.errors import RefusedError, SkipError
+from responder.ledger.claims import State
+from responder.parsing import Duration, Strict
+
+TAXII = "application/taxii+json;version=2.1"
+# Of STIX 2.1, for identifiers that follow from what they identify.
+_STIX_NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
+
+
+class Parameters(Strict, frozen=True, kw_only=True):
+    """What the playbook gives; texts may have placeholders.
+
+    Attributes:
+        account: whose failed sign-ins tell the addresses.
+        within: before the incident's begin.
+        reason: kept with each indicator.
+        valid_for: how long the indicator is valid.
+    """
+
+    account: str
+    reason: str
+    within: Duration = Duration(900)
+    valid_for: Duration = Duration(30 * 86400)
+
+
+class AddThreatIndicator(Action[Parameters]):
+    """Networks of `never_indicate` are left out: an attack from the office must not shut the office out."""
+
+    parameters = Parameters
+
+    def apply(self, task: Task, parameters: Parameters) -> State:
+        """See `Action`."""
+        addresses, left_out = _addresses(task, parameters)
+        if not addresses:
+            raise SkipError(f"no address to indicate{': never indicated: ' + ', '.join(left_out) if left_out else ''}")
+        reason = task.fill(parameters.reason)
+        for address in addresses:
+            task.services.platform.add_threat_indicator(address, reason, task.correlation_id)
+        state: State = {"addresses": addresses, **({"left_out": left_out} if left_out else {})}
+        feed = task.services.config.threat_feed
+        if feed is not None:
+            objects = [_indicator(task, parameters, address, reason) for address in addresses]
+            reply = task.services.http.request(
+                "POST",
+                feed,
+                "/objects/",
+                body={"objects": objects},
+                headers={"Accept": TAXII, "Content-Type": TAXII},
+            )
+            status = reply.json()
+            failures = status.get("failures") if isinstance(status, dict) else None
+            if failures:
+                raise RefusedError(f"the TAXII collection refuses {len(failures)} of {len(objects)} indicators")
+            state["published"] = [one["id"] for one in objects]
+        return state
+
+    def preview(self, task: Task, parameters: Parameters) -> str:
+        """See `Action`."""
+        addresses, _ = _addresses(task, parameters)
+        return f"would add {', '.join(addresses) or 'no address'} to the threat feed"
+
+
+def _addresses(task: Task, parameters: Parameters) -> tuple[list[str], list[str]]:
+    """Addresses to indicate, and those that are never."""
+    since = task.incident.opened_at - timedelta(seconds=parameters.within)
+    found = task.services.platform.failed_sign_in_sources(task.fill(parameters.account), since)
+    never = [ip_network(network) for network in task.services.config.never_indicate]
+    left_out = [one for one in found if any(ip_address(one) in network for network in never)]
+    return [one for one in found if one not in left_out], left_out
+
+
+def _indicator(task: Task, parameters: Parameters, address: str, reason: str) -> dict[str, Any]:
+    """A STIX 2.1 indicator, the same in every try: identifier and times follow from the incident."""
+    kind = f"ipv{ip_address(address).version}-addr"
+    created = task.incident.opened_at.astimezone(UTC)
+    return {
+        "type": "indicator",
+        "spec_version": "2.1",
+        "id": f"indicator--{uuid.uuid5(_STIX_NAMESPACE, f'{task.correlation_id} {address}')}",
+        "created": _time(created),
+        "modified": _time(created),
+        "name": f"{address}: {task.incident.alertname}",
+        "description": reason,
+        "indicator_types": ["malicious-activity"],
+        "pattern": f"[{kind}:value = '{address}']",
+        "pattern_type": "stix",
+        "valid_from": _time(created),
+        "valid_until": _time(created + timedelta(seconds=parameters.valid_for)),
+        "labels": [f"correlation-id:{task.correlation_id}"],
+    }
+
+
+def _time(moment: Any) -> str:
+    return str(moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z")

@@ -1,0 +1,137 @@
+"""What an action is. One file each in this folder; see docs/responder.md."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from responder.config import Config
+from responder.http import HttpClient
+from responder.ledger.claims import Claim, Incident, State
+from responder.parsing import Strict
+from responder.placeholders import fill, values_of
+from responder.platform import Platform
+from responder.prometheus import Prometheus
+from responder.settings import Settings
+
+P = TypeVar("P", bound=Strict)
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that actions act through."""
+
+    config: Config
+    platform: Platform
+    settings: Settings
+    http: HttpClient
+    prometheus: Prometheus
+
+
+@dataclass(frozen=True)
+class Task:
+    """One try of an action.
+
+    Attributes:
+        claim: of the ledger.
+        services: to act through.
+        outcomes: action, state and reason of the incident's other actions.
+        confirm: raises when the claim is another worker's by now. To be called between reading and writing what has
+            no idempotency of its own.
+    """
+
+    claim: Claim
+    services: Services
+    outcomes: list[tuple[str, str, str | None]]
+    confirm: Callable[[], None]
+
+    @property
+    def incident(self) -> Incident:
+        """Why it is done."""
+        return self.claim.incident
+
+    @property
+    def correlation_id(self) -> str:
+        """Of the incident."""
+        return str(self.incident.correlation_id)
+
+    @property
+    def key(self) -> str:
+        """Of this very action, the same in every try: what makes a second request harmless."""
+        return f"{self.correlation_id}:{self.claim.phase}:{self.claim.position}"
+
+    def fill(self, text: str) -> str:
+        """A text of the playbook with its placeholders filled.
+
+        Raises:
+            PlaceholderError: the alert has no text for one of them.
+        """
+        incident = self.incident
+        return fill(text, values_of(incident.labels, incident.annotations, incident.playbook, self.correlation_id))
+
+
+class Action(ABC, Generic[P]):
+    """Something that is done to the platform or told to somebody. Doing it again must change nothing.
+
+    Attributes:
+        parameters: the fields that a playbook gives, besides `action`, `dry_run`, `expires` and `cool_down`.
+    """
+
+    parameters: type[P]
+
+    @abstractmethod
+    def apply(self, task: Task, parameters: P) -> State:
+        """Do it, absolutely (set to, never add to).
+
+        Returns:
+            What came of it, as JSON, for the ledger.
+
+        Raises:
+            RefusedError, RetryError, SkipError: see there.
+        """
+
+    def preview(self, task: Task, parameters: P) -> str:  # noqa: ARG002
+        """What a dry run says it would have done; asks, and changes nothing."""
+        return "would have been done"
+
+
+class RevertingAction(ABC, Generic[P]):
+    """Something that is changed while an incident lasts, and put back to what was found.
+
+    What is found and what it is changed to are written down before the change: a crash in between leaves enough to
+    go on, or to put it back. While several incidents want the same target changed, the last one puts it back.
+    """
+
+    parameters: type[P]
+
+    @abstractmethod
+    def target(self, task: Task, parameters: P) -> str:
+        """What is changed, by a name that is the same for all who change it."""
+
+    @abstractmethod
+    def observe(self, task: Task, parameters: P) -> State:
+        """The state that the target is in."""
+
+    @abstractmethod
+    def plan(self, task: Task, parameters: P, before: State) -> State:
+        """The state that it is to be in, absolutely.
+
+        Raises:
+            SkipError: it may stay as it is.
+        """
+
+    @abstractmethod
+    def change(self, task: Task, parameters: P, from_: State, to: State) -> bool:
+        """Change the target, if it is in the one state, to the other; nothing when it is there already.
+
+        Returns:
+            False when it is in a third state, because somebody else has changed it; then it is left alone.
+
+        Raises:
+            RefusedError, RetryError: see there.
+        """
+
+
+AnyAction = Action[Any] | RevertingAction[Any]

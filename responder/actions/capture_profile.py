@@ -1,0 +1,87 @@
+"""A performance profile of the backend while it is slow, kept for who analyses it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from responder.actions.base import Action, Task
+from responder.config import Profiles
+from responder.errors import RefusedError, RetryError, SkipError
+from responder.ledger.claims import State
+from responder.parsing import Strict
+
+
+class Parameters(Strict, frozen=True, kw_only=True):
+    """What the playbook gives: nothing; where profiles come from and go to is configured."""
+
+
+class CaptureProfile(Action[Parameters]):
+    """One profile an incident; where it is kept is in the incident."""
+
+    parameters = Parameters
+
+    def apply(self, task: Task, parameters: Parameters) -> State:  # noqa: ARG002
+        """See `Action`."""
+        profiles = task.services.config.profiles
+        if profiles is None:
+            raise SkipError("profiles is not configured")
+        if task.incident.closed:
+            raise SkipError("the incident was over before a profile could be taken")
+        name = f"{task.incident.opened_at:%Y%m%dT%H%M%SZ}-{task.correlation_id}{profiles.suffix}"
+        if profiles.directory is not None and (kept := Path(profiles.directory, name)).exists():
+            return {"profile": str(kept)}
+        reply = task.services.http.request(
+            "GET",
+            profiles.source,
+            headers={"Accept": "*/*"},
+            seconds=profiles.timeout,
+            attempts=1,
+            largest=profiles.largest_bytes,
+        )
+        if not reply.body:
+            raise RetryError("the profile is empty")
+        if profiles.directory is not None:
+            place = _keep(Path(profiles.directory), profiles, name, reply.body)
+        else:
+            place = _upload(profiles, name, reply.body)
+        return {"profile": place, "bytes": len(reply.body)}
+
+    def preview(self, task: Task, parameters: Parameters) -> str:  # noqa: ARG002
+        """See `Action`."""
+        return "would take a performance profile"
+
+
+def _keep(directory: Path, profiles: Profiles, name: str, content: bytes) -> str:
+    """Write a file as a whole or not at all, and remove the oldest ones above the number that is kept."""
+    path = directory / name
+    partial = path.with_name(f".{name}.{os.getpid()}")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(path)
+        # The names begin with a time, so they sort by age.
+        kept = sorted(directory.glob(f"[0-9]*{profiles.suffix}"))
+        for old in kept[: -profiles.keep]:
+            old.unlink(missing_ok=True)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise RetryError(f"{directory}: {error.strerror}") from None
+    return str(path)
+
+
+def _upload(profiles: Profiles, name: str, content: bytes) -> str:
+    try:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError:
+        raise RefusedError("boto3 is not installed: pip install 'ticketing-monitor[aws]'") from None
+    limits = Config(connect_timeout=3, read_timeout=6, retries={"mode": "standard", "total_max_attempts": 2})
+    key = f"profiles/{name}"
+    try:
+        client = boto3.client("s3", region_name=profiles.region, endpoint_url=profiles.endpoint_url, config=limits)
+        client.put_object(Bucket=profiles.bucket, Key=key, Body=content)
+    except (ClientError, BotoCoreError, ValueError) as error:
+        raise RetryError(f"S3: {error}") from None
+    return f"s3://{profiles.bucket}/{key}"

@@ -1,0 +1,52 @@
+"""A message to people about what was done, with the correlation ID to follow it by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from responder.actions.base import Action, Task
+from responder.config import Endpoint
+from responder.errors import RefusedError, SkipError
+from responder.ledger.claims import State
+from responder.parsing import Strict
+from responder.secrets import SecretError, read_secret_file, redactor
+
+
+class Parameters(Strict, frozen=True, kw_only=True):
+    """What the playbook gives; texts may have placeholders.
+
+    Attributes:
+        text: its first line; what each action came to, and the correlation ID, follow.
+    """
+
+    text: str
+
+
+class Notify(Action[Parameters]):
+    """A chat knows no idempotency: after a crash at the wrong moment the message may come twice, never not at all."""
+
+    parameters = Parameters
+
+    def apply(self, task: Task, parameters: Parameters) -> State:
+        """See `Action`."""
+        chat = task.services.config.chat
+        if chat is None:
+            raise SkipError("chat is not configured")
+        try:
+            url = read_secret_file(Path(chat.url_file), "chat.url_file")
+        except SecretError as error:
+            raise RefusedError(str(error)) from None
+        redactor.learn(url)
+        task.services.http.request("POST", Endpoint(url=url), body={"text": _text(task, parameters)}, attempts=1)
+        return {"told": True}
+
+    def preview(self, task: Task, parameters: Parameters) -> str:
+        """See `Action`."""
+        return f"would write: {_text(task, parameters)}"
+
+
+def _text(task: Task, parameters: Parameters) -> str:
+    lines = [task.fill(parameters.text)]
+    for action, state, reason in task.outcomes:
+        lines.append(f"• {action}: {state}{f' ({reason})' if reason else ''}")
+    return "\n".join([*lines, f"Correlation ID {task.correlation_id}"])

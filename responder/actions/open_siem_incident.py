@@ -1,0 +1,49 @@
+"""The SIEM's incident workflow, opened once."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from responder.actions.base import Action, Task
+from responder.errors import SkipError
+from responder.ledger.claims import State
+from responder.parsing import Strict
+
+
+class Parameters(Strict, frozen=True, kw_only=True):
+    """What the playbook gives; texts may have placeholders.
+
+    Attributes:
+        severity: of the incident.
+        title: for people.
+    """
+
+    severity: Literal["CRITICAL", "HIGH", "MEDIUM", "LOW"]
+    title: str
+
+
+class OpenSiemIncident(Action[Parameters]):
+    """The SIEM opens one incident for an `Idempotency-Key`, however often it is asked."""
+
+    parameters = Parameters
+
+    def apply(self, task: Task, parameters: Parameters) -> State:
+        """See `Action`."""
+        siem = task.services.config.siem.incidents
+        if siem is None:
+            raise SkipError("siem.incidents is not configured")
+        body: dict[str, Any] = {
+            "severity": parameters.severity,
+            "title": task.fill(parameters.title),
+            "correlation_id": task.correlation_id,
+            "alertname": task.incident.alertname,
+            "labels": task.incident.labels,
+            "runbook_url": task.incident.annotations.get("runbook_url"),
+        }
+        reply = task.services.http.request("POST", siem, body=body, headers={"Idempotency-Key": task.key})
+        answer = reply.json() if reply.body else None
+        return {"incident": answer.get("id") if isinstance(answer, dict) else None}
+
+    def preview(self, task: Task, parameters: Parameters) -> str:
+        """See `Action`."""
+        return f"would open a {parameters.severity} incident: {task.fill(parameters.title)}"

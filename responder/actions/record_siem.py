@@ -1,0 +1,58 @@
+"""A record in the SIEM feed that carries the correlation ID."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from responder.actions.base import Action, Task
+from responder.ledger.claims import State
+from responder.parsing import Strict
+
+
+class Parameters(Strict, frozen=True, kw_only=True):
+    """What the playbook gives; texts may have placeholders.
+
+    Attributes:
+        severity: of the event.
+        event_type: a type is recorded once for an incident.
+        message: for people.
+        account: whom it is about.
+    """
+
+    severity: Literal["CRITICAL", "HIGH", "MEDIUM", "LOW"]
+    event_type: str
+    message: str
+    account: str | None = None
+
+
+class RecordSiem(Action[Parameters]):
+    """Through the contract's function and, where one is configured, to the collector over HTTP."""
+
+    parameters = Parameters
+
+    def apply(self, task: Task, parameters: Parameters) -> State:
+        """See `Action`."""
+        message = task.fill(parameters.message)
+        account = None if parameters.account is None else task.fill(parameters.account)
+        event_type = task.fill(parameters.event_type)
+        task.services.platform.record_security_event(
+            parameters.severity, event_type, message, account, None, task.correlation_id
+        )
+        collector = task.services.config.siem.events
+        if collector is None:
+            return {"recorded": event_type}
+        event = {
+            "severity": parameters.severity,
+            "event_type": event_type,
+            "message": message,
+            "account": account,
+            "correlation_id": task.correlation_id,
+            "alertname": task.incident.alertname,
+            "labels": task.incident.labels,
+        }
+        task.services.http.request("POST", collector, body=event, headers={"Idempotency-Key": task.key})
+        return {"recorded": event_type, "collected": True}
+
+    def preview(self, task: Task, parameters: Parameters) -> str:
+        """See `Action`."""
+        return f"would record {parameters.severity} {task.fill(parameters.event_type)}: {task.fill(parameters.message)}"

@@ -1,0 +1,66 @@
+"""More replicas of the backend while it is slow: the baseline that was found and a few more, capped."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from responder.actions.base import RevertingAction, Task
+from responder.config import Ecs, Kubernetes
+from responder.errors import SkipError
+from responder.ledger.claims import State
+from responder.parsing import Strict
+from responder.scalers import Scaler
+from responder.scalers.ecs import EcsScaler
+from responder.scalers.kubernetes import KubernetesScaler
+
+Positive = Annotated[int, msgspec.Meta(gt=0)]
+
+
+class Parameters(Strict, frozen=True, kw_only=True):
+    """What the playbook gives.
+
+    Attributes:
+        add: replicas above the baseline.
+        most: replicas, whatever the baseline.
+    """
+
+    add: Positive
+    most: Positive
+
+
+class ScaleBackend(RevertingAction[Parameters]):
+    """Sets a number that was written down before, so two tries, or two incidents, do not add up."""
+
+    parameters = Parameters
+
+    def target(self, task: Task, parameters: Parameters) -> str:  # noqa: ARG002
+        """See `RevertingAction`."""
+        return _scaler(task).name
+
+    def observe(self, task: Task, parameters: Parameters) -> State:  # noqa: ARG002
+        """See `RevertingAction`."""
+        return {"replicas": _scaler(task).read()}
+
+    def plan(self, task: Task, parameters: Parameters, before: State) -> State:  # noqa: ARG002
+        """See `RevertingAction`."""
+        baseline = before["replicas"]
+        if baseline == 0:
+            raise SkipError("the backend is scaled to 0, on purpose; left alone")
+        if baseline >= parameters.most:
+            raise SkipError(f"{baseline} replicas already; at most {parameters.most}")
+        return {"replicas": min(baseline + parameters.add, parameters.most)}
+
+    def change(self, task: Task, parameters: Parameters, from_: State, to: State) -> bool:  # noqa: ARG002
+        """See `RevertingAction`."""
+        return _scaler(task).change(from_["replicas"], to["replicas"], task.confirm)
+
+
+def _scaler(task: Task) -> Scaler:
+    match task.services.config.backend:
+        case Kubernetes() as kubernetes:
+            return KubernetesScaler(task.services.http, kubernetes)
+        case Ecs() as ecs:
+            return EcsScaler(ecs)
+    raise SkipError("backend is not configured")

@@ -1,0 +1,48 @@
+"""Retraining of the fraud model, within a day."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from responder.actions.base import Action, Task
+from responder.ledger.claims import State
+from responder.parsing import Duration, Strict
+
+
+class Parameters(Strict, frozen=True, kw_only=True):
+    """What the playbook gives; texts may have placeholders.
+
+    Attributes:
+        within: of the incident's begin.
+        reason: kept with the request.
+    """
+
+    within: Duration
+    reason: str
+
+
+class ScheduleRetraining(Action[Parameters]):
+    """Through the contract's function and, where one is configured, by a POST to what trains."""
+
+    parameters = Parameters
+
+    def apply(self, task: Task, parameters: Parameters) -> State:
+        """See `Action`."""
+        reason, due_by = task.fill(parameters.reason), _due_by(task, parameters)
+        task.services.platform.schedule_retraining(reason, due_by, task.correlation_id)
+        state: State = {"due_by": due_by.isoformat()}
+        trigger = task.services.config.retraining
+        if trigger is not None:
+            body = {"reason": reason, "due_by": due_by.isoformat(), "correlation_id": task.correlation_id}
+            task.services.http.request("POST", trigger, body=body, headers={"Idempotency-Key": task.key})
+            state["triggered"] = True
+        return state
+
+    def preview(self, task: Task, parameters: Parameters) -> str:
+        """See `Action`."""
+        return f"would schedule retraining by {_due_by(task, parameters).isoformat()}: {task.fill(parameters.reason)}"
+
+
+def _due_by(task: Task, parameters: Parameters) -> datetime:
+    # From the ledger, not from now: a second try means the same moment.
+    return task.incident.opened_at + timedelta(seconds=parameters.within)

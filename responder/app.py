@@ -1,0 +1,186 @@
+"""Puts the responder together: what receives, what acts, what verifies, and what a reload replaces."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+
+from responder.actions.base import Services
+from responder.config import Config
+from responder.http import HttpClient
+from responder.ledger import claims, incidents
+from responder.ledger.incidents import Outcome, Told
+from responder.metrics import Counters
+from responder.platform import Platform
+from responder.playbooks import Playbooks
+from responder.postgres import Postgres, PostgresError
+from responder.prometheus import Prometheus
+from responder.runner import Runner
+from responder.secrets import SecretText
+from responder.settings import Settings
+from responder.stop import StopSwitch
+from responder.verify import verify_next
+from responder.webhook import Alert, Message
+
+logger = logging.getLogger(__name__)
+
+NAME = "ticketing-responder"
+PAUSE_AFTER_FAILURE_SECONDS = 1.0
+STOP_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """What one configuration makes; a try that is under way ends with the setup that it began with."""
+
+    config: Config
+    playbooks: Playbooks
+    prometheus: Prometheus
+    runner: Runner
+    stop: StopSwitch
+
+
+class Responder:
+    """Everything that lives as long as the process. It starts, and answers, while everything else is down.
+
+    Args:
+        config: validated configuration.
+        playbooks: validated playbooks.
+        postgres_dsn: read again with each new connection.
+        redis_url: read again at each use.
+    """
+
+    def __init__(
+        self, config: Config, playbooks: Playbooks, *, postgres_dsn: SecretText, redis_url: SecretText
+    ) -> None:
+        self.counters = Counters()
+        self.postgres = Postgres(postgres_dsn, NAME)
+        self._settings = Settings(redis_url, NAME)
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"
+        self._setup = self._set_up(config, playbooks)
+        self._work = threading.Condition()
+        self._news = 0
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._act, args=(number,), name=f"worker-{number}", daemon=True)
+            for number in range(config.workers)
+        ]
+        self._threads.append(threading.Thread(target=self._verify, name="verify", daemon=True))
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a person has thrown the switch."""
+        return self._setup.stop.thrown()
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._setup.config
+
+    @property
+    def playbooks(self) -> Playbooks:
+        """The playbooks in force."""
+        return self._setup.playbooks
+
+    def start(self) -> None:
+        """Begin to work off the ledger."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Let what is under way end, for a moment; the rest is left to the ledger."""
+        self._stopping.set()
+        self._wake()
+        for thread in self._threads:
+            thread.join(STOP_SECONDS / len(self._threads))
+
+    def apply(self, config: Config, playbooks: Playbooks) -> None:
+        """Put another configuration in force; the number of workers stays."""
+        self._setup = self._set_up(config, playbooks)
+
+    def receive(self, message: Message, by: str) -> tuple[list[Outcome], list[Alert]]:
+        """Write a message down; the actions follow.
+
+        Returns:
+            The outcome of each alert that has a playbook, and the alerts that have none or an unknown one.
+
+        Raises:
+            PostgresError: nothing is written, it must be delivered again.
+        """
+        setup = self._setup
+        known = [alert for alert in message.alerts if alert.playbook in setup.playbooks]
+        unknown = [alert for alert in message.alerts if alert.playbook not in setup.playbooks]
+        told = [Told(alert, setup.playbooks[alert.playbook], by, setup.config.dry_run) for alert in known]
+        outcomes = self.postgres.run(lambda cursor: incidents.record(cursor, told, setup.config.pace)) if told else []
+        self._wake()
+        return outcomes, unknown
+
+    def _set_up(self, config: Config, playbooks: Playbooks) -> _Setup:
+        http = HttpClient(config)
+        prometheus = Prometheus(http, config.prometheus)
+        services = Services(config, Platform(self.postgres), self._settings, http, prometheus)
+        stop = StopSwitch(self._settings, config.stop)
+        return _Setup(config, playbooks, prometheus, Runner(self.postgres, services), stop)
+
+    def _wake(self) -> None:
+        with self._work:
+            self._news += 1
+            self._work.notify_all()
+
+    def _has_news_since(self, news: int) -> bool:
+        return self._news != news
+
+    def _act(self, number: int) -> None:
+        """Claim and try actions until the end."""
+        worker = f"{self._worker}:{number}"
+        while not self._stopping.is_set():
+            news, setup = self._news, self._setup
+            try:
+                busy = not setup.stop.thrown() and self._act_once(worker, setup)
+            except PostgresError as error:
+                logger.warning("%s", error)
+                self._stopping.wait(PAUSE_AFTER_FAILURE_SECONDS)
+                continue
+            except Exception:
+                logger.exception("a worker failed")
+                self._stopping.wait(PAUSE_AFTER_FAILURE_SECONDS)
+                continue
+            if not busy:
+                with self._work:
+                    self._work.wait_for(partial(self._has_news_since, news), setup.config.pace.poll)
+
+    def _act_once(self, worker: str, setup: _Setup) -> bool:
+        claim = self.postgres.run(lambda cursor: claims.claim(cursor, worker, setup.config.pace.lease))
+        if claim is None:
+            return False
+        began = perf_counter()
+        outcome = "error"
+        try:
+            outcome = setup.runner.run(claim)
+        finally:
+            self.counters.tried(claim.action, outcome, perf_counter() - began)
+        # The next action of the incident may have waited for this one.
+        self._wake()
+        return True
+
+    def _verify(self) -> None:
+        """Look after incidents that may be over, until the end."""
+        while not self._stopping.is_set():
+            setup = self._setup
+            pause = float(setup.config.pace.poll)
+            try:
+                while verify_next(self.postgres, setup.prometheus, setup.playbooks, setup.config.pace):
+                    if self._stopping.is_set():
+                        return
+            except PostgresError as error:
+                logger.warning("%s", error)
+                pause = max(pause, PAUSE_AFTER_FAILURE_SECONDS)
+            except Exception:
+                logger.exception("verifying failed")
+                pause = max(pause, PAUSE_AFTER_FAILURE_SECONDS)
+            self._stopping.wait(pause)

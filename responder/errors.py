@@ -1,0 +1,24 @@
+"""How an action says that it was not done."""
+
+from __future__ import annotations
+
+
+class RefusedError(Exception):
+    """It cannot be done, however often it is tried; the message says why."""
+
+
+class RetryError(Exception):
+    """It cannot be done now; the message says why."""
+
+
+class SkipError(Exception):
+    """There is nothing to do, for a reason.
+
+    Args:
+        reason: for people.
+        wait: whether to look again when the alert is repeated.
+    """
+
+    def __init__(self, reason: str, *, wait: bool = False) -> None:
+        super().__init__(reason)
+        self.wait = wait

@@ -1,0 +1,222 @@
+"""Actions as they are claimed, tried and settled. Every write names the claim: an older one writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg2.extras import Json
+
+from responder.postgres import Cursor
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Incident:
+    """What an action needs to know of its incident."""
+
+    correlation_id: UUID
+    playbook: str
+    alertname: str
+    fingerprint: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    opened_at: datetime
+    closed: bool
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An action that belongs to one worker until its lease ends.
+
+    Attributes:
+        action_id: of the ledger.
+        fence: grows with every claim of any action.
+        reverting: whether its effect is to be taken back.
+        attempts: with this one.
+        overdue: seconds for which it has been tried.
+        before: what was found before its effect, if it got so far.
+        after: what it was about to make of it, or what came of it.
+    """
+
+    action_id: int
+    fence: int
+    action: str
+    phase: str
+    position: int
+    parameters: dict[str, Any]
+    dry_run: bool
+    reverting: bool
+    attempts: int
+    overdue: float
+    before: State | None
+    after: State | None
+    incident: Incident = field(repr=False)
+
+
+# The order within an incident: an action waits until each earlier one has been tried once, so that one that cannot
+# succeed now holds up nothing.
+_CLAIM = """
+UPDATE monitoring.responder_actions AS a
+SET state = CASE WHEN a.state IN ('pending', 'running') THEN 'running' ELSE 'reverting' END,
+    attempts = a.attempts + 1, worker = %(worker)s, fence = nextval('monitoring.responder_fence'),
+    due_at = now() + make_interval(secs => %(lease)s), started_at = coalesce(a.started_at, now())
+FROM monitoring.responder_incidents AS i
+WHERE i.correlation_id = a.correlation_id AND a.action_id = (
+    SELECT c.action_id FROM monitoring.responder_actions AS c
+    WHERE c.due_at <= now() AND (c.state <> 'pending' OR NOT EXISTS (
+        SELECT FROM monitoring.responder_actions AS e
+        WHERE e.correlation_id = c.correlation_id AND e.phase = c.phase AND e.position < c.position
+          AND (e.state = 'running' OR (e.state = 'pending' AND e.attempts = 0))
+    ))
+    ORDER BY c.position, c.due_at
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING a.action_id, a.fence, a.action, a.phase, a.position, a.parameters, a.dry_run, a.state = 'reverting',
+    a.attempts, extract(epoch FROM now() - a.started_at)::float8, a.before_state, a.after_state,
+    i.correlation_id::text, i.playbook, i.alertname, i.fingerprint, i.labels, i.annotations, i.opened_at,
+    i.state = 'closed'
+"""
+_MINE = " WHERE action_id = %(action_id)s AND fence = %(fence)s"
+# A change that can be taken back is looked at again when it expires, or after the cool-down when the end came first.
+_REVERT_DUE = """
+    CASE WHEN a.expires_after IS NULL OR a.before_state IS NULL THEN NULL
+         WHEN i.state = 'closed' THEN least(i.closed_at + a.cool_down, a.started_at + a.expires_after)
+         ELSE a.started_at + a.expires_after END
+"""
+
+_OTHERS = (
+    "FROM monitoring.responder_actions"
+    " WHERE target = %s AND action_id <> %s AND before_state IS NOT NULL AND due_at IS NOT NULL"
+)
+
+
+def claim(cursor: Cursor, worker: str, lease: float) -> Claim | None:
+    """The next action that is due, now this worker's; None when there is none."""
+    cursor.execute(_CLAIM, {"worker": worker, "lease": lease})
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    fields = [*row[:12], Incident(UUID(row[12]), *row[13:])]
+    return Claim(*fields)
+
+
+def prepare(cursor: Cursor, claim: Claim, target: str, before: State, after: State) -> bool:
+    """Write down what is about to change; False when the claim is another's by now."""
+    return _update(
+        cursor,
+        claim,
+        "SET target = %(target)s, before_state = %(before)s, after_state = %(after)s",
+        target=target,
+        before=Json(before),
+        after=Json(after),
+    )
+
+
+def confirm(cursor: Cursor, claim: Claim) -> bool:
+    """Whether the claim is still this worker's; asked immediately before an effect."""
+    cursor.execute(
+        f"SELECT FROM monitoring.responder_actions{_MINE}", {"action_id": claim.action_id, "fence": claim.fence}
+    )
+    return bool(cursor.rowcount)
+
+
+def done(cursor: Cursor, claim: Claim, after: State) -> bool:
+    """The effect is there."""
+    return _finish(cursor, claim, "state = 'done', after_state = %(after)s, error = NULL", after=Json(after))
+
+
+def failed(cursor: Cursor, claim: Claim, error: str) -> bool:
+    """It will not be tried again. What may have been half done is taken back like what is done."""
+    return _finish(cursor, claim, "state = 'failed', error = %(error)s", error=error)
+
+
+def skipped(cursor: Cursor, claim: Claim, reason: str, *, wait: bool) -> bool:
+    """It has no effect, for a reason."""
+    return _update(
+        cursor,
+        claim,
+        "SET state = 'skipped', error = %(reason)s, wait = %(wait)s, finished_at = now(), due_at = NULL,"
+        " before_state = NULL, after_state = NULL, target = NULL",
+        reason=reason,
+        wait=wait,
+    )
+
+
+def retry(cursor: Cursor, claim: Claim, error: str, seconds: float) -> bool:
+    """It did not succeed now."""
+    return _update(
+        cursor,
+        claim,
+        "SET state = CASE WHEN state = 'running' THEN 'pending' ELSE state END, error = %(error)s,"
+        " due_at = now() + make_interval(secs => %(seconds)s)",
+        error=error,
+        seconds=seconds,
+    )
+
+
+def reverted(cursor: Cursor, claim: Claim, note: str | None) -> bool:
+    """The effect is taken back, or is not this action's any more."""
+    return _update(
+        cursor,
+        claim,
+        "SET state = 'reverted', error = %(note)s, reverted_at = now(), due_at = NULL",
+        note=note,
+    )
+
+
+def irrevocable(cursor: Cursor, claim: Claim, error: str) -> bool:
+    """The effect cannot be taken back."""
+    return _update(cursor, claim, "SET state = 'failed', error = %(error)s, due_at = NULL", error=error)
+
+
+def holder(cursor: Cursor, claim: Claim, target: str) -> tuple[State, State] | None:
+    """Before and after of the oldest other action by which the target is changed, or may be."""
+    cursor.execute(
+        f"SELECT before_state, after_state {_OTHERS} AND state IN ('running', 'pending', 'done', 'failed', 'reverting')"
+        " ORDER BY action_id LIMIT 1",
+        (target, claim.action_id),
+    )
+    row = cursor.fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+def is_held(cursor: Cursor, claim: Claim, target: str) -> bool:
+    """Whether another action still wants the target changed; one that is being reverted does not."""
+    cursor.execute(
+        f"SELECT EXISTS (SELECT {_OTHERS} AND state IN ('running', 'pending', 'done', 'failed'))",
+        (target, claim.action_id),
+    )
+    row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def outcomes(cursor: Cursor, claim: Claim) -> list[tuple[str, str, str | None]]:
+    """Action, state and reason of the other actions of the incident, in their order."""
+    cursor.execute(
+        "SELECT action, state, error FROM monitoring.responder_actions"
+        " WHERE correlation_id = %s AND action_id <> %s AND phase = %s ORDER BY position",
+        (str(claim.incident.correlation_id), claim.action_id, claim.phase),
+    )
+    return cursor.fetchall()
+
+
+def _update(cursor: Cursor, claim: Claim, assignments: str, **values: Any) -> bool:
+    cursor.execute(
+        f"UPDATE monitoring.responder_actions {assignments}{_MINE}",
+        {**values, "action_id": claim.action_id, "fence": claim.fence},
+    )
+    return bool(cursor.rowcount)
+
+
+def _finish(cursor: Cursor, claim: Claim, assignments: str, **values: Any) -> bool:
+    cursor.execute(
+        f"UPDATE monitoring.responder_actions AS a SET {assignments}, finished_at = now(), due_at = {_REVERT_DUE}"
+        f" FROM monitoring.responder_incidents AS i{_MINE} AND i.correlation_id = a.correlation_id",
+        {**values, "action_id": claim.action_id, "fence": claim.fence},
+    )
+    return bool(cursor.rowcount)

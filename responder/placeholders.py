@@ -1,0 +1,62 @@
+"""`${labels.account}` in texts of a playbook, filled with what the alert says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+_PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
+_NAME = re.compile(r"(?:labels|annotations)\.[a-zA-Z_][a-zA-Z0-9_]*|alertname|playbook|correlation_id")
+
+
+class PlaceholderError(Exception):
+    """A placeholder that does not exist, or that the alert has no text for."""
+
+
+def check(text: str) -> None:
+    """Raise `PlaceholderError` when a placeholder is none of those that there are."""
+    for name in _PLACEHOLDER.findall(text):
+        if not _NAME.fullmatch(name):
+            raise PlaceholderError(
+                f"${{{name}}} is none of ${{labels.NAME}}, ${{annotations.NAME}}, ${{alertname}}, ${{playbook}},"
+                " ${correlation_id}"
+            )
+
+
+def fill(text: str, values: Mapping[str, str], quote: Callable[[str], str] = str) -> str:
+    """The text with its placeholders filled.
+
+    Args:
+        text: of the playbook.
+        values: by name of placeholder.
+        quote: applied to each value.
+
+    Raises:
+        PlaceholderError: there is no value, or an empty one: an action must not be done to nobody.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        found = values.get(match[1])
+        if not found:
+            raise PlaceholderError(f"the alert has no {match[1]}")
+        return quote(found)
+
+    return _PLACEHOLDER.sub(value, text)
+
+
+def values_of(
+    labels: Mapping[str, str], annotations: Mapping[str, str], playbook: str, correlation_id: str
+) -> dict[str, str]:
+    """What placeholders stand for."""
+    return {
+        "alertname": labels.get("alertname", ""),
+        "playbook": playbook,
+        "correlation_id": correlation_id,
+        **{f"labels.{name}": text for name, text in labels.items()},
+        **{f"annotations.{name}": text for name, text in annotations.items()},
+    }
+
+
+def promql(text: str) -> str:
+    """A text as the inside of a double-quoted PromQL string."""
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -1,0 +1,139 @@
+"""The playbook file: which actions an alert asks for, with which parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from responder.actions import ACTIONS
+from responder.actions.base import RevertingAction
+from responder.parsing import ConfigError, Duration, Strict, decode, read_yaml
+from responder.placeholders import PlaceholderError, check
+
+SHIPPED = Path(__file__).with_name("playbooks.yml")
+_OF_EVERY_STEP = ("action", "dry_run", "expires", "cool_down")
+
+
+class Step(Strict, frozen=True, kw_only=True):
+    """One action of a playbook.
+
+    Attributes:
+        action: its name in `responder.actions.ACTIONS`.
+        parameters: as in the file, checked.
+        dry_run: it has no effect and says what it would have done.
+        expires: what it changed is put back after so long, whatever happens; only of actions that revert.
+        cool_down: how long after the incident's end it is put back.
+    """
+
+    action: str
+    parameters: dict[str, Any]
+    dry_run: bool = False
+    expires: Duration | None = None
+    cool_down: Duration = Duration(0)
+
+
+class EndsWhen(Strict, frozen=True, kw_only=True):
+    """What must be true for an incident to be over, besides that its alert is gone and its source is up.
+
+    Attributes:
+        all: PromQL expressions; each must give at least one series. No series means false or unknown.
+        for_: how long, without interruption; `for` in the file.
+    """
+
+    all: tuple[str, ...] = ()
+    for_: Duration = msgspec.field(default=Duration(60), name="for")
+
+
+class Playbook(Strict, frozen=True, kw_only=True):
+    """A playbook.
+
+    Attributes:
+        name: the value of the alert's label `playbook`.
+        max_per_hour: incidents that act; more of them within an hour are recorded and do nothing.
+        ends_when: see `EndsWhen`.
+        on_firing: what is done when an incident opens.
+        on_end: what is done when its end is verified; what was changed is put back without saying so here.
+    """
+
+    name: str
+    max_per_hour: int
+    ends_when: EndsWhen
+    on_firing: tuple[Step, ...]
+    on_end: tuple[Step, ...]
+
+
+Playbooks = Mapping[str, Playbook]
+
+
+class _Section(Strict, frozen=True, kw_only=True):
+    max_per_hour: Annotated[int, msgspec.Meta(gt=0)]
+    on_firing: tuple[dict[str, Any], ...]
+    on_end: tuple[dict[str, Any], ...] = ()
+    ends_when: EndsWhen = EndsWhen()
+
+
+def load(path: Path | None) -> Playbooks:
+    """The playbooks of a file, or those that are shipped.
+
+    Raises:
+        ConfigError: it is not valid; the message names file, playbook, action and field.
+    """
+    path = path or SHIPPED
+    content = read_yaml(path)
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise ConfigError(f"{path}: must be a mapping of playbooks")
+    return {name: _playbook(name, section, f"{path}: {name}") for name, section in content.items()}
+
+
+def _playbook(name: str, content: Any, place: str) -> Playbook:
+    section: _Section = decode(content, _Section, place)
+    for position, expression in enumerate(section.ends_when.all):
+        _check_text(expression, f"{place}.ends_when.all[{position}]")
+    return Playbook(
+        name=name,
+        max_per_hour=section.max_per_hour,
+        ends_when=section.ends_when,
+        on_firing=tuple(_steps(section.on_firing, f"{place}.on_firing")),
+        on_end=tuple(_steps(section.on_end, f"{place}.on_end")),
+    )
+
+
+def _steps(steps: Sequence[dict[str, Any]], place: str) -> Iterator[Step]:
+    for position, content in enumerate(steps):
+        where = f"{place}[{position}]"
+        name = content.get("action")
+        if not isinstance(name, str) or name not in ACTIONS:
+            raise ConfigError(f"{where}.action: {name!r} is none of {', '.join(ACTIONS)}")
+        action, where = ACTIONS[name], f"{where} ({name})"
+        parameters = {key: value for key, value in content.items() if key not in _OF_EVERY_STEP}
+        decode(parameters, action.parameters, where)
+        _check_texts(parameters, where)
+        settings = {key: value for key, value in content.items() if key in _OF_EVERY_STEP}
+        step: Step = decode({**settings, "parameters": parameters}, Step, where)
+        if not isinstance(action, RevertingAction) and (step.expires is not None or step.cool_down):
+            raise ConfigError(f"{where}: expires and cool_down are for actions that revert")
+        if isinstance(action, RevertingAction) and not step.expires:
+            raise ConfigError(f"{where}.expires: is missing: what is changed must end by itself")
+        yield step
+
+
+def _check_texts(value: Any, place: str) -> None:
+    """Check the placeholders in all texts, however deep."""
+    if isinstance(value, str):
+        _check_text(value, place)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _check_texts(inner, f"{place}.{key}")
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            _check_texts(inner, f"{place}[{position}]")
+
+
+def _check_text(text: str, place: str) -> None:
+    try:
+        check(text)
+    except PlaceholderError as error:
+        raise ConfigError(f"{place}: {error}") from None

@@ -1,0 +1,205 @@
+"""PostgreSQL with time limits: short transactions on a few connections."""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import psycopg2
+import psycopg2.extensions
+
+from responder.secrets import SecretError, SecretText, redactor
+
+Result = TypeVar("Result")
+Cursor = psycopg2.extensions.cursor
+
+SECONDS = 5.0
+"""A transaction may take so long, its connection included."""
+MOST_CONNECTIONS = 8
+# The server stops a statement a little before the client gives up on it.
+_STATEMENT_MILLISECONDS = 4500
+# What was answered with 2xx, or done, must not be forgotten in a crash, whatever the platform does for its own rows.
+# A host that is gone must not keep its locks for the two hours that are usual.
+_OPTIONS = (
+    f"-c statement_timeout={_STATEMENT_MILLISECONDS} -c timezone=UTC -c synchronous_commit=on"
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+)
+
+
+class PostgresError(Exception):
+    """PostgreSQL does not answer in time, or refuses; one line, without secrets.
+
+    Attributes:
+        code: SQLSTATE, None when there was no answer.
+    """
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class _TooLateError(Exception):
+    pass
+
+
+class Postgres:
+    """A bounded pool of connections.
+
+    Args:
+        dsn: a libpq connection string or URL, read again with each new connection.
+        name: told to the server as `application_name`.
+    """
+
+    def __init__(self, dsn: SecretText, name: str) -> None:
+        self._dsn = dsn
+        self._name = name
+        self._idle: list[psycopg2.extensions.connection] = []
+        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
+
+    def run(self, work: Callable[[Cursor], Result], seconds: float = SECONDS) -> Result:
+        """The result of `work`, which is called with a cursor in a transaction.
+
+        On a connection that broke, a new one is tried once more. So the work may have been committed already: it must
+        be harmless twice.
+
+        Raises:
+            PostgresError: no connection, no answer in time, or the statement was refused.
+        """
+        with _time_limit(seconds), self._connection() as connection:
+            try:
+                return _transaction(connection, work)
+            except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+                if not _is_lost(connection, error):
+                    raise
+                connection.close()
+            with self._connection(new=True) as fresh:
+                return _transaction(fresh, work)
+
+    @contextmanager
+    def lock(self, key: str, longest: float) -> Iterator[None]:
+        """Hold the lock of a name that all responders share.
+
+        It goes with the connection when this process dies, and with the transaction, which the server ends, when this
+        process hangs for longer than `longest` seconds.
+
+        Raises:
+            PostgresError: somebody else holds it for too long, or PostgreSQL does not answer.
+        """
+        with self._connection() as connection:
+            try:
+                with _time_limit(SECONDS), connection.cursor() as cursor:
+                    cursor.execute(_LOCK, (f"{1000 * longest:.0f}", key))
+                yield
+            finally:
+                # Nothing is written under it. If this fails, the lock is gone with the connection.
+                with suppress(psycopg2.Error, _TooLateError), _time_limit(SECONDS):
+                    connection.rollback()
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def _connection(self, *, new: bool = False) -> Iterator[psycopg2.extensions.connection]:
+        if not new and not self._free.acquire(timeout=SECONDS):
+            raise PostgresError(f"PostgreSQL: all {MOST_CONNECTIONS} connections are busy")
+        connection = None
+        try:
+            connection = self._connect() if new else self._reuse()
+            yield connection
+        except (psycopg2.Error, _TooLateError) as error:
+            if connection is not None:
+                connection.close()
+            raise _described(error) from None
+        except SecretError as error:
+            raise PostgresError(f"PostgreSQL: {error}") from None
+        except BaseException:
+            if connection is not None:
+                connection.close()
+            raise
+        finally:
+            if connection is not None and not connection.closed:
+                self._idle.append(connection)
+            if not new:
+                self._free.release()
+
+    def _reuse(self) -> psycopg2.extensions.connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.closed:
+                return connection
+        with _time_limit(SECONDS):
+            return self._connect()
+
+    def _connect(self) -> psycopg2.extensions.connection:
+        connection = psycopg2.connect(
+            self._dsn.reveal(),
+            application_name=self._name,
+            client_encoding="UTF8",
+            connect_timeout=int(SECONDS),
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+            options=_OPTIONS,
+        )
+        connection.autocommit = False
+        return connection
+
+
+_LOCK = (
+    "SELECT set_config('idle_in_transaction_session_timeout', %s, true);"
+    "SELECT pg_advisory_xact_lock(hashtextextended('responder:' || %s, 0))"
+)
+
+
+def limit_waiting() -> None:
+    """Let the time limits of this module hold also for servers that do not answer at all; for the whole process."""
+    psycopg2.extensions.set_wait_callback(_wait)
+
+
+_limits = threading.local()
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    before = getattr(_limits, "until", None)
+    _limits.until = time.monotonic() + seconds if before is None else min(before, time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _limits.until = before
+
+
+def _wait(connection: psycopg2.extensions.connection) -> None:
+    until = getattr(_limits, "until", None)
+    while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
+        poller = select.poll()
+        poller.register(
+            connection.fileno(), select.POLLIN if state == psycopg2.extensions.POLL_READ else select.POLLOUT
+        )
+        remaining = None if until is None else until - time.monotonic()
+        if remaining is not None and remaining <= 0:
+            raise _TooLateError
+        poller.poll(None if remaining is None else remaining * 1000)
+
+
+def _transaction(connection: psycopg2.extensions.connection, work: Callable[[Cursor], Result]) -> Result:
+    with connection, connection.cursor() as cursor:
+        return work(cursor)
+
+
+def _is_lost(connection: psycopg2.extensions.connection, error: psycopg2.Error) -> bool:
+    return bool(connection.closed) or error.pgcode is None or error.pgcode.startswith("57P")
+
+
+def _described(error: Exception) -> PostgresError:
+    if isinstance(error, _TooLateError):
+        return PostgresError("PostgreSQL: no answer in time")
+    text = redactor.redact(" ".join(str(error).split(" LINE ")[0].split())) or type(error).__name__
+    code: Any = getattr(error, "pgcode", None)
+    return PostgresError(f"PostgreSQL: {text}", code)

@@ -1,0 +1,171 @@
+"""One try of one action, from its claim to what is written down of it."""
+
+from __future__ import annotations
+
+import logging
+import random
+from functools import partial
+from typing import Any
+
+from responder.actions import ACTIONS
+from responder.actions.base import Action, RevertingAction, Services, Task
+from responder.errors import RefusedError, RetryError, SkipError
+from responder.http import HttpError
+from responder.ledger import claims
+from responder.ledger.claims import Claim, State
+from responder.parsing import ConfigError, decode
+from responder.placeholders import PlaceholderError
+from responder.platform import PlatformError
+from responder.postgres import Postgres, PostgresError
+from responder.prometheus import PrometheusError
+from responder.settings import SettingsError
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS = 0.5
+
+
+class _LostError(Exception):
+    """The claim is another worker's by now."""
+
+
+class Runner:
+    """Tries claimed actions.
+
+    Args:
+        postgres: with the ledger.
+        services: to act through; another configuration comes with another runner.
+    """
+
+    def __init__(self, postgres: Postgres, services: Services) -> None:
+        self._postgres = postgres
+        self._services = services
+
+    def run(self, claim: Claim) -> str:
+        """Try it once and write down what came of it.
+
+        Returns:
+            done, failed, skipped, reverted, retry, or lost when nothing may be written any more.
+
+        Raises:
+            PostgresError: what came of it could not be written; the lease will end, and it is tried again.
+        """
+        try:
+            outcome = self._try(claim)
+        except _LostError:
+            outcome = "lost"
+        logger.info(
+            "incident %s: %s %s, attempt %d: %s",
+            claim.incident.correlation_id,
+            "reverting" if claim.reverting else "trying",
+            claim.action,
+            claim.attempts,
+            outcome,
+        )
+        return outcome
+
+    def _try(self, claim: Claim) -> str:
+        try:
+            return self._carry_out(claim)
+        except SkipError as reason:
+            if claim.before is not None:
+                # Something may be changed already; that is not to be forgotten.
+                return self._fail(claim, str(reason))
+            self._settle(claims.skipped, claim, str(reason), wait=reason.wait)
+            return "skipped"
+        except (RefusedError, PlaceholderError, ConfigError) as error:
+            return self._fail(claim, str(error))
+        except (HttpError, PlatformError) as error:
+            return self._retry(claim, str(error)) if error.passing else self._fail(claim, str(error))
+        except (RetryError, SettingsError, PrometheusError) as error:
+            return self._retry(claim, str(error))
+        except (PostgresError, _LostError):
+            raise
+        except Exception as error:
+            logger.exception("incident %s: %s", claim.incident.correlation_id, claim.action)
+            return self._retry(claim, f"{type(error).__name__}; see the log")
+
+    def _carry_out(self, claim: Claim) -> str:
+        action = ACTIONS.get(claim.action)
+        if action is None:
+            raise RefusedError(f"there is no action {claim.action}")
+        parameters = decode(claim.parameters, action.parameters, claim.action)
+        others = self._postgres.run(lambda cursor: claims.outcomes(cursor, claim))
+        task = Task(claim, self._services, others, partial(self._settle, claims.confirm, claim))
+        if isinstance(action, RevertingAction):
+            return self._carry_out_reverting(action, task, parameters)
+        if claim.dry_run:
+            raise SkipError(f"dry run: {action.preview(task, parameters)}")
+        return self._apply(action, task, parameters)
+
+    def _apply(self, action: Action[Any], task: Task, parameters: Any) -> str:
+        after = action.apply(task, parameters)
+        self._settle(claims.done, task.claim, after)
+        return "done"
+
+    def _carry_out_reverting(self, action: RevertingAction[Any], task: Task, parameters: Any) -> str:
+        claim = task.claim
+        if claim.before is None and claim.incident.closed:
+            raise SkipError("the incident was over before it could be done")
+        target = action.target(task, parameters)
+        # Whoever changes the target, in whatever incident, does so alone.
+        with self._postgres.lock(target, self._services.config.pace.lease):
+            # With a state from before, what is left of an incident that is over is to be put back.
+            if claim.reverting or claim.incident.closed:
+                return self._revert(action, task, parameters, target)
+            return self._change(action, task, parameters, target)
+
+    def _change(self, action: RevertingAction[Any], task: Task, parameters: Any, target: str) -> str:
+        claim = task.claim
+        before, after = claim.before, claim.after
+        if before is None or after is None:
+            before = self._found(action, task, parameters, target)
+            after = action.plan(task, parameters, before)
+            if claim.dry_run:
+                raise SkipError(f"dry run: would change {target} from {before} to {after}")
+            self._settle(claims.prepare, claim, target, before, after)
+        if not action.change(task, parameters, before, after):
+            reason = f"{target} was changed by somebody else meanwhile; left alone"
+            self._settle(claims.skipped, claim, reason, wait=False)
+            return "skipped"
+        self._settle(claims.done, claim, after)
+        return "done"
+
+    def _found(self, action: RevertingAction[Any], task: Task, parameters: Any, target: str) -> State:
+        """What to put back one day: what is there, or, if another incident made it so, what that one found."""
+        observed = action.observe(task, parameters)
+        other = self._postgres.run(lambda cursor: claims.holder(cursor, task.claim, target))
+        return other[0] if other is not None and other[1] == observed else observed
+
+    def _revert(self, action: RevertingAction[Any], task: Task, parameters: Any, target: str) -> str:
+        claim = task.claim
+        note = None
+        if claim.before is None or claim.after is None:
+            raise RefusedError("nothing is written down to put back")
+        if self._postgres.run(lambda cursor: claims.is_held(cursor, claim, target)):
+            note = "another incident still needs it; the last one puts it back"
+        elif not action.change(task, parameters, claim.after, claim.before):
+            note = "changed by somebody else since; left alone"
+        self._settle(claims.reverted, claim, note)
+        return "reverted"
+
+    def _retry(self, claim: Claim, error: str) -> str:
+        pace = self._services.config.pace
+        if not claim.reverting and claim.overdue > pace.give_up:
+            return self._fail(claim, f"given up after {claim.attempts} attempts: {error}")
+        pause = min(pace.retry_longest, FIRST_PAUSE_SECONDS * 2 ** min(claim.attempts - 1, 20))
+        self._settle(claims.retry, claim, error, pause * random.uniform(0.5, 1))  # noqa: S311 (jitter)
+        logger.warning("incident %s: %s: %s", claim.incident.correlation_id, claim.action, error)
+        return "retry"
+
+    def _fail(self, claim: Claim, error: str) -> str:
+        if claim.reverting:
+            self._settle(claims.irrevocable, claim, f"not put back: {error}")
+        else:
+            self._settle(claims.failed, claim, error)
+        logger.error("incident %s: %s failed: %s", claim.incident.correlation_id, claim.action, error)
+        return "failed"
+
+    def _settle(self, write: Any, claim: Claim, *arguments: Any, **options: Any) -> None:
+        if not self._postgres.run(lambda cursor: write(cursor, claim, *arguments, **options)):
+            raise _LostError

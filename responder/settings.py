@@ -1,0 +1,129 @@
+"""The platform's settings in Redis, changed with a fence and put back only where nobody else has changed them."""
+
+from __future__ import annotations
+
+import threading
+from typing import Literal
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from responder.secrets import SecretError, SecretText, redactor
+
+TIMEOUT_SECONDS = 1.0
+MOST_CONNECTIONS = 8
+FENCE_SECONDS = 7 * 86400
+
+# KEYS: the setting, its fence. ARGV: token, value to write ("" deletes), then the values that may be there now ("" is
+# none). A claim that is older than the last one that wrote finds the fence higher and writes nothing.
+_CHANGE = f"""
+local fence = tonumber(redis.call('GET', KEYS[2]) or '0')
+if fence > tonumber(ARGV[1]) then return 'fenced' end
+local current = redis.call('GET', KEYS[1]) or ''
+for i = 3, #ARGV do
+    if current == ARGV[i] then
+        redis.call('SET', KEYS[2], ARGV[1], 'EX', {FENCE_SECONDS})
+        if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2]) end
+        return 'written'
+    end
+end
+return 'changed'
+"""
+
+
+class SettingsError(Exception):
+    """Redis does not answer or refuses; one line, without secrets."""
+
+
+class Settings:
+    """Keys of the platform's Redis.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`; read again at each use.
+        name: told to the server as the connection's name.
+    """
+
+    def __init__(self, url: SecretText, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._revealed = ""
+        self._client: redis.Redis | None = None
+        self._lock = threading.Lock()
+
+    def read(self, key: str) -> str | None:
+        """The value of a key, None when it is not there.
+
+        Raises:
+            SettingsError: Redis does not say.
+        """
+        try:
+            value = self._connected().get(key)
+        except (redis.RedisError, OSError, ValueError) as error:
+            raise SettingsError(_describe(error)) from None
+        return None if value is None else str(value)
+
+    def write(
+        self, key: str, value: str | None, *, expected: tuple[str | None, ...], fence: int
+    ) -> Literal["written", "changed", "fenced"]:
+        """Write a value, or delete the key with None, if it has one of the expected values now.
+
+        Args:
+            key: of the setting.
+            value: to be.
+            expected: None is for a key that is not there.
+            fence: of the claim.
+
+        Returns:
+            changed: it has another value. fenced: a newer claim has written since.
+
+        Raises:
+            SettingsError: Redis did not say; it may have been written.
+        """
+        arguments = [str(fence), value or "", *[text or "" for text in expected]]
+        try:
+            answer = self._connected().eval(_CHANGE, 2, key, f"responder:fence:{key}", *arguments)
+        except (redis.RedisError, OSError, ValueError) as error:
+            raise SettingsError(_describe(error)) from None
+        outcome: Literal["written", "changed", "fenced"] = answer
+        return outcome
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _connected(self) -> redis.Redis:
+        try:
+            url = self._url.reveal()
+        except SecretError as error:
+            raise SettingsError(f"Redis: {error}") from None
+        with self._lock:
+            if self._client is None or url != self._revealed:
+                pool = redis.BlockingConnectionPool.from_url(
+                    url,
+                    timeout=TIMEOUT_SECONDS,
+                    client_name=self._name,
+                    protocol=2,
+                    decode_responses=True,
+                    encoding_errors="backslashreplace",
+                    socket_timeout=TIMEOUT_SECONDS,
+                    socket_connect_timeout=TIMEOUT_SECONDS,
+                    socket_keepalive=True,
+                    max_connections=MOST_CONNECTIONS,
+                    # Once more at once: an idle connection dies with a restart of the server.
+                    retry=Retry(NoBackoff(), 1),
+                    retry_on_error=[redis.ConnectionError],
+                )
+                self._client = redis.Redis(connection_pool=pool)
+                self._revealed = url
+            return self._client
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
+        # It may quote a piece of the password.
+        return "Redis: the URL is not valid"
+    return "Redis: " + (redactor.redact(" ".join(str(error).split())) or type(error).__name__)

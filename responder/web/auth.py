@@ -1,0 +1,44 @@
+"""The bearer token."""
+
+from __future__ import annotations
+
+import hmac
+
+from responder.secrets import SecretText, redactor
+
+SHORTEST_TOKEN = 16
+
+
+class BearerToken:
+    """Tokens of RESPONDER_TOKEN or RESPONDER_TOKEN_FILE, one a line.
+
+    Two at once make rotation possible without a gap: add the new one, change the sender, remove the old one. The file
+    is read again for every request.
+    """
+
+    def __init__(self, tokens: SecretText) -> None:
+        self._tokens = tokens
+
+    def tokens(self) -> list[bytes]:
+        """All tokens that are accepted.
+
+        Raises:
+            SecretError: there are none, or one is too short.
+        """
+        tokens = self._tokens.reveal().split()
+        for token in tokens:
+            redactor.learn(token)
+        return [token.encode() for token in tokens]
+
+    def allows(self, header: str) -> bool:
+        """Whether a request with this Authorization header may pass; takes as long whichever token it is.
+
+        Raises:
+            SecretError: see `tokens`.
+        """
+        scheme, _, given = header.partition(" ")
+        accepted = False
+        for token in self.tokens():
+            # WSGI hands headers over as Latin-1.
+            accepted |= hmac.compare_digest(token, given.strip().encode("latin-1", "replace"))
+        return accepted and scheme.lower() == "bearer"

@@ -1,0 +1,222 @@
+"""Paths and their answers, as a WSGI application."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from responder.actions import ACTIONS
+from responder.app import Responder
+from responder.ledger import report
+from responder.metrics import exposition
+from responder.parsing import ConfigError
+from responder.postgres import PostgresError
+from responder.secrets import SecretError
+from responder.web.auth import BearerToken
+from responder.webhook import WebhookError, parse
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+logger = logging.getLogger(__name__)
+
+LARGEST_BODY = 1 << 20
+METRICS_SECONDS = 2.0
+_PLAIN = "text/plain; charset=utf-8"
+_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass
+class Answer:
+    """What is sent back."""
+
+    status: str = "200 OK"
+    body: bytes = b""
+    content_type: str = _PLAIN
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+def _problem(status: str, message: str) -> Answer:
+    return Answer(status, json.dumps({"error": message}).encode(), "application/json")
+
+
+class Application:
+    """The WSGI application.
+
+    Args:
+        responder: does everything.
+        token: guards what is not for everybody.
+        reload: validates and swaps the configuration; raises ConfigError.
+    """
+
+    def __init__(self, responder: Responder, token: BearerToken, reload: Callable[[], None]) -> None:
+        self._responder = responder
+        self._token = token
+        self._reload = reload
+        self._routes: Mapping[str, Mapping[str, Callable[[WSGIEnvironment], Answer]]] = {
+            "/": {"GET": self._landing},
+            "/alerts": {"POST": self._alerts},
+            "/incidents": {"GET": self._incidents},
+            "/metrics": {"GET": self._metrics},
+            "/-/healthy": {"GET": self._healthy},
+            "/-/ready": {"GET": self._ready},
+            "/-/reload": {"POST": self._reloaded},
+        }
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        answer = self._answer(environ)
+        start_response(
+            answer.status,
+            [
+                ("Content-Type", answer.content_type),
+                ("Content-Length", str(len(answer.body))),
+                ("X-Content-Type-Options", "nosniff"),
+                ("Cache-Control", "no-store"),
+                *answer.headers,
+            ],
+        )
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
+
+    def _answer(self, environ: WSGIEnvironment) -> Answer:
+        methods = self._routes.get(environ["PATH_INFO"])
+        if methods is None:
+            return _problem("404 Not Found", "no such path")
+        method = "GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"]
+        if method not in methods:
+            return Answer("405 Method Not Allowed", b"Method not allowed\n", headers=[("Allow", ", ".join(methods))])
+        try:
+            if environ["PATH_INFO"] in ("/alerts", "/incidents", "/-/reload"):
+                refused = self._refused(environ)
+                if refused is not None:
+                    return refused
+            return methods[method](environ)
+        except Exception:
+            # The message may quote anything; it goes to the log, where secrets are masked.
+            logger.exception("%s %s failed", method, environ["PATH_INFO"])
+            return _problem("500 Internal Server Error", "internal error; see the log")
+
+    def _refused(self, environ: WSGIEnvironment) -> Answer | None:
+        try:
+            allowed = self._token.allows(environ.get("HTTP_AUTHORIZATION", ""))
+        except SecretError as error:
+            logger.error("nobody can be let in: %s", error)
+            return _problem("503 Service Unavailable", "no token is configured; see the log")
+        if allowed:
+            return None
+        if environ["PATH_INFO"] == "/alerts":
+            self._responder.counters.webhook("unauthorized")
+        answer = _problem("401 Unauthorized", "a bearer token is needed that is listed here")
+        answer.headers.append(("WWW-Authenticate", "Bearer"))
+        return answer
+
+    def _alerts(self, environ: WSGIEnvironment) -> Answer:
+        counters = self._responder.counters
+        length = environ.get("CONTENT_LENGTH") or ""
+        if not length.isdecimal():
+            counters.webhook("malformed")
+            return _problem("411 Length Required", "Content-Length is missing")
+        if int(length) > LARGEST_BODY:
+            counters.webhook("too_large")
+            return _problem("413 Content Too Large", f"at most {LARGEST_BODY} bytes")
+        try:
+            message = parse(environ["wsgi.input"].read(int(length)))
+        except WebhookError as error:
+            counters.webhook(error.reason)
+            return _problem("400 Bad Request", str(error))
+        by = f"alertmanager {message.external_url or environ.get('REMOTE_ADDR', '')}"[:500]
+        try:
+            outcomes, unknown = self._responder.receive(message, by)
+        except PostgresError as error:
+            counters.webhook("unavailable")
+            logger.warning("a message is not accepted: %s", error)
+            return _problem("503 Service Unavailable", f"the ledger does not take it: {error}")
+        for outcome in outcomes:
+            counters.alert(outcome)
+        reasons = []
+        for alert in unknown:
+            counters.alert("unknown_playbook")
+            reasons.append(f"{alert.name[:100]!a}: unknown playbook {alert.playbook[:100]!a}")
+            logger.error("an alert is not acted upon: %s", reasons[-1])
+        if not outcomes:
+            counters.webhook("unknown_playbook")
+            return _problem("422 Unprocessable Content", "; ".join(reasons[:10]))
+        counters.webhook("accepted")
+        return _json("202 Accepted", {"alerts": outcomes, "refused": reasons[:10]})
+
+    def _incidents(self, environ: WSGIEnvironment) -> Answer:
+        query = parse_qs(environ.get("QUERY_STRING", ""))
+        try:
+            correlation_id = UUID(query["correlation_id"][0]) if "correlation_id" in query else None
+            limit = int(query.get("limit", ["100"])[0])
+            if limit < 1:
+                raise ValueError
+        except ValueError:
+            return _problem("400 Bad Request", "correlation_id must be a UUID, limit a number above 0")
+        fingerprint = query.get("fingerprint", [None])[0]
+        if fingerprint is not None and not fingerprint.isalnum():
+            return _problem("400 Bad Request", "fingerprint must be hexadecimal")
+        try:
+            found = self._responder.postgres.run(
+                lambda cursor: report.incidents(
+                    cursor, correlation_id=correlation_id, fingerprint=fingerprint, limit=limit
+                )
+            )
+        except PostgresError as error:
+            return _problem("503 Service Unavailable", str(error))
+        return _json("200 OK", {"incidents": found})
+
+    def _metrics(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
+        names = list(self._responder.playbooks), list(ACTIONS)
+        try:
+            totals = self._responder.postgres.run(lambda cursor: report.totals(cursor, *names), METRICS_SECONDS)
+        except PostgresError as error:
+            logger.warning("metrics without the ledger: %s", error)
+            totals = None
+        body = exposition(
+            self._responder.counters,
+            totals,
+            stopped=self._responder.stopped,
+            dry_run=self._responder.config.dry_run,
+        )
+        return Answer(body=body, content_type=_TEXT)
+
+    def _landing(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
+        paths = "".join(f'<li><a href="{path[1:] or "."}">{path}</a></li>' for path in self._routes)
+        page = f"<!DOCTYPE html><title>Ticketing responder</title><h1>Ticketing responder</h1><ul>{paths}</ul>"
+        return Answer(body=page.encode(), content_type="text/html; charset=utf-8")
+
+    def _healthy(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
+        return Answer(body=b"Healthy\n")
+
+    def _ready(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
+        reasons = []
+        try:
+            self._token.tokens()
+        except SecretError as error:
+            reasons.append(str(error))
+        try:
+            self._responder.postgres.run(
+                lambda cursor: cursor.execute("SELECT FROM monitoring.responder_incidents LIMIT 0"), METRICS_SECONDS
+            )
+        except PostgresError as error:
+            reasons.append(str(error))
+        if reasons:
+            return Answer("503 Service Unavailable", "".join(f"{reason}\n" for reason in reasons).encode())
+        return Answer(body=b"Ready\n")
+
+    def _reloaded(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
+        try:
+            self._reload()
+        except ConfigError as error:
+            return _problem("500 Internal Server Error", f"not reloaded: {error}")
+        return Answer(body=b"Reloaded\n")
+
+
+def _json(status: str, content: Any) -> Answer:
+    return Answer(status, json.dumps(content).encode(), "application/json")

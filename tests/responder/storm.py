@@ -1,0 +1,277 @@
+"""A storm of messages, crashes and restarts, and what must hold once it is over."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from simulator.counterparts.http import CounterpartServer
+from simulator.counterparts.kubernetes import Kubernetes
+from simulator.counterparts.siem import Siem
+from simulator.local.contract import ContractDatabase
+from simulator.local.postgres import Postgres
+from simulator.local.redis import Redis
+from tests.responder import messages
+from tests.responder.messages import firing, message, resolved
+from tests.responder.process import TOKEN, ResponderProcess, wait_until
+from tests.responder.prometheus_double import PrometheusDouble
+from tests.responder.sql import rows
+
+ENDS: dict[str, Any] = {"for": "300ms"}
+PLAYBOOKS: dict[str, Any] = {
+    "UnauthorizedAdminAccess": {
+        "max_per_hour": 100000,
+        "ends_when": ENDS,
+        "on_firing": [
+            {"action": "lock_account", "account": "${labels.account}", "reason": "r"},
+            {"action": "record_siem", "severity": "HIGH", "event_type": "lock", "message": "m"},
+            {"action": "add_threat_indicator", "account": "${labels.account}", "reason": "r", "within": "30d"},
+            {"action": "open_siem_incident", "severity": "HIGH", "title": "${labels.account}"},
+        ],
+        "on_end": [{"action": "record_siem", "severity": "LOW", "event_type": "over", "message": "m"}],
+    },
+    "FraudRateSpike": {
+        "max_per_hour": 100000,
+        "ends_when": ENDS,
+        "on_firing": [{"action": "set_fraud_threshold", "value": 0.5, "expires": "6h"}],
+    },
+    "ApiLatencyDegradation": {
+        "max_per_hour": 100000,
+        "ends_when": ENDS,
+        "on_firing": [{"action": "scale_backend", "add": 2, "most": 10, "expires": "6h", "cool_down": "100ms"}],
+    },
+    "ModelDrift": {
+        "max_per_hour": 100000,
+        "ends_when": ENDS,
+        "on_firing": [{"action": "schedule_retraining", "within": "24h", "reason": "${labels.feature}"}],
+    },
+}
+PACE = {"lease": "1500ms", "check_every": "100ms", "stale_after": "4s", "retry_longest": "300ms"}
+ACCOUNTS = ("a", "b", "c")
+ALERTS: tuple[dict[str, str], ...] = (
+    *({**messages.ADMIN, "account": account} for account in ACCOUNTS),
+    *({**messages.FRAUD, "region": region} for region in ("eu", "us")),
+    *({**messages.LATENCY, "region": region} for region in ("eu", "us")),
+    {**messages.DRIFT, "feature": "hour"},
+)
+STATEFUL = (
+    "platform.admin_accounts, platform.security_events, platform.threat_indicators, platform.retraining_requests,"
+    " monitoring.responder_actions, monitoring.responder_incidents"
+)
+
+
+@dataclass(repr=False)
+class Storm:
+    """Two responders and everything around them."""
+
+    postgres: Postgres
+    redis: Redis
+    database: ContractDatabase
+    prometheus: PrometheusDouble = field(default_factory=PrometheusDouble)
+    episodes: Counter[int] = field(default_factory=Counter)
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    held: list[dict[str, Any]] = field(default_factory=list)
+    deliveries: int = 0
+
+    def __post_init__(self) -> None:
+        self.monitoring = CounterpartServer([self.prometheus])
+        self.outside = CounterpartServer([])
+        self.responders: list[ResponderProcess] = []
+        self.on: set[int] = set()
+
+    def begin(self) -> None:
+        """From scratch: nothing was ever told."""
+        for responder in self.responders:
+            responder.kill9()
+        self._sql(f"TRUNCATE {STATEFUL}")
+        for account in ACCOUNTS:
+            self._sql("INSERT INTO platform.admin_accounts (account) VALUES (%s)", account)
+            self._sql(
+                "INSERT INTO platform.security_events (occurred_at, severity, event_type, message, account, source_ip)"
+                " VALUES (now(), 'HIGH', 'mfa_failed', 'm', %s, %s)",
+                account,
+                f"203.0.113.{ord(account)}",
+            )
+        with self.redis.client() as client:
+            client.flushall()
+            client.set("config:fraud_threshold", "0.60")
+        self.kubernetes, self.siem = Kubernetes(), Siem()
+        self.outside.counterparts = [self.kubernetes, self.siem]
+        # Long enough for a kill to find an action half done.
+        self.outside.trouble.delay = self.outside.trouble.late = 0.02
+        self.prometheus.firing = []
+        self.episodes, self.sent, self.held, self.on, self.deliveries = Counter(), [], [], set(), 0
+        if not self.responders:
+            self.responders = [self._responder(), self._responder()]
+        for responder in self.responders:
+            responder.start()
+
+    def _responder(self) -> ResponderProcess:
+        outside = self.outside.url
+        config = {
+            "prometheus": {"url": self.monitoring.url},
+            "backend": {"kind": "kubernetes", "url": outside, "namespace": "ticketing", "deployment": "backend"},
+            "siem": {"incidents": {"url": f"{outside}/siem/incidents"}},
+        }
+        return ResponderProcess(self.database.responder_dsn, self.redis.url(), config, PLAYBOOKS, pace=PACE)
+
+    def fire(self, alert: int, rng: random.Random) -> None:
+        """An episode begins, or Alertmanager repeats itself."""
+        if alert not in self.on:
+            self.on.add(alert)
+            self.episodes[alert] += 1
+            self._tell_prometheus()
+        # Replicas differ by a little in when it began.
+        self._send(message(firing(ALERTS[alert], started=-rng.random() * 0.01)), rng)
+
+    def resolve(self, alert: int, rng: random.Random) -> None:
+        """An episode ends; or Alertmanager is wrong, and says so of one that goes on."""
+        if rng.random() < 0.8:
+            self.on.discard(alert)
+            self._tell_prometheus()
+        self._send(message(resolved(ALERTS[alert])), rng)
+
+    def repeat(self, _alert: int, rng: random.Random) -> None:
+        """Something that was said before, however long ago, arrives again."""
+        if self.sent:
+            self._deliver(rng.choice(self.sent), rng)
+
+    def hold(self, alert: int, rng: random.Random) -> None:
+        """The next message of an alert is under way for long: others overtake it."""
+        self.held.append(message(firing(ALERTS[alert]) if alert in self.on else resolved(ALERTS[alert])))
+        if len(self.held) > 3:
+            self._send(self.held.pop(rng.randrange(len(self.held))), rng)
+
+    def partial(self, alert: int, rng: random.Random) -> None:
+        """A message that breaks off, or whose answer nobody waits for."""
+        body = json.dumps(message(firing(ALERTS[alert]))).encode()
+        if alert not in self.on:
+            body = body[: rng.randrange(len(body))]
+        head = (
+            f"POST /alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+            f"Content-Length: {max(len(body), 500)}\r\n\r\n"
+        )
+        with suppress(OSError), socket.create_connection(("127.0.0.1", rng.choice(self.responders).port), 1) as sender:
+            sender.sendall(head.encode() + body)
+        self.deliveries += 1
+
+    def kill(self, _alert: int, rng: random.Random) -> None:
+        """SIGKILL to a responder, which is started again."""
+        responder = rng.choice(self.responders)
+        responder.kill9()
+        responder.process.start()
+
+    def restart_postgres(self, _alert: int, rng: random.Random) -> None:
+        if rng.random() < 0.5:
+            self.postgres.kill9()
+            self.postgres.start()
+        else:
+            self.postgres.restart()
+
+    def restart_redis(self, _alert: int, _rng: random.Random) -> None:
+        self.redis.restart()
+
+    def settle(self) -> None:
+        """Everything runs again, Alertmanager says once more what is so, and the dust settles."""
+        self.outside.trouble.delay = self.outside.trouble.late = 0
+        for responder in self.responders:
+            responder.process.wait_until(responder.ready)
+        rng = random.Random(0)
+        for alert in self.episodes:
+            now = firing if alert in self.on else resolved
+            self._send(message(now(ALERTS[alert])), rng)
+        wait_until(self._settled, 60, lambda: str(self._sql("SELECT * FROM monitoring.responder_actions")))
+
+    def _settled(self) -> bool:
+        (pending,) = self._sql(
+            "SELECT count(*) FROM monitoring.responder_actions WHERE state IN ('pending', 'running', 'reverting')"
+            " AND due_at IS NOT NULL"
+        )[0]
+        open_ = {
+            (row[0], tuple(sorted(row[1].items())))
+            for row in self._sql("SELECT playbook, labels FROM monitoring.responder_incidents WHERE state <> 'closed'")
+        }
+        wanted = {(ALERTS[one]["playbook"], tuple(sorted(ALERTS[one].items()))) for one in self.on}
+        (due,) = self._sql(
+            "SELECT count(*) FROM monitoring.responder_actions a JOIN monitoring.responder_incidents i"
+            " USING (correlation_id) WHERE i.state = 'closed' AND a.due_at IS NOT NULL"
+        )[0]
+        return (pending, due, open_) == (0, 0, wanted)
+
+    def check(self) -> None:
+        """Every effect once, nothing lost, and the state that the alerts ask for."""
+        incidents = self._sql(
+            "SELECT correlation_id::text, playbook, labels, state FROM monitoring.responder_incidents"
+        )
+        by_alert = Counter(ALERTS.index(labels) for _, _, labels, _ in incidents)
+        # Episodes may flow together while the end of one is not verified yet; none is lost, and none invented.
+        assert set(by_alert) == set(self.episodes)
+        assert all(1 <= by_alert[alert] <= self.episodes[alert] for alert in by_alert), (by_alert, self.episodes)
+        states = self._sql(
+            "SELECT DISTINCT state FROM monitoring.responder_actions WHERE due_at IS NULL OR state <> 'done'"
+        )
+        assert {state for (state,) in states} <= {"done", "reverted", "skipped", "pending"}, states
+        attacks = {id_: labels["account"] for id_, playbook, labels, _ in incidents if playbook.startswith("Unauth")}
+        events = Counter(
+            self._sql(
+                "SELECT event_type, correlation_id::text FROM platform.security_events WHERE correlation_id IS NOT NULL"
+            )
+        )
+        ended = {id_ for id_, _, _, state in incidents if state == "closed" and id_ in attacks}
+        assert events == Counter([*(("lock", id_) for id_ in attacks), *(("over", id_) for id_ in ended)])
+        indicators = self._sql("SELECT host(source_ip), correlation_id::text FROM platform.threat_indicators")
+        assert Counter(indicators) == Counter((f"203.0.113.{ord(account)}", id_) for id_, account in attacks.items())
+        workflows = Counter(one["correlation_id"] for one in self.siem.incidents.values())
+        assert workflows == Counter(list(attacks)), self._sql("SELECT * FROM monitoring.responder_actions")
+        locks = dict(
+            self._sql("SELECT account, correlation_id::text FROM platform.admin_accounts WHERE locked_at IS NOT NULL")
+        )
+        assert set(locks) == set(attacks.values())
+        assert all(attacks[id_] == account for account, id_ in locks.items())
+        drifts = [id_ for id_, playbook, _, _ in incidents if playbook == "ModelDrift"]
+        requested = self._sql("SELECT correlation_id::text FROM platform.retraining_requests")
+        assert sorted(id_ for (id_,) in requested) == sorted(drifts)
+        self._check_what_is_put_back()
+
+    def _check_what_is_put_back(self) -> None:
+        on = {ALERTS[alert]["playbook"] for alert in self.on}
+        assert set(self.kubernetes.changes) <= {2, 4}, self.kubernetes.changes
+        assert self.kubernetes.replicas == (4 if "ApiLatencyDegradation" in on else 2)
+        with self.redis.client() as client:
+            assert client.get("config:fraud_threshold") == ("0.50" if "FraudRateSpike" in on else "0.60")
+
+    def _tell_prometheus(self) -> None:
+        self.prometheus.firing = [ALERTS[alert] for alert in self.on]
+
+    def _send(self, one: dict[str, Any], rng: random.Random) -> None:
+        self.sent.append(one)
+        self._deliver(one, rng)
+        # The other half of a pair of Alertmanagers in a partition.
+        if rng.random() < 0.2:
+            self._deliver(one, rng)
+
+    def _deliver(self, one: dict[str, Any], rng: random.Random) -> None:
+        """As Alertmanager does: until somebody has taken it."""
+        deadline = time.monotonic() + 30
+        while True:
+            self.deliveries += 1
+            try:
+                answer = rng.choice(self.responders).post(one, timeout=5)
+            except requests.RequestException:
+                answer = None
+            if answer is not None and answer.status_code == 202:
+                return
+            assert answer is None or answer.status_code >= 500, answer.text
+            assert time.monotonic() < deadline, "nobody takes a message"
+            time.sleep(0.05)
+
+    def _sql(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        return rows(self.database.dsn, sql, *parameters)

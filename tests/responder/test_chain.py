@@ -1,0 +1,139 @@
+"""Real Prometheus and Alertmanagers in front of the responder, and what happens when they die."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from responder.playbooks import SHIPPED
+from simulator.counterparts.http import CounterpartServer, Reply, Request
+from simulator.local.alertmanager import SHIPPED_DIRECTORY, Alertmanager, Receivers, demo_config
+from simulator.local.ports import free_port
+from simulator.local.prometheus import Prometheus
+from tests.alertmanager.chain import hasten
+from tests.responder.conftest import World
+from tests.responder.process import TOKEN, ResponderProcess, wait_until
+
+RULES = Path(__file__).parents[2] / "prometheus" / "rules" / "security.yml"
+
+
+@dataclass
+class Exporter:
+    """What the exporter says of failed second factors."""
+
+    failures: int = 0
+
+    def answer(self, request: Request) -> Reply | None:
+        if request.path != "/metrics":
+            return None
+        return Reply(
+            200,
+            f'ticketing_admin_mfa_failures{{account="alice.ops",window="5m"}} {self.failures}\n'
+            'ticketing_exporter_collector_success{collector="security"} 1\n'.encode(),
+            "text/plain; version=0.0.4",
+        )
+
+
+@dataclass
+class Chain:
+    exporter: Exporter
+    prometheus: Prometheus
+    alertmanagers: list[Alertmanager]
+    responder: ResponderProcess
+
+    def alerts(self, outcome: str) -> float:
+        return self.responder.metric("ticketing_responder_alerts_total", outcome=outcome) or 0
+
+
+@pytest.fixture
+def chain(world: World, tmp_path: Path) -> Iterator[Chain]:
+    """One Prometheus, and two Alertmanagers that know nothing of each other: a partition that lasts."""
+    exporter = Exporter()
+    with ExitStack() as stack:
+        source = stack.enter_context(CounterpartServer([exporter]))
+        directories = [tmp_path / "one", tmp_path / "two"]
+        # Prometheus's address is needed before it can be started.
+        prometheus = Prometheus(tmp_path / "prometheus.yml", flags=["--rules.alert.resend-delay=1s"])
+        stack.callback(prometheus.close)
+        playbooks: dict[str, Any] = yaml.safe_load(SHIPPED.read_text())
+        playbooks["UnauthorizedAdminAccess"]["ends_when"]["for"] = "1s"
+        responder = stack.enter_context(
+            ResponderProcess(
+                world.database.responder_dsn,
+                world.redis_url,
+                world.config(prometheus={"url": prometheus.url}),
+                playbooks,
+            )
+        )
+        receivers = Receivers(world.outside.url, free_port(), responder_url=f"{responder.url}/alerts")
+        alertmanagers = []
+        for directory in directories:
+            config = demo_config(SHIPPED_DIRECTORY, directory, receivers)
+            parsed = yaml.safe_load(config.read_text())
+            hasten(parsed)
+            config.write_text(yaml.safe_dump(parsed))
+            (directory / "secrets" / "responder_token").write_text(TOKEN)
+            alertmanagers.append(stack.enter_context(Alertmanager(config)))
+        shutil.copy(RULES, tmp_path / "rules.yml")
+        rules = (tmp_path / "rules.yml").read_text()
+        assert "keep_firing_for: 5m" in rules
+        (tmp_path / "rules.yml").write_text(rules.replace("keep_firing_for: 5m", "keep_firing_for: 1s"))
+        prometheus.config.write_text(yaml.safe_dump(_prometheus_config(source.url, alertmanagers)))
+        prometheus.start()
+        yield Chain(exporter, prometheus, alertmanagers, responder)
+
+
+def _prometheus_config(source: str, alertmanagers: list[Alertmanager]) -> dict[str, Any]:
+    def targets(*urls: str) -> list[dict[str, list[str]]]:
+        return [{"targets": [url.removeprefix("http://") for url in urls]}]
+
+    return {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "rule_files": ["rules.yml"],
+        "alerting": {
+            "alertmanagers": [{"timeout": "1s", "static_configs": targets(*(one.url for one in alertmanagers))}]
+        },
+        "scrape_configs": [{"job_name": "ticketing-critical", "static_configs": targets(source)}],
+    }
+
+
+def test_one_effect_whoever_dies(world: World, chain: Chain) -> None:
+    responder = chain.responder
+    world.fail_sign_ins("alice.ops", "203.0.113.99")
+    wait_until(lambda: bool(chain.prometheus.query("ticketing_admin_mfa_failures == 0")), 30)
+    chain.exporter.failures = 3
+    wait_until(world.locked, 30)
+    # Both halves of the partition say so.
+    wait_until(lambda: chain.alerts("opened") + chain.alerts("kept") >= 2, 30)
+    assert chain.alerts("opened") == 1
+
+    chain.alertmanagers[0].kill9()
+    chain.prometheus.kill9()
+    # The Alertmanager that is left takes the silence for the end, and nobody confirms it.
+    wait_until(lambda: chain.alerts("ending") >= 1, 60)
+    wait_until(lambda: str(responder.incident()["last_check"]).startswith("Prometheus: GET"), 30)
+    assert responder.incident()["state"] == "ending"
+
+    chain.prometheus.start()
+    chain.alertmanagers[0].start()
+    kept = chain.alerts("kept")
+    wait_until(lambda: chain.alerts("kept") > kept, 60)
+    assert responder.incident()["state"] != "closed"
+
+    chain.exporter.failures = 0
+    wait_until(lambda: responder.incident()["state"] == "closed", 60, lambda: str(responder.incident()))
+    correlation_id = responder.incident()["correlation_id"]
+    assert chain.alerts("opened") == 1
+    assert world.sql("SELECT event_type FROM platform.security_events WHERE correlation_id IS NOT NULL") == [
+        ("admin_account_lock",)
+    ]
+    assert world.sql("SELECT correlation_id::text FROM platform.threat_indicators") == [(correlation_id,)]
+    assert len(world.siem.incidents) == 1
+    assert world.locked()

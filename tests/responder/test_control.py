@@ -1,0 +1,147 @@
+"""What a person can hold the responder back with, and how it goes on after a crash."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from responder.playbooks import SHIPPED
+from tests.responder.conftest import Start, World
+from tests.responder.messages import ADMIN, firing, message
+from tests.responder.process import wait_until
+
+LOCK: dict[str, Any] = {
+    "UnauthorizedAdminAccess": {
+        "max_per_hour": 2,
+        "on_firing": [{"action": "lock_account", "account": "${labels.account}", "reason": "r"}],
+    }
+}
+
+
+def test_the_brake_stops_what_comes_too_often_and_says_so(world: World, start: Start) -> None:
+    responder = start(playbooks=LOCK)
+    for account in ("alice.ops", "carol.ops", "bob.ops"):
+        responder.post(message(firing({**ADMIN, "account": account})))
+    assert responder.metric("ticketing_responder_alerts_total", outcome="braked") == 1
+    (braked,) = [one for one in responder.incidents() if one["labels"]["account"] == "bob.ops"]
+    assert (braked["actions"][0]["state"], braked["actions"][0]["reason"]) == (
+        "skipped",
+        "max_per_hour of the playbook is reached: a person has to look",
+    )
+    wait_until(world.locked)
+    assert not world.locked("bob.ops")
+
+
+def test_the_switch_in_redis_stops_and_releases(world: World, start: Start) -> None:
+    responder = start(playbooks=LOCK)
+    world.redis.set("responder:stop", "because")
+    wait_until(lambda: responder.metric("ticketing_responder_stopped") == 1)
+    time.sleep(0.6)  # what a worker remembers
+    assert responder.post(message(firing(ADMIN))).status_code == 202
+    time.sleep(0.6)
+    assert not world.locked()
+    assert (responder.metric("ticketing_responder_oldest_pending_seconds") or 0) > 0.5
+    world.redis.delete("responder:stop")
+    wait_until(world.locked)
+    assert responder.metric("ticketing_responder_stopped") == 0
+
+
+def test_the_switch_as_a_file(world: World, start: Start, tmp_path: Path) -> None:
+    switch = tmp_path / "stop"
+    switch.touch()
+    responder = start({"stop": {"file": str(switch)}}, playbooks=LOCK)
+    responder.post(message(firing(ADMIN)))
+    time.sleep(0.5)
+    assert not world.locked()
+    switch.unlink()
+    wait_until(world.locked)
+
+
+def test_an_account_is_locked_although_redis_is_gone(world: World, start: Start) -> None:
+    world.redis_url = "redis://127.0.0.1:1/0"
+    responder = start(playbooks=LOCK)
+    responder.post(message(firing(ADMIN)))
+    wait_until(world.locked)
+
+
+def test_a_dry_run_of_everything_changes_nothing(world: World, start: Start) -> None:
+    world.fail_sign_ins("alice.ops", "203.0.113.5")
+    responder = start({"dry_run": True})
+    responder.post(message(firing(ADMIN)))
+    actions = responder.settled()
+    assert {one["state"] for one in actions.values()} == {"skipped"}
+    assert actions["lock_account"]["reason"] == "dry run: would lock 'alice.ops': UnauthorizedAdminAccess"
+    assert actions["add_threat_indicator"]["reason"] == "dry run: would add 203.0.113.5 to the threat feed"
+    assert not world.locked()
+    assert not world.siem.incidents
+    assert responder.metric("ticketing_responder_dry_run") == 1
+
+
+def test_an_action_that_cannot_succeed_now_holds_up_nothing(world: World, start: Start) -> None:
+    steps = [
+        {"action": "open_siem_incident", "severity": "HIGH", "title": "t"},
+        *LOCK["UnauthorizedAdminAccess"]["on_firing"],
+    ]
+    world.outside.trouble.status = 503
+    responder = start(playbooks={"UnauthorizedAdminAccess": {"max_per_hour": 2, "on_firing": steps}})
+    responder.post(message(firing(ADMIN)))
+    wait_until(world.locked)
+    assert responder.actions()["open_siem_incident"]["state"] in ("pending", "running")
+
+
+def test_an_account_that_a_person_unlocked_stays_so_until_the_next_attack(world: World, start: Start) -> None:
+    responder = start(playbooks=LOCK)
+    responder.post(message(firing(ADMIN)))
+    wait_until(world.locked)
+    world.sql("UPDATE platform.admin_accounts SET locked_at = NULL")
+    responder.post(message(firing(ADMIN)))
+    time.sleep(0.3)
+    assert not world.locked()
+    # Even when the whole action is tried again.
+    world.sql("UPDATE monitoring.responder_actions SET state = 'running', due_at = now()")
+    wait_until(lambda: responder.actions()["lock_account"]["state"] == "failed")
+    assert not world.locked()
+
+
+def test_a_worker_that_hangs_past_its_lease_writes_nothing_any_more(world: World, start: Start) -> None:
+    """The other responder takes the action over; the first one wakes up and finds its claim gone."""
+    playbooks = {
+        "UnauthorizedAdminAccess": {
+            "max_per_hour": 9,
+            "on_firing": [{"action": "open_siem_incident", "severity": "HIGH", "title": "t"}],
+        }
+    }
+    first = start(playbooks=playbooks, pace={"lease": "1s"})
+    world.outside.trouble.delay = 0.5
+    first.post(message(firing(ADMIN)))
+    wait_until(lambda: bool(world.outside.requests))
+    os.kill(first.process.pid, signal.SIGSTOP)
+    world.outside.trouble.delay = 0
+    second = start(playbooks=playbooks, pace={"lease": "1s"})
+    try:
+        wait_until(lambda: second.actions()["open_siem_incident"]["state"] == "done")
+        finished = second.actions()["open_siem_incident"]
+    finally:
+        os.kill(first.process.pid, signal.SIGCONT)
+    wait_until(lambda: "attempt 1: lost" in first.log(), what=first.log)
+    assert second.actions()["open_siem_incident"] == finished
+    assert len(world.siem.incidents) == 1
+
+
+def test_a_reload_takes_up_what_is_valid_and_keeps_what_was_otherwise(world: World, start: Start) -> None:
+    responder = start(playbooks={"Another": LOCK["UnauthorizedAdminAccess"]})
+    assert responder.post(message(firing(ADMIN))).status_code == 422
+    responder.configure(world.config(), {"UnauthorizedAdminAccess": {"max_per_hour": 0, "on_firing": []}})
+    answer = responder.post(b"", path="/-/reload")
+    assert answer.status_code == 500
+    assert "UnauthorizedAdminAccess.max_per_hour: Expected `int` >= 1" in answer.json()["error"]
+    assert responder.post(message(firing(ADMIN))).status_code == 422
+    responder.configure(world.config(), yaml.safe_load(SHIPPED.read_text()))
+    responder.reload()
+    wait_until(lambda: responder.post(message(firing(ADMIN))).status_code == 202)
+    wait_until(world.locked)

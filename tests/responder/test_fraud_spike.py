@@ -1,0 +1,176 @@
+"""The playbook FraudRateSpike: evidence first, then a threshold that is put back to what was found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from responder.playbooks import load
+from tests.responder.conftest import Start, World
+from tests.responder.messages import FRAUD, firing, message, resolved
+from tests.responder.process import ResponderProcess, wait_until
+
+KEY = "config:fraud_threshold"
+BLOCKED = 'ticketing:fraud_blocked:max{window="10m"}'
+TOTAL = 'ticketing:fraud_predictions:sum{window="10m"}'
+
+
+def playbooks(**of_the_threshold: Any) -> dict[str, Any]:
+    """The shipped playbook with a short end; `of_the_threshold` replaces fields of its first action."""
+    step = {
+        "action": "set_fraud_threshold",
+        "value": 0.5,
+        "expires": "1h",
+        "only_while": {"blocked": BLOCKED, "total": TOTAL, "above": 0.03},
+        **of_the_threshold,
+    }
+    return {"FraudRateSpike": {"max_per_hour": 6, "ends_when": {"for": "500ms"}, "on_firing": [step]}}
+
+
+def spike(world: World, blocked: float = 60, total: float = 600) -> None:
+    world.prometheus.values |= {BLOCKED: blocked, TOTAL: total}
+
+
+def threshold(responder: ResponderProcess) -> dict[str, Any]:
+    return responder.settled()["set_fraud_threshold"]
+
+
+def tighten(world: World, responder: ResponderProcess) -> None:
+    responder.post(message(firing(FRAUD)))
+    assert threshold(responder)["state"] == "done"
+    assert world.redis.get(KEY) == "0.50"
+
+
+def end(responder: ResponderProcess) -> None:
+    responder.post(message(resolved(FRAUD)))
+    wait_until(lambda: responder.incident()["state"] == "closed", what=lambda: str(responder.incident()))
+    wait_until(lambda: threshold(responder)["state"] == "reverted", what=lambda: str(threshold(responder)))
+
+
+def test_the_shipped_playbook_asks_for_the_same_counts() -> None:
+    step = load(None)["FraudRateSpike"].on_firing[0]
+    assert step.parameters["only_while"] == {"blocked": BLOCKED, "total": TOTAL, "above": 0.03}
+
+
+def test_tightened_and_put_back_to_what_was_found(world: World, start: Start) -> None:
+    world.redis.set(KEY, "0.62")
+    spike(world)
+    responder = start(playbooks=playbooks())
+    tighten(world, responder)
+    assert threshold(responder)["before"] == {"value": "0.62"}
+    end(responder)
+    assert world.redis.get(KEY) == "0.62"
+
+
+def test_a_missing_threshold_is_missing_again_afterwards(world: World, start: Start) -> None:
+    world.redis.delete(KEY)
+    spike(world)
+    responder = start(playbooks=playbooks())
+    tighten(world, responder)
+    end(responder)
+    assert world.redis.get(KEY) is None
+
+
+def test_what_somebody_else_has_changed_meanwhile_is_left_alone(world: World, start: Start) -> None:
+    spike(world)
+    responder = start(playbooks=playbooks())
+    tighten(world, responder)
+    world.redis.set(KEY, "0.45")
+    end(responder)
+    assert world.redis.get(KEY) == "0.45"
+    assert threshold(responder)["reason"] == "changed by somebody else since; left alone"
+
+
+def test_a_redis_that_lost_everything_is_left_as_it_came_back(world: World, start: Start) -> None:
+    spike(world)
+    responder = start(playbooks=playbooks())
+    tighten(world, responder)
+    world.redis.flushall()
+    world.redis.set(KEY, "0.60")
+    end(responder)
+    assert world.redis.get(KEY) == "0.60"
+
+
+@pytest.mark.parametrize("strict", ["0.50", "0.41"])
+def test_a_threshold_that_is_as_strict_is_not_touched(world: World, start: Start, strict: str) -> None:
+    world.redis.set(KEY, strict)
+    spike(world)
+    responder = start(playbooks=playbooks())
+    responder.post(message(firing(FRAUD)))
+    assert threshold(responder)["state"] == "skipped"
+    assert world.redis.get(KEY) == strict
+
+
+def test_a_threshold_that_is_no_number_is_not_touched(world: World, start: Start) -> None:
+    world.redis.set(KEY, "strict; DROP")
+    spike(world)
+    responder = start(playbooks=playbooks())
+    responder.post(message(firing(FRAUD)))
+    assert (threshold(responder)["state"], world.redis.get(KEY)) == ("failed", "strict; DROP")
+
+
+def test_without_certainty_it_is_skipped_and_looked_at_again_when_the_alert_repeats(world: World, start: Start) -> None:
+    spike(world, 4, 110)  # 3.6 %, which may be chance
+    responder = start(playbooks=playbooks())
+    responder.post(message(firing(FRAUD)))
+    skipped = threshold(responder)
+    assert skipped["state"] == "skipped"
+    assert "4 of 110 predictions are blocked" in skipped["reason"]
+    assert "which is not above 3 %" in skipped["reason"]
+    assert world.redis.get(KEY) == "0.60"
+    spike(world, 12, 120)
+    assert responder.post(message(firing(FRAUD))).json()["alerts"] == ["kept"]
+    wait_until(lambda: world.redis.get(KEY) == "0.50")
+
+
+def test_without_prometheus_nothing_is_tightened_until_it_is_back(world: World, start: Start) -> None:
+    spike(world)
+    world.monitoring.trouble.status = 503
+    responder = start(playbooks=playbooks())
+    responder.post(message(firing(FRAUD)))
+    wait_until(lambda: responder.actions()["set_fraud_threshold"]["attempts"] >= 2)
+    assert world.redis.get(KEY) == "0.60"
+    assert "503" in responder.actions()["set_fraud_threshold"]["reason"]
+    world.monitoring.trouble.status = 0
+    assert threshold(responder)["state"] == "done"
+
+
+def test_it_expires_without_any_message(world: World, start: Start) -> None:
+    spike(world)
+    responder = start(playbooks=playbooks(expires="1s"))
+    responder.post(message(firing(FRAUD)))
+    wait_until(lambda: threshold(responder)["state"] == "reverted")
+    assert world.redis.get(KEY) == "0.60"
+    assert responder.incident()["state"] == "open"
+
+
+def test_a_dry_run_says_what_it_would_do(world: World, start: Start) -> None:
+    spike(world)
+    responder = start(playbooks=playbooks(dry_run=True))
+    responder.post(message(firing(FRAUD)))
+    dry = threshold(responder)
+    assert (dry["state"], dry["reason"]) == (
+        "skipped",
+        "dry run: would change redis config:fraud_threshold from {'value': '0.60'} to {'value': '0.50'}",
+    )
+    assert world.redis.get(KEY) == "0.60"
+
+
+def test_two_incidents_hold_it_together_and_the_last_one_puts_it_back(world: World, start: Start) -> None:
+    spike(world)
+    responder = start(playbooks=playbooks())
+    other = {**FRAUD, "region": "eu"}
+    responder.post(message(firing(FRAUD), firing(other)))
+
+    def states() -> list[str]:
+        return sorted(one["actions"][0]["state"] for one in responder.incidents())
+
+    wait_until(lambda: states() == ["done", "done"], what=lambda: str(responder.incidents()))
+    assert [one["actions"][0]["before"] for one in responder.incidents()] == [{"value": "0.60"}] * 2
+    responder.post(message(resolved(other)))
+    wait_until(lambda: states() == ["done", "reverted"])
+    assert world.redis.get(KEY) == "0.50"
+    responder.post(message(resolved(FRAUD)))
+    wait_until(lambda: states() == ["reverted", "reverted"])
+    assert world.redis.get(KEY) == "0.60"

@@ -1,0 +1,100 @@
+"""The ledger's own rules, where two sessions meet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import psycopg2
+import pytest
+
+from responder.config import Pace
+from responder.ledger import checks, claims, incidents
+from responder.playbooks import load
+from responder.webhook import Alert
+from simulator.local.contract import ContractDatabase
+from tests.responder.messages import ADMIN, FRAUD, firing, resolved
+
+PLAYBOOKS = load(None)
+
+
+class Session:
+    """One responder's connection; each call is a transaction."""
+
+    def __init__(self, database: ContractDatabase) -> None:
+        self.connection = psycopg2.connect(database.responder_dsn)
+
+    def __call__(self, function: Any, *arguments: Any, **options: Any) -> Any:
+        with self.connection, self.connection.cursor() as cursor:
+            return function(cursor, *arguments, **options)
+
+    def tell(self, *alerts: dict[str, Any]) -> list[str]:
+        told = [
+            incidents.Told(alert, PLAYBOOKS[alert.playbook], "test", dry_run=False)
+            for alert in (msgspec.convert(one, Alert) for one in alerts)
+        ]
+        outcomes: list[str] = self(incidents.record, told, Pace())
+        return outcomes
+
+
+@pytest.fixture
+def sessions(ledger: ContractDatabase) -> Iterator[tuple[Session, Session]]:
+    both = Session(ledger), Session(ledger)
+    yield both
+    for session in both:
+        session.connection.close()
+
+
+def test_an_answer_from_before_the_last_message_closes_nothing(sessions: tuple[Session, Session]) -> None:
+    one, two = sessions
+    one.tell(firing(FRAUD))
+    one.tell(resolved(FRAUD, ended=-30))
+    check = one(checks.next_check, 0)
+    assert one(checks.over, check, hold=3600, longest_gap=60) is False
+    # While Prometheus is asked, the same episode is reported once more.
+    assert two.tell(firing(FRAUD)) == ["kept"]
+    assert one(checks.over, check, hold=0, longest_gap=60) is False
+    assert one(checks.over, one(checks.next_check, 0), hold=0, longest_gap=60) is True
+
+
+def test_the_time_for_which_it_is_over_begins_anew_after_a_gap(sessions: tuple[Session, Session]) -> None:
+    one, _ = sessions
+    one.tell(firing(FRAUD))
+    one.tell(resolved(FRAUD))
+    first = one(checks.next_check, 0)
+    assert one(checks.over, first, hold=0.001, longest_gap=60) is False
+    time.sleep(0.01)
+    assert one(checks.over, first, hold=0.001, longest_gap=0) is False
+    time.sleep(0.01)
+    assert one(checks.over, first, hold=0.001, longest_gap=60) is True
+
+
+def test_two_claim_different_actions_and_an_old_claim_writes_nothing(sessions: tuple[Session, Session]) -> None:
+    one, two = sessions
+    one.tell(firing(ADMIN), firing({**ADMIN, "account": "bob.ops"}))
+    first, second = one(claims.claim, "one", 60), two(claims.claim, "two", 60)
+    assert {first.incident.labels["account"], second.incident.labels["account"]} == {"alice.ops", "bob.ops"}
+    assert (first.action, second.action) == ("lock_account", "lock_account")
+    # Nothing follows before the first of each has been tried.
+    assert one(claims.claim, "one", 60) is None
+    assert one(claims.retry, first, "not now", 60)
+    old = one(claims.claim, "one", 0)
+    assert old.action == "record_siem"
+    # Its lease is over at once, and somebody else goes on with it.
+    again = two(claims.claim, "two", 60)
+    assert (again.action, again.attempts) == ("record_siem", 2)
+    assert not one(claims.confirm, old)
+    assert not one(claims.done, old, {})
+    assert one(claims.confirm, again)
+    assert two(claims.done, again, {})
+
+
+def test_one_that_looks_at_an_incident_leaves_it_to_nobody_else(sessions: tuple[Session, Session]) -> None:
+    one, two = sessions
+    one.tell(firing(FRAUD))
+    assert one(checks.next_check, 60) is None
+    one.tell(resolved(FRAUD))
+    assert one(checks.next_check, 60) is not None
+    assert two(checks.next_check, 60) is None
