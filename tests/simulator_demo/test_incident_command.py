@@ -17,7 +17,7 @@ def test_without_a_name_it_lists_what_happens_and_who_is_told(capsys: pytest.Cap
     listed = capsys.readouterr().out
     for name, incident in INCIDENTS.items():
         assert f"NAME={name}\n  {incident.what}" in listed
-    assert "UnauthorizedAdminAccess → pagerduty, responder, sms" in listed
+    assert "UnauthorizedAdminAccess → chat, pagerduty, responder, sms" in listed
 
 
 def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,7 +40,9 @@ def test_a_demo_that_is_gone_is_no_traceback(tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize("name", INCIDENTS)
 def test_who_is_told_agrees_with_the_routing(name: str) -> None:
     channels = {row.name: row.channels for row in ALERTS}
-    assert dict(INCIDENTS[name].tells) == {alert: channels[alert] for alert in INCIDENTS[name].tells}
+    # Alertmanager does not write what the responder did.
+    routed = {alert: told - {"chat"} for alert, told in INCIDENTS[name].tells.items()}
+    assert routed == {alert: channels[alert] for alert in routed}
 
 
 @pytest.mark.parametrize("name", [name for name, incident in INCIDENTS.items() if incident.episode])
