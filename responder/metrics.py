@@ -35,6 +35,8 @@ class Counters:
         self._alerts = Counter(
             "ticketing_responder_alerts", "Alerts in accepted messages by outcome.", ["outcome"], registry=self.registry
         )
+        # There from the start: the increase of a series that begins with 1 is 0.
+        self._alerts.labels("braked")
         self._attempts = Counter(
             "ticketing_responder_attempts",
             "Tries of actions by outcome.",

@@ -78,6 +78,11 @@ ALERTS = (
     row("JobGone", "medium", "engineering", "health", SLACK, "node"),
     # The chain itself.
     row("ResponderFailing", "high", "engineering", "health", PAGE_AND_SLACK, "responder"),
+    row("ResponderLedgerDown", "high", "engineering", "health", PAGE_AND_SLACK, "responder"),
+    row("ResponderBacklog", "high", "engineering", "health", PAGE_AND_SLACK, "responder"),
+    row("ResponderActionFailed", "high", "engineering", "health", PAGE_AND_SLACK, "responder"),
+    row("ResponderBraked", "high", "engineering", "health", PAGE_AND_SLACK, "responder"),
+    row("ResponderStopped", "medium", "engineering", "health", SLACK, "responder"),
     row("AlertmanagerMissing", "high", "engineering", "health", PAGE_AND_SLACK, "prometheus"),
     row("AlertsNotDelivered", "high", "engineering", "health", PAGE_AND_SLACK, "prometheus"),
     row("NotificationsFailing", "high", "engineering", "health", PAGE_AND_SLACK, "alertmanager"),
