@@ -51,7 +51,9 @@ def write_secrets(part: str, environment: Environment, root: Path) -> None:
     found = {name.removeprefix(PREFIX).lower(): text for name, text in environment.items() if name.startswith(PREFIX)}
     for role in ("reader", "responder"):
         if f"platform_{role}_password" in found and part in ("exporter", "responder"):
-            found[f"platform_{role}_dsn"] = dsn(f"monitoring_{role}", found.pop(f"platform_{role}_password"), environment)
+            found[f"platform_{role}_dsn"] = dsn(
+                f"monitoring_{role}", found.pop(f"platform_{role}_password"), environment
+            )
     if "redis_password" in found:
         database, name = ("1", "gate_redis_url") if part == "gateway" else ("0", "platform_redis_url")
         found[name] = f"rediss://:{found.pop('redis_password')}@{environment['REDIS_ADDRESS']}/{database}"
