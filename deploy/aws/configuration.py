@@ -163,7 +163,7 @@ def grafana(environment: Environment, target: Path) -> None:
 
 
 def gateway(environment: Environment, target: Path) -> None:
-    """nginx behind the load balancer, with Cognito in place of Keycloak."""
+    """The edge behind the load balancer, with Cognito in place of Keycloak."""
     placeholders = _gateway_settings(environment).placeholders("")
     for template in sorted(file for file in (TEMPLATES / "nginx").rglob("*") if file.is_file()):
         text = template.read_text(encoding="utf-8")
@@ -197,7 +197,7 @@ def gate(environment: Environment, redis_url: str) -> str:
     }
     for key, value in changes.items():
         line = "" if value is None else f"{key} = {value}\n"
-        text, count = re.subn(rf"(?m)^{key} = .*\n", lambda _, line=line: line, text)
+        text, count = re.subn(rf"(?m)^{key} = .*\n", line.replace("\\", r"\\"), text)
         if count != 1:
             raise MissingError(f"oauth2-proxy.cfg: {key} is not there to be replaced")
     text = re.sub(r"(?m)^# (The gate over|The groups of a session).*\n", "", text)
