@@ -90,9 +90,9 @@ def nothing_public(world: World) -> Iterator[str]:
         rules += [resource["Properties"]] if resource["Type"] == "AWS::EC2::SecurityGroupIngress" else []
         if any(rule.get("CidrIp") in EVERYWHERE or "CidrIpv6" in rule for rule in rules):
             yield f"{key}: everybody"
-        if resource["Type"] == "AWS::EC2::Route" and "GatewayId" in resource["Properties"]:
-            if "Nat" not in resource["Properties"]["RouteTableId"]:
-                yield f"{key}: a way in"
+        route = resource["Properties"] if resource["Type"] == "AWS::EC2::Route" else {}
+        if "GatewayId" in route and "Nat" not in route["RouteTableId"]:
+            yield f"{key}: a way in"
 
 
 def encryption(world: World) -> Iterator[str]:

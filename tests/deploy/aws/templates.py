@@ -117,7 +117,7 @@ class Stack:
             return _GONE
         if name in PSEUDO:
             return PSEUDO[name]
-        return self.parameters[name] if name in self.parameters else f"<{self.name}.{name}>"
+        return self.parameters.get(name, f"<{self.name}.{name}>")
 
     def attribute(self, argument: Any) -> Any:
         """What GetAtt gives."""

@@ -32,7 +32,7 @@ def environment(part: str, **given: str) -> dict[str, str]:
     return {**known, **{one["Name"]: f"s3cret-{one['Name'].lower()}" for one in first.get("Secrets", [])}}
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     files = tmp_path / "files"
     shutil.copytree(configuration.FILES, files)
@@ -41,7 +41,7 @@ def certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def placed(certificates: None, tmp_path: Path) -> Any:
+def placed(tmp_path: Path) -> Any:
     def run(part: str, **given: str) -> Path:
         root = tmp_path / part
         (root / "tmp").mkdir(parents=True)
@@ -70,7 +70,7 @@ def test_every_file_that_the_part_is_told_of_is_there(placed: Any, part: str) ->
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_missing_variable_is_named_and_stops_the_task(
-    certificates: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str
 ) -> None:
     known = environment(part)
     needed = [
