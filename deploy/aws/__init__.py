@@ -1,0 +1,1 @@
+"""The stack on AWS: CloudFormation, and the files that its tasks begin with."""
