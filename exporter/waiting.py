@@ -120,8 +120,9 @@ class Errands:
         return outcome[0]
 
     def close(self) -> None:
-        """End the thread after what it was given."""
+        """End the thread after what it was given; the next errand starts another."""
         if self._started:
+            self._started = False
             self._queue.put(None)
 
     def _serve(self) -> None:

@@ -73,9 +73,9 @@ class Responder:
         self._threads.append(threading.Thread(target=self._verify, name="verify", daemon=True))
 
     @property
-    def stopped(self) -> bool:
-        """Whether a person has thrown the switch."""
-        return self._setup.stop.thrown()
+    def stopped(self) -> bool | None:
+        """Whether a person has thrown the switch; None while nobody knows."""
+        return self._setup.stop.state()
 
     @property
     def config(self) -> Config:

@@ -66,13 +66,13 @@ class Counters:
         self._seconds.labels(action).observe(seconds)
 
 
-def exposition(counters: Counters, totals: Totals | None, *, stopped: bool, dry_run: bool) -> bytes:
+def exposition(counters: Counters, totals: Totals | None, *, stopped: bool | None, dry_run: bool) -> bytes:
     """The text for Prometheus.
 
     Args:
         counters: of this process.
         totals: of the ledger, the same from every responder; None when the ledger does not say.
-        stopped: whether a person has thrown the switch.
+        stopped: whether a person has thrown the switch; None when nobody knows.
         dry_run: whether no action has an effect.
     """
     registry = CollectorRegistry()
@@ -81,7 +81,7 @@ def exposition(counters: Counters, totals: Totals | None, *, stopped: bool, dry_
 
 
 class _Ledger(Collector):
-    def __init__(self, totals: Totals | None, *, stopped: bool, dry_run: bool) -> None:
+    def __init__(self, totals: Totals | None, *, stopped: bool | None, dry_run: bool) -> None:
         self._totals = totals
         self._flags = {
             "ticketing_responder_ledger_up": ("Whether the ledger answers.", totals is not None),
@@ -95,7 +95,8 @@ class _Ledger(Collector):
         build.add_metric([VERSION], 1)
         yield build
         for name, (text, value) in self._flags.items():
-            yield GaugeMetricFamily(name, text, value=float(value))
+            if value is not None:
+                yield GaugeMetricFamily(name, text, value=float(value))
         if self._totals is None:
             return
         incidents = GaugeMetricFamily(

@@ -25,19 +25,30 @@ class StopSwitch:
         self._settings = settings
         self._config = config
         self._key_there = False
+        self._known = False
         self._ask_at = float("-inf")
         self._lock = threading.Lock()
 
+    def state(self) -> bool | None:
+        """Whether it is thrown; None while Redis does not say."""
+        thrown = self.thrown()
+        return thrown if self._known or self._file_there() else None
+
     def thrown(self) -> bool:
         """Whether no action may be tried now."""
-        if self._config.file is not None and Path(self._config.file).exists():
+        if self._file_there():
             return True
         with self._lock:
             if time.monotonic() >= self._ask_at:
                 remembered = REMEMBERED_SECONDS
                 try:
                     self._key_there = self._settings.read(self._config.redis_key) is not None
+                    self._known = True
                 except SettingsError:
+                    self._known = False
                     remembered = REMEMBERED_WITHOUT_ANSWER_SECONDS
                 self._ask_at = time.monotonic() + remembered
             return self._key_there
+
+    def _file_there(self) -> bool:
+        return self._config.file is not None and Path(self._config.file).exists()

@@ -90,6 +90,8 @@ def test_an_errand_brings_its_result_or_its_error() -> None:
     with pytest.raises(ZeroDivisionError):
         complete(errands.run(lambda: 1 // 0, Deadline(5), "a number"))
     errands.close()
+    assert complete(errands.run(lambda: "after its end", Deadline(5), "a word")) == "after its end"
+    errands.close()
 
 
 def test_an_errand_that_hangs_costs_no_more_than_the_deadline() -> None:

@@ -67,6 +67,8 @@ def test_an_account_is_locked_although_redis_is_gone(world: World, start: Start)
     responder = start(playbooks=LOCK)
     responder.post(message(firing(ADMIN)))
     wait_until(world.locked)
+    assert responder.metric("ticketing_responder_ledger_up") == 1
+    assert responder.metric("ticketing_responder_stopped") is None
 
 
 def test_a_dry_run_of_everything_changes_nothing(world: World, start: Start) -> None:
