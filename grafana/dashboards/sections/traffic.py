@@ -43,7 +43,7 @@ def _requests() -> Panel:
         colour=fixed(BLUE),
         custom={"fillOpacity": 25, "lineInterpolation": "smooth"},
         links=[runbook("RateLimitNearGlobal")],
-        legend="none",
+        legend=False,
         interval="15s",
     )
 
