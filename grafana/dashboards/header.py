@@ -8,7 +8,9 @@ from grafana.dashboards import links
 from grafana.dashboards.layout import Line, line
 from grafana.dashboards.looks import (
     BLUE,
+    COLOUR_TEXT,
     GREEN,
+    GREY,
     RED,
     WRAPPED,
     YELLOW,
@@ -44,14 +46,28 @@ for copy, label in (("runbook", "alertname"), ("panel", "section")):
 # Watchdog fires as long as rules are evaluated at all, so silence is not taken for health.
 NOTHING_FIRES = named('1000 * max(timestamp(ALERTS{alertname="Watchdog",alertstate="firing"}))', "alertname", "nothing")
 
+# One row when there is none, so that an empty answer is a fault.
 DONE = """
-SELECT timestamp AS "Time", severity AS "Severity", message AS "What was done",
-       left(correlation_id::text, 8) AS "Incident"
-FROM monitoring.security_events
-WHERE $__timeFilter(timestamp) AND correlation_id IS NOT NULL
-ORDER BY timestamp DESC
-LIMIT 20
+SELECT done.timestamp AS "Time", coalesce(done.what, 'nothing') AS "What was done", done.state AS "State",
+       done.alertname AS "Alert"
+FROM (VALUES (1)) AS always
+LEFT JOIN (
+    SELECT timestamp, alertname, state, concat_ws(' – ', replace(action, '_', ' '), nullif(subject, ''), error) AS what
+    FROM monitoring.responder_activity
+    WHERE $__timeFilter(timestamp)
+    ORDER BY timestamp DESC
+    LIMIT 20
+) AS done ON true
+ORDER BY 1 DESC
 """
+STATES = {
+    "running": ("⏳ running", BLUE),
+    "done": ("✅ done", GREEN),
+    "failed": ("🔴 failed", RED),
+    "skipped": ("⏭ skipped", GREY),
+    "reverting": ("⏳ reverting", BLUE),
+    "reverted": ("↩ put back", GREY),
+}
 
 
 def header() -> Sequence[Line]:
@@ -154,13 +170,13 @@ def _done() -> Panel:
     return table(
         6,
         "What was done",
-        "Events with a correlation ID: those of the responder's incidents. The last 24 hours, at most 20.",
+        "By the responder, in the last 24 hours: its newest 20 actions, and why if it failed or left one out.",
         [Sql(DONE)],
         overrides=[
             time_column(width=125, unit="time:MM-DD HH:mm:ss"),
-            severity_column(),
-            column("What was done", custom__cellOptions=WRAPPED),
-            column("Incident", custom__width=90),
+            column("What was done", custom__cellOptions=WRAPPED, mappings=[words({"nothing": ("✅ Nothing", GREEN)})]),
+            column("State", custom__width=110, custom__cellOptions=COLOUR_TEXT, mappings=[words(STATES)]),
+            column("Alert", custom__width=190),
         ],
         sort=[("Time", True)],
         time_from="24h",
