@@ -8,9 +8,7 @@ from grafana.dashboards import links
 from grafana.dashboards.layout import Line, line
 from grafana.dashboards.looks import (
     BLUE,
-    COLOUR_TEXT,
     GREEN,
-    GREY,
     RED,
     WRAPPED,
     YELLOW,
@@ -46,28 +44,25 @@ for copy, label in (("runbook", "alertname"), ("panel", "section")):
 # Watchdog fires as long as rules are evaluated at all, so silence is not taken for health.
 NOTHING_FIRES = named('1000 * max(timestamp(ALERTS{alertname="Watchdog",alertstate="firing"}))', "alertname", "nothing")
 
-# One row when there is none, so that an empty answer is a fault.
+# A line an incident; one line when there is none, so that an empty answer is a fault.
 DONE = """
-SELECT done.timestamp AS "Time", coalesce(done.what, 'nothing') AS "What was done", done.state AS "State",
-       done.alertname AS "Alert"
+SELECT done.latest AS "Time", coalesce(done.what, 'nothing') AS "What was done", done.alert AS "Because of"
 FROM (VALUES (1)) AS always
 LEFT JOIN (
-    SELECT timestamp, alertname, state, concat_ws(' – ', replace(action, '_', ' '), nullif(subject, ''), error) AS what
+    SELECT max(timestamp) AS latest, min(concat_ws(' – ', alertname, nullif(subject, ''))) AS alert,
+           string_agg(
+               CASE state WHEN 'done' THEN '✅ ' WHEN 'failed' THEN '🔴 ' WHEN 'skipped' THEN '⏭ '
+                          WHEN 'reverted' THEN '↩ ' ELSE '⏳ ' END
+               || replace(action, '_', ' ') || coalesce(': ' || error, ''), ' · ' ORDER BY timestamp
+           ) AS what
     FROM monitoring.responder_activity
     WHERE $__timeFilter(timestamp)
-    ORDER BY timestamp DESC
+    GROUP BY correlation_id
+    ORDER BY 1 DESC
     LIMIT 20
 ) AS done ON true
 ORDER BY 1 DESC
 """
-STATES = {
-    "running": ("⏳ running", BLUE),
-    "done": ("✅ done", GREEN),
-    "failed": ("🔴 failed", RED),
-    "skipped": ("⏭ skipped", GREY),
-    "reverting": ("⏳ reverting", BLUE),
-    "reverted": ("↩ put back", GREY),
-}
 
 
 def header() -> Sequence[Line]:
@@ -170,13 +165,13 @@ def _done() -> Panel:
     return table(
         6,
         "What was done",
-        "By the responder, in the last 24 hours: its newest 20 actions, and why if it failed or left one out.",
+        "By the responder in the last 24 hours, a line an incident, the newest 20: ✅ done, ↩ put back, ⏳ under way,"
+        " ⏭ left out and 🔴 failed, with the reason.",
         [Sql(DONE)],
         overrides=[
-            time_column(width=125, unit="time:MM-DD HH:mm:ss"),
+            time_column(width=105, unit="time:MM-DD HH:mm"),
             column("What was done", custom__cellOptions=WRAPPED, mappings=[words({"nothing": ("✅ Nothing", GREEN)})]),
-            column("State", custom__width=110, custom__cellOptions=COLOUR_TEXT, mappings=[words(STATES)]),
-            column("Alert", custom__width=190),
+            column("Because of", custom__cellOptions=WRAPPED, custom__width=195),
         ],
         sort=[("Time", True)],
         time_from="24h",
