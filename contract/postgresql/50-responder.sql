@@ -64,6 +64,8 @@ CREATE INDEX IF NOT EXISTS responder_actions_due_at
     ON monitoring.responder_actions (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS responder_actions_target
     ON monitoring.responder_actions (target) WHERE target IS NOT NULL AND due_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS responder_actions_activity  -- of the view below
+    ON monitoring.responder_actions (coalesce(reverted_at, finished_at, started_at)) WHERE state <> 'pending';
 
 CREATE SEQUENCE IF NOT EXISTS monitoring.responder_fence;
 
@@ -82,7 +84,8 @@ $$;
 -- What it did, for dashboards: one row an action that is no longer pending.
 CREATE OR REPLACE VIEW monitoring.responder_activity AS
 SELECT coalesce(a.reverted_at, a.finished_at, a.started_at) AS "timestamp",
-       i.playbook, i.alertname, a.action, a.state, a.error, i.correlation_id
+       i.playbook, i.alertname, a.action, a.state, a.error, i.correlation_id,
+       concat_ws(' ', i.labels ->> 'account', i.labels ->> 'feature') AS subject
 FROM monitoring.responder_actions a
 JOIN monitoring.responder_incidents i USING (correlation_id)
 WHERE a.state <> 'pending';

@@ -81,11 +81,11 @@ def _scatter() -> Panel:
         "Approved above 0.65": (ORANGE, 6),
         "Approved": (GREEN, 3),
     }
-    edges = {"🔴 blocked from": RED, "🟡 review from": YELLOW}
+    edges = {"🔴 blocked zone": RED, "🟡 review zone": YELLOW}
     # A zone has the colour of its upper edge, which is not that of the line drawn there.
     zones = {
-        "top": (RED, "🔴 blocked from"),
-        "top of review": (YELLOW, "🟡 review from"),
+        "top": (RED, "🔴 blocked zone"),
+        "top of review": (YELLOW, "🟡 review zone"),
         "top of approved": (GREEN, "bottom"),
         "bottom": (GREEN, None),
     }
@@ -101,8 +101,8 @@ def _scatter() -> Panel:
             Promql("0 * max(ticketing_fraud_threshold_ratio) + 1", "top", over_time=True),
             Promql(THRESHOLD.format("block"), "top of review", over_time=True),
             Promql(THRESHOLD.format("review"), "top of approved", over_time=True),
-            Promql(THRESHOLD.format("block"), "🔴 blocked from", over_time=True),
-            Promql(THRESHOLD.format("review"), "🟡 review from", over_time=True),
+            Promql(THRESHOLD.format("block"), "🔴 blocked zone", over_time=True),
+            Promql(THRESHOLD.format("review"), "🟡 review zone", over_time=True),
             Promql("0 * max(ticketing_fraud_threshold_ratio)", "bottom", over_time=True),
         ],
         unit="none",
@@ -207,13 +207,13 @@ def _feed() -> Panel:
             column("Txn ID", custom__width=190,
                    links=[link("Investigate the transaction", investigate("transaction", "${__value.raw}"))]),
             column("Score", unit="none", decimals=2, min=0, max=1, thresholds=steps, color=BY_THRESHOLD,
-                   custom__width=150, custom__cellOptions=SCORE_CELL),
+                   custom__width=125, custom__cellOptions=SCORE_CELL),
             column("Decision", mappings=[words(DECISIONS)], custom__width=105, custom__align="center",
                    custom__cellOptions=COLOUR_CELL),
-            column("Wallet", custom__width=125, links=[
+            column("Wallet", custom__width=115, links=[
                 link("Investigate the wallet", investigate("wallet", '${__data.fields["full wallet"]}'))]),
             *hidden("full wallet"),
-            column("Client", custom__width=130,
+            column("Client", custom__width=125,
                    links=[link("Investigate the client", investigate("client", "${__value.raw}"))]),
         ],
         sort=[("Time", True)],

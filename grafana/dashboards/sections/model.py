@@ -227,7 +227,7 @@ SECTION = Section(
     "🧠 Model Performance Metrics",
     [
         [
-            Column(10, [(5, _confusion()), (4, _quality()), (6, _warnings()), (5, _standing())]),
+            Column(10, [(5, _confusion()), (5, _quality()), (6, _warnings()), (4, _standing())]),
             Column(14, [(8, _drift()), (12, _features())]),
         ],
     ],

@@ -43,7 +43,7 @@ def _requests() -> Panel:
         colour=fixed(BLUE),
         custom={"fillOpacity": 25, "lineInterpolation": "smooth"},
         links=[runbook("RateLimitNearGlobal")],
-        legend="none",
+        legend=False,
         interval="15s",
     )
 
@@ -124,7 +124,7 @@ SECTION = Section(
     "🌐 API Rate Limiting & Traffic",
     [
         [Column(15, [(9, _requests())]), Column(9, [(7, _top()), (2, _limited())])],
-        line(8, (24, _status())),
+        line(10, (24, _status())),
     ],
     main=304,
 )
