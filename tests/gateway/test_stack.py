@@ -14,7 +14,8 @@ import pytest
 import requests
 import yaml
 
-from simulator.demo.parts import DATABASE, PROMETHEUS_FLAGS, Simulator
+from simulator.demo.parts import PROMETHEUS_FLAGS
+from simulator.demo.programs import DATABASE, Simulator
 from simulator.local.ports import free_port
 from simulator.local.postgres import Postgres
 from simulator.local.prometheus import SHIPPED_DIRECTORY, Prometheus

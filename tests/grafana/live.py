@@ -18,7 +18,8 @@ import yaml
 
 from simulator.demo.configs import write_configs
 from simulator.demo.openmetrics import create_blocks, write_scrape
-from simulator.demo.parts import DATABASE, Parts, plan
+from simulator.demo.parts import Parts, plan
+from simulator.demo.programs import DATABASE
 from simulator.local.server import Server
 from simulator.preset import figures
 from tests.grafana.board import Asked
