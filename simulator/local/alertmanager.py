@@ -112,6 +112,12 @@ class Alertmanager(Server):
         alerts: list[dict[str, Any]] = answer.json()
         return alerts
 
+    def metric(self, name: str) -> float:
+        """One of its own metrics that has no labels."""
+        text = requests.get(f"{self.url}/metrics", timeout=10).text
+        (line,) = (line for line in text.splitlines() if line.startswith(f"{name} "))
+        return float(line.rpartition(" ")[2])
+
     def reload(self) -> None:
         """Read its configuration again.
 
