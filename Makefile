@@ -11,8 +11,8 @@ help: ## Show this list
 install: ## Install what is missing: Debian packages and .venv
 	@tools/bootstrap.sh
 
-demo: install ## The whole pipeline on this machine, without Docker, with 24 h of history (PRESET=blueprint: its figures); Ctrl-C ends it
-	@$(BIN)/python -m simulator.demo
+demo: install ## The whole pipeline on this machine, without Docker, with 24 h of history (PRESET=blueprint: its figures; HA=1: two of each part, and a store); Ctrl-C ends it
+	@$(BIN)/python -m simulator.demo $(if $(HA),--ha)
 
 incident: install ## Start an incident in the running demo: NAME=admin-attack; STOP=1 ends it; without NAME, a list
 	@$(BIN)/python -m simulator.demo.incident $(NAME) $(if $(STOP),--stop)

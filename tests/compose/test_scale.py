@@ -13,22 +13,38 @@ from simulator.demo import compose as demo
 from tests.compose.stack import ROOT, services
 
 
+@pytest.mark.parametrize("store", scale.stores())
 @pytest.mark.parametrize("replica", scale.REPLICAS)
-def test_a_pair_of_prometheus_servers(tmp_path: Path, replica: str) -> None:
-    scale.main(tmp_path)
+def test_a_pair_of_prometheus_servers(tmp_path: Path, replica: str, store: str) -> None:
+    scale.main(tmp_path, store)
     (tmp_path / "rules").symlink_to(ROOT / "prometheus" / "rules")
     subprocess.run(["promtool", "check", "config", tmp_path / f"{replica}.yml"], check=True, capture_output=True)
     shipped = yaml.safe_load(scale.SHIPPED.read_text())
     variant = yaml.safe_load((tmp_path / f"{replica}.yml").read_text())
-    assert variant.pop("remote_write")[0]["url"] == scale.STORE
+    assert variant.pop("remote_write") == [scale.stores()[store]]
     assert variant["global"].pop("external_labels") == {"replica": replica}
     shipped["global"].pop("external_labels")
     for config in (shipped, variant):
-        for job in config["scrape_configs"]:
-            if job["job_name"] in scale.PAIRS:
-                del job["static_configs"]
-        del config["alerting"]["alertmanagers"][0]["static_configs"]
+        for job in [*config["scrape_configs"], *config["alerting"]["alertmanagers"]]:
+            found = {target for group in job.pop("static_configs") for target in group["targets"]}
+            assert config is shipped or not found & scale.PAIRS.keys() or len(found) == 2
     assert variant == shipped
+
+
+def relabelled(store: str) -> set[str]:
+    """Labels that a sample of the pair has beside its own when it reaches the store."""
+    labels = {"replica"}
+    for rule in scale.stores()[store].get("write_relabel_configs", []):
+        if rule.get("action") == "labeldrop":
+            labels -= {rule["regex"]}
+        else:
+            labels |= {rule["target_label"]}
+    return labels
+
+
+def test_each_store_gets_the_labels_by_which_it_merges_a_pair() -> None:
+    found = {store: relabelled(store) for store in scale.stores()}
+    assert found == {"victoriametrics": set(), "mimir": {"cluster", "__replica__"}, "thanos": {"replica"}}
 
 
 def test_the_demo_notifies_the_inbox(tmp_path: Path) -> None:

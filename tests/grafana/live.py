@@ -18,7 +18,9 @@ import yaml
 
 from simulator.demo.configs import write_configs
 from simulator.demo.openmetrics import create_blocks, write_scrape
-from simulator.demo.parts import DATABASE, Parts, plan
+from simulator.demo.parts import Parts, plan
+from simulator.demo.programs import DATABASE
+from simulator.local.prometheus import query
 from simulator.local.server import Server
 from simulator.preset import figures
 from tests.grafana.board import Asked
@@ -60,16 +62,7 @@ class Live:
         Raises:
             requests.HTTPError: Prometheus refuses it.
         """
-        now = datetime.now(UTC)
-        expr = filled(asked, now, chosen)
-        if not asked.over_time:
-            return self.parts.prometheus.query(expr)
-        start, end = time_range(asked, now)
-        step = max((end - start).total_seconds() / 1000, 5)
-        parameters: dict[str, Any] = {"query": expr, "start": start.timestamp(), "end": end.timestamp(), "step": step}
-        answer = requests.get(f"{self.parts.prometheus.url}/api/v1/query_range", params=parameters, timeout=10)
-        answer.raise_for_status()
-        return [(each["metric"], float(each["values"][-1][1])) for each in answer.json()["data"]["result"]]
+        return answer(self.parts.prometheus.url, asked, chosen)
 
     def sql(self, asked: Asked, chosen: Chosen | None = None) -> list[Row]:
         """Rows by column, as monitoring_reader.
@@ -84,6 +77,26 @@ class Live:
     def close(self) -> None:
         """End the connection."""
         self._reader.close()
+
+
+def answer(
+    url: str, asked: Asked, chosen: Chosen | None = None, now: datetime | None = None
+) -> list[tuple[dict[str, str], float]]:
+    """Labels and last value of each series, from whatever has Prometheus's API at the address.
+
+    Raises:
+        requests.HTTPError: it refuses the query.
+    """
+    now = now or datetime.now(UTC)
+    expr = filled(asked, now, chosen)
+    if not asked.over_time:
+        return query(url, expr, now.timestamp())
+    start, end = time_range(asked, now)
+    step = max((end - start).total_seconds() / 1000, 5)
+    parameters: dict[str, Any] = {"query": expr, "start": start.timestamp(), "end": end.timestamp(), "step": step}
+    reply = requests.get(f"{url}/api/v1/query_range", params=parameters, timeout=10)
+    reply.raise_for_status()
+    return [(each["metric"], float(each["values"][-1][1])) for each in reply.json()["data"]["result"]]
 
 
 @contextmanager
