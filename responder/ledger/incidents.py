@@ -72,15 +72,15 @@ def _firing(cursor: Cursor, told: Told, pace: Pace) -> Outcome:
     if _only(cursor):
         return "late"
     cursor.execute(
-        "SELECT count(*) FROM monitoring.responder_incidents"
-        " WHERE playbook = %s AND opened_at > now() - interval '1 hour'",
-        (playbook.name,),
+        "SELECT count(*) >= %s FROM monitoring.responder_incidents"
+        " WHERE playbook = %s AND opened_at > now() - interval '1 hour' AND NOT braked",
+        (playbook.max_per_hour, playbook.name),
     )
-    braked = int(str(_only(cursor))) >= playbook.max_per_hour
+    braked = bool(_only(cursor))
     cursor.execute(
         "INSERT INTO monitoring.responder_incidents"
-        " (playbook, fingerprint, alertname, labels, annotations, requested_by, starts_at, next_check_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s)) RETURNING correlation_id",
+        " (playbook, fingerprint, alertname, labels, annotations, requested_by, starts_at, braked, next_check_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s)) RETURNING correlation_id",
         (
             playbook.name,
             alert.fingerprint,
@@ -89,6 +89,7 @@ def _firing(cursor: Cursor, told: Told, pace: Pace) -> Outcome:
             Json(alert.annotations),
             told.by,
             alert.starts_at,
+            braked,
             pace.stale_after,
         ),
     )

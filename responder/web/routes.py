@@ -12,7 +12,7 @@ from uuid import UUID
 
 from responder.actions import ACTIONS
 from responder.app import Responder
-from responder.ledger import report
+from responder.ledger import report, totals
 from responder.metrics import exposition
 from responder.parsing import ConfigError
 from responder.postgres import PostgresError
@@ -174,13 +174,13 @@ class Application:
     def _metrics(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
         names = list(self._responder.playbooks), list(ACTIONS)
         try:
-            totals = self._responder.postgres.run(lambda cursor: report.totals(cursor, *names), METRICS_SECONDS)
+            counts = self._responder.postgres.run(lambda cursor: totals.totals(cursor, *names), METRICS_SECONDS)
         except PostgresError as error:
             logger.warning("metrics without the ledger: %s", error)
-            totals = None
+            counts = None
         body = exposition(
             self._responder.counters,
-            totals,
+            counts,
             stopped=self._responder.stopped,
             dry_run=self._responder.config.dry_run,
         )
