@@ -77,7 +77,8 @@ def _upload(profiles: Profiles, name: str, content: bytes) -> str:
         from botocore.exceptions import BotoCoreError, ClientError
     except ImportError:
         raise RefusedError("boto3 is not installed: pip install 'ticketing-monitor[aws]'") from None
-    limits = Config(connect_timeout=3, read_timeout=6, retries={"mode": "standard", "total_max_attempts": 2})
+    # Repeated by the ledger instead, so that a try ends well within its lease.
+    limits = Config(connect_timeout=3, read_timeout=6, retries={"total_max_attempts": 1})
     key = f"profiles/{name}"
     try:
         client = boto3.client("s3", region_name=profiles.region, endpoint_url=profiles.endpoint_url, config=limits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 
 from responder.actions.base import Action, Task
@@ -49,4 +50,5 @@ def _text(task: Task, parameters: Parameters) -> str:
     lines = [task.fill(parameters.text)]
     for action, state, reason in task.outcomes:
         lines.append(f"• {action}: {state}{f' ({reason})' if reason else ''}")
-    return "\n".join([*lines, f"Correlation ID {task.correlation_id}"])
+    # Labels may come from an attacker. Slack reads <…> as a link or a call to everybody, unless it is written so.
+    return escape("\n".join([*lines, f"Correlation ID {task.correlation_id}"]), quote=False)

@@ -124,8 +124,12 @@ class Application:
         if int(length) > LARGEST_BODY:
             counters.webhook("too_large")
             return _problem("413 Content Too Large", f"at most {LARGEST_BODY} bytes")
+        body = _body(environ, int(length))
+        if len(body) < int(length):
+            counters.webhook("incomplete")
+            return _problem("400 Bad Request", f"{len(body)} of {length} bytes arrived")
         try:
-            message = parse(environ["wsgi.input"].read(int(length)))
+            message = parse(body)
         except WebhookError as error:
             counters.webhook(error.reason)
             return _problem("400 Bad Request", str(error))
@@ -216,6 +220,14 @@ class Application:
         except ConfigError as error:
             return _problem("500 Internal Server Error", f"not reloaded: {error}")
         return Answer(body=b"Reloaded\n")
+
+
+def _body(environ: WSGIEnvironment, length: int) -> bytes:
+    """The body, or as much of it as arrived in time."""
+    try:
+        return bytes(environ["wsgi.input"].read(length))
+    except OSError:
+        return b""
 
 
 def _json(status: str, content: Any) -> Answer:

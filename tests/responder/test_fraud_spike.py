@@ -124,6 +124,14 @@ def test_without_certainty_it_is_skipped_and_looked_at_again_when_the_alert_repe
     wait_until(lambda: world.redis.get(KEY) == "0.50")
 
 
+def test_the_evidence_may_be_asked_for_by_label(world: World, start: Start) -> None:
+    evidence = {"blocked": 'b{region="${labels.region}"}', "total": 't{region="${labels.region}"}', "above": 0.03}
+    world.prometheus.values |= {'b{region="e\\"u"}': 60, 't{region="e\\"u"}': 600}
+    responder = start(playbooks=playbooks(only_while=evidence))
+    responder.post(message(firing({**FRAUD, "region": 'e"u'})))
+    assert threshold(responder)["state"] == "done"
+
+
 def test_without_prometheus_nothing_is_tightened_until_it_is_back(world: World, start: Start) -> None:
     spike(world)
     world.monitoring.trouble.status = 503
