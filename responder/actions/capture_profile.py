@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from responder.actions.base import Action, Task
@@ -65,7 +66,8 @@ def _keep(directory: Path, profiles: Profiles, name: str, content: bytes) -> str
         for old in kept[: -profiles.keep]:
             old.unlink(missing_ok=True)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise RetryError(f"{directory}: {error.strerror}") from None
     return str(path)
 

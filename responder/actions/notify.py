@@ -7,7 +7,7 @@ from pathlib import Path
 
 from responder.actions.base import Action, Task
 from responder.config import Endpoint
-from responder.errors import RefusedError, SkipError
+from responder.errors import RetryError, SkipError
 from responder.ledger.claims import State
 from responder.parsing import Strict
 from responder.secrets import SecretError, read_secret_file, redactor
@@ -36,7 +36,7 @@ class Notify(Action[Parameters]):
         try:
             url = read_secret_file(Path(chat.url_file), "chat.url_file")
         except SecretError as error:
-            raise RefusedError(str(error)) from None
+            raise RetryError(str(error)) from None
         redactor.learn(url)
         task.services.http.request("POST", Endpoint(url=url), body={"text": _text(task, parameters)}, attempts=1)
         return {"told": True}

@@ -13,6 +13,7 @@ import yaml
 
 from responder.playbooks import SHIPPED
 from simulator.local.redis import Redis
+from tests.responder.actions.single import crash_before_it_is_written_down
 from tests.responder.conftest import Start, World
 from tests.responder.ledger_session import PLAYBOOKS, Session
 from tests.responder.messages import ADMIN, FRAUD, firing, message
@@ -144,6 +145,18 @@ def test_an_account_that_a_person_unlocked_stays_so_until_the_next_attack(world:
     world.sql("UPDATE monitoring.responder_actions SET state = 'running', due_at = now()")
     wait_until(lambda: responder.actions()["lock_account"]["state"] == "failed")
     assert not world.locked()
+
+
+def test_a_crash_after_an_account_was_locked_locks_it_once(world: World, start: Start) -> None:
+    responder = start(playbooks=LOCK)
+    responder.post(message(firing(ADMIN)))
+    wait_until(lambda: responder.settled()["lock_account"]["state"] == "done")
+    locked_at = world.sql("SELECT account, locked_at FROM platform.admin_accounts")
+    crash_before_it_is_written_down(world, responder)
+    responder.start()
+    wait_until(lambda: responder.settled()["lock_account"]["attempts"] == 2)
+    assert responder.settled()["lock_account"]["state"] == "done"
+    assert world.sql("SELECT account, locked_at FROM platform.admin_accounts") == locked_at
 
 
 def test_a_worker_that_hangs_past_its_lease_writes_nothing_any_more(world: World, start: Start) -> None:
