@@ -76,10 +76,11 @@ def _storms(storm: Storm, deliveries: int, *, derandomize: bool) -> None:
     def one(seed: int) -> None:
         rng = random.Random(seed)
         storm.begin()
+        logger.info("storm %d, after %d deliveries", seed, storm.happened["delivery"])
         while storm.deliveries < STORM:
             (step,) = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))
             alert = rng.randrange(len(ALERTS))
-            note(f"{storm.deliveries}: {step} {ALERTS[alert]}")
+            note(f"{storm.deliveries}: {step} {alert}")
             storm.take(step, alert, rng)
         storm.settle()
         storm.check()
