@@ -20,7 +20,7 @@ from grafana.dashboards.looks import (
 )
 from grafana.dashboards.model import Panel, Promql, Sql, link, thresholds
 from grafana.dashboards.panels import columns, stat, table, text
-from grafana.dashboards.promql import FIRING_COUNT, named
+from grafana.dashboards.promql import FIRING_COUNT, named, or_unknown
 from grafana.dashboards.sections import SECTIONS
 
 # Sections are collected every 5 s or faster, model every minute.
@@ -51,9 +51,9 @@ FROM (VALUES (1)) AS always
 LEFT JOIN (
     SELECT max(timestamp) AS latest, min(concat_ws(' – ', alertname, nullif(subject, ''))) AS alert,
            string_agg(
-               CASE state WHEN 'done' THEN '✅ ' WHEN 'failed' THEN '🔴 ' WHEN 'skipped' THEN '⏭ '
-                          WHEN 'reverted' THEN '↩ ' ELSE '⏳ ' END
-               || replace(action, '_', ' ') || coalesce(': ' || error, ''), ' · ' ORDER BY timestamp
+               CASE state WHEN 'done' THEN '✅' WHEN 'failed' THEN '🔴' WHEN 'skipped' THEN '⏭'
+                          WHEN 'reverted' THEN '↩' ELSE '⏳' END
+               || chr(160) || replace(action, '_', chr(160)) || coalesce(': ' || error, ''), ' · ' ORDER BY timestamp
            ) AS what
     FROM monitoring.responder_activity
     WHERE $__timeFilter(timestamp)
@@ -89,7 +89,7 @@ def _alerts() -> Panel:
         2,
         "Alerts firing",
         "Of all sections. Unknown when Prometheus evaluates no rules.",
-        [Promql(FIRING_COUNT, "alerts")],
+        [Promql(or_unknown(FIRING_COUNT), "alerts")],
         unit="locale",
         steps=thresholds(GREEN, (1, RED)),
         shown="value",

@@ -39,7 +39,7 @@ SETTLED = (
     "increase(ticketing_fraud_score_bucket[5m])",
     "count(ticketing:probe_baseline_seconds:max) >= 4",
     "ticketing:model_feature_drift_nats:max",
-    "alertmanager_alerts",
+    "increase(alertmanager_notifications_failed_total[5m])",
     'ALERTS{alertname="Watchdog",alertstate="firing"}',
 )
 
