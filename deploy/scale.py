@@ -29,8 +29,13 @@ PAIRS = {
 DEDUPLICATION = "-dedup.minScrapeInterval=1s"
 
 #: Makes VictoriaMetrics answer as Prometheus does: with what has just arrived; with a sample until it is five minutes
-#: old; and from its data, because what is written late, after an outage, is not in a cache of answers.
-SEARCH = ("-search.latencyOffset=0s", "-search.maxLookback=5m", "-search.disableCache")
+#: old, neither less nor more; and from its data, because what is written late, after an outage, is not in a cache.
+SEARCH = (
+    "-search.latencyOffset=0s",
+    "-search.minStalenessInterval=5m",
+    "-search.maxLookback=5m",
+    "-search.disableCache",
+)
 
 
 def stores() -> dict[str, dict[str, Any]]:
