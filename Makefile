@@ -45,9 +45,11 @@ stack-demo: secrets gateway ## Docker: the stack with a simulated platform and a
 	@$(BIN)/python -m simulator.demo.compose
 	@docker compose --env-file .env --env-file deploy/compose/demo.env --profile demo up -d --build --wait
 
-stack-scale: secrets gateway ## Docker: the stack with two Prometheus and Alertmanager servers and a clustered store
-	@$(BIN)/python -m deploy.scale
-	@docker compose --env-file .env --env-file deploy/compose/scale.env --profile scale up -d --build --wait
+stack-scale: secrets gateway ## Docker: the stack with two of each of ours, and a VictoriaMetrics cluster (STORE=mimir or thanos: that one)
+	@$(BIN)/python -m deploy.scale $(STORE)
+	@docker compose --env-file .env --env-file deploy/compose/scale.env --profile scale -f docker-compose.yml \
+		$(if $(STORE),-f deploy/store/$(STORE).compose.yml --env-file deploy/store/$(STORE).env,--profile victoriametrics) \
+		up -d --build --wait
 
 kubernetes: install ## Write the Kubernetes manifests of rules, scrape jobs and dashboards from their sources
 	@$(BIN)/python -m deploy.kubernetes

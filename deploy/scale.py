@@ -1,10 +1,11 @@
-"""The configuration of a pair of Prometheus servers that write to a store: `python -m deploy.scale [STORE]`.
+"""The configuration of pairs that survive, and of a store: `python -m deploy.scale [STORE]`.
 
-All else is as shipped in prometheus/prometheus.yml, so that the two cannot drift apart.
+All else is as shipped for one of each, so that the two cannot drift apart.
 """
 
 import argparse
 import copy
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "prometheus" / "prometheus.yml"
+ALERTMANAGER = ROOT / "alertmanager"
+RESPONDER = ROOT / "deploy" / "compose" / "responder.yml"
 REMOTE_WRITE = ROOT / "deploy" / "store" / "remote_write.yml"
 RENDERED = ROOT / "deploy" / "rendered" / "scale"
 REPLICAS = ("prometheus-0", "prometheus-1")
@@ -29,8 +32,13 @@ PAIRS = {
 DEDUPLICATION = "-dedup.minScrapeInterval=1s"
 
 #: Makes VictoriaMetrics answer as Prometheus does: with what has just arrived; with a sample until it is five minutes
-#: old; and from its data, because what is written late, after an outage, is not in a cache of answers.
-SEARCH = ("-search.latencyOffset=0s", "-search.maxLookback=5m", "-search.disableCache")
+#: old, neither less nor more; and from its data, because what is written late, after an outage, is not in a cache.
+SEARCH = (
+    "-search.latencyOffset=0s",
+    "-search.minStalenessInterval=5m",
+    "-search.maxLookback=5m",
+    "-search.disableCache",
+)
 
 
 def stores() -> dict[str, dict[str, Any]]:
@@ -56,15 +64,39 @@ def variant(shipped: dict[str, Any], replica: str, remote_write: dict[str, Any])
     return config
 
 
+def for_two_responders(alertmanager: dict[str, Any]) -> dict[str, Any]:
+    """Alertmanager's configuration, parsed, with both responders told: they share a ledger, so one of them acts."""
+    config = copy.deepcopy(alertmanager)
+    for receiver in config["receivers"]:
+        if receiver["name"] == "responder":
+            (webhook,) = receiver["webhook_configs"]
+            receiver["webhook_configs"] = [
+                {**webhook, "url": webhook["url"].replace("responder:8020", target)}
+                for target in PAIRS["responder:8020"]
+            ]
+    return config
+
+
 def main(target: Path = RENDERED, store: str = "victoriametrics") -> int:
-    """Write the file of each server."""
+    """Write what the services of profile scale read."""
     target.mkdir(parents=True, exist_ok=True)
     shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
     for replica in REPLICAS:
-        text = yaml.safe_dump(variant(shipped, replica, stores()[store]), sort_keys=False, width=120)
-        (target / f"{replica}.yml").write_text(text, encoding="utf-8")
-    sys.stdout.write(f"{target}: {', '.join(REPLICAS)}, which write to {store}\n")
+        _write(target / f"{replica}.yml", variant(shipped, replica, stores()[store]))
+    alertmanager = yaml.safe_load((ALERTMANAGER / "alertmanager.yml").read_text(encoding="utf-8"))
+    _write(target / "alertmanager.yml", for_two_responders(alertmanager))
+    shutil.copytree(ALERTMANAGER / "templates", target / "templates", dirs_exist_ok=True)
+    # Each responder asks a Prometheus of its own whether an incident is over.
+    responder = yaml.safe_load(RESPONDER.read_text(encoding="utf-8"))
+    first, second = (f"http://{address}" for address in PAIRS["localhost:9090"])
+    responder["prometheus"]["url"] = responder["prometheus"]["url"].replace(first, second)
+    _write(target / "responder-1.yml", responder)
+    sys.stdout.write(f"{target}: two Prometheus servers that write to {store}, and what belongs to them\n")
     return 0
+
+
+def _write(file: Path, content: dict[str, Any]) -> None:
+    file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -112,6 +112,13 @@ class Alertmanager(Server):
         alerts: list[dict[str, Any]] = answer.json()
         return alerts
 
+    @property
+    def settled(self) -> bool:
+        """Whether, in a cluster, it has heard its peers and notifies."""
+        answer = requests.get(f"{self.url}/api/v2/status", timeout=10)
+        answer.raise_for_status()
+        return bool(answer.json()["cluster"]["status"] == "ready")
+
     def metric(self, name: str) -> float:
         """One of its own metrics that has no labels."""
         text = requests.get(f"{self.url}/metrics", timeout=10).text

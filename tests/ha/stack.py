@@ -30,6 +30,10 @@ AGAIN = 20
 EFFECTS = ("lock_account", "record_siem", "add_threat_indicator", "open_siem_incident")
 
 
+#: Channel, account or alert, status.
+Told = tuple[str, str, str]
+
+
 @dataclass
 class Stack:
     """The processes, and what came of the attacks."""
@@ -91,20 +95,26 @@ class Stack:
     def _slow_api(self) -> str:
         return f"http://127.0.0.1:{self.parts.simulator.port}/control/episodes/slow_api"
 
-    def told(self) -> Counter[tuple[str, str, str]]:
+    def told(self) -> Counter[Told]:
         """How often each channel was told what of which account or, of other alerts, by its name."""
-        found: Counter[tuple[str, str, str]] = Counter()
-        for one in self.parts.inbox.notifications():
-            if one["channel"] not in ("heartbeat", "responder"):
-                text = f"{one['title']} {one['text']}"
-                # A page of one account has no other in it.
-                about = next((account for account in self.accounts if account in text), None)
-                # Of the responder; its text begins with the alert's name.
-                chat = one["channel"] == "slack" and "attachments" not in one["raw"]
-                channel = "chat" if chat else one["channel"]
-                name = text.partition(":")[0] if chat else alert_name(one)
-                found[channel, about or name, one["status"]] += 1
-        return found
+        return Counter(self._told(one) for one in self._notifications())
+
+    def first_told(self, told: Told) -> float:
+        """When that was told first, in unix seconds."""
+        return min(float(one["received_at"]) for one in self._notifications() if self._told(one) == told)
+
+    def _notifications(self) -> list[dict[str, Any]]:
+        """What people got."""
+        return [one for one in self.parts.inbox.notifications() if one["channel"] not in ("heartbeat", "responder")]
+
+    def _told(self, one: dict[str, Any]) -> Told:
+        text = f"{one['title']} {one['text']}"
+        # A page of one account has no other in it.
+        about = next((account for account in self.accounts if account in text), None)
+        # Of the responder; its text begins with the alert's name.
+        chat = one["channel"] == "slack" and "attachments" not in one["raw"]
+        name = text.partition(":")[0] if chat else alert_name(one)
+        return ("chat" if chat else one["channel"], about or name, one["status"])
 
     @contextmanager
     def attacking(self) -> Iterator[None]:
