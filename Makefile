@@ -1,6 +1,6 @@
 # Everything a developer runs. `make demo` and `make test` need nothing installed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo incident dashboards test test-slow test-identity lint bench bench-alerts clean
+.PHONY: help install demo incident dashboards test test-slow test-identity lint bench bench-alerts bench-scale clean
 .PHONY: secrets gateway stack-demo stack-scale kubernetes lock
 
 BIN := .venv/bin
@@ -11,8 +11,8 @@ help: ## Show this list
 install: ## Install what is missing: Debian packages and .venv
 	@tools/bootstrap.sh
 
-demo: install ## The whole pipeline on this machine, without Docker, with 24 h of history (PRESET=blueprint: its figures); Ctrl-C ends it
-	@$(BIN)/python -m simulator.demo
+demo: install ## The whole pipeline on this machine, without Docker, with 24 h of history (PRESET=blueprint: its figures; HA=1: two of each part, and a store); Ctrl-C ends it
+	@$(BIN)/python -m simulator.demo $(if $(HA),--ha)
 
 incident: install ## Start an incident in the running demo: NAME=admin-attack; STOP=1 ends it; without NAME, a list
 	@$(BIN)/python -m simulator.demo.incident $(NAME) $(if $(STOP),--stop)
@@ -45,9 +45,11 @@ stack-demo: secrets gateway ## Docker: the stack with a simulated platform and a
 	@$(BIN)/python -m simulator.demo.compose
 	@docker compose --env-file .env --env-file deploy/compose/demo.env --profile demo up -d --build --wait
 
-stack-scale: secrets gateway ## Docker: the stack with two Prometheus and Alertmanager servers and a clustered store
-	@$(BIN)/python -m deploy.scale
-	@docker compose --env-file .env --env-file deploy/compose/scale.env --profile scale up -d --build --wait
+stack-scale: secrets gateway ## Docker: the stack with two of each of ours, and a VictoriaMetrics cluster (STORE=mimir or thanos: that one)
+	@$(BIN)/python -m deploy.scale $(STORE)
+	@docker compose --env-file .env --env-file deploy/compose/scale.env --profile scale -f docker-compose.yml \
+		$(if $(STORE),-f deploy/store/$(STORE).compose.yml --env-file deploy/store/$(STORE).env,--profile victoriametrics) \
+		up -d --build --wait
 
 kubernetes: install ## Write the Kubernetes manifests of rules, scrape jobs and dashboards from their sources
 	@$(BIN)/python -m deploy.kubernetes
@@ -63,6 +65,9 @@ bench: install ## Measure the exporter beside its peers, the responder and the d
 
 bench-alerts: install ## Measure from a condition in the platform to its notification; rewrites its table in docs/benchmarks.md (ten minutes)
 	@$(BIN)/python -m benchmarks.alert_latency
+
+bench-scale: install ## Measure what the monitoring costs as the platform grows; rewrites the tables in docs/scaling.md (20 minutes)
+	@$(BIN)/python -m benchmarks.scale
 
 clean: ## Remove everything that the targets above made here; Debian packages stay
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

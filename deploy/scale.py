@@ -1,8 +1,11 @@
-"""The configuration of a pair of Prometheus servers that write to a clustered store: `python -m deploy.scale`.
+"""The configuration of pairs that survive, and of a store: `python -m deploy.scale [STORE]`.
 
-All else is as shipped in prometheus/prometheus.yml, so that the two cannot drift apart.
+All else is as shipped for one of each, so that the two cannot drift apart.
 """
 
+import argparse
+import copy
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,46 +14,92 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "prometheus" / "prometheus.yml"
+ALERTMANAGER = ROOT / "alertmanager"
+RESPONDER = ROOT / "deploy" / "compose" / "responder.yml"
+REMOTE_WRITE = ROOT / "deploy" / "store" / "remote_write.yml"
 RENDERED = ROOT / "deploy" / "rendered" / "scale"
 REPLICAS = ("prometheus-0", "prometheus-1")
-STORE = "http://vminsert:8480/insert/0/prometheus/api/v1/write"
-ALERTMANAGERS = ["alertmanager:9093", "alertmanager-1:9093"]
-#: Of a job of one server, the second one, which has the same shape.
-PAIRS = {"prometheus": ["prometheus:9090", "prometheus-1:9090"], "alertmanager": ALERTMANAGERS}
+
+#: By target of one server, those of the pair. Everything else is there once.
+PAIRS = {
+    "exporter:8010": ["exporter:8010", "exporter-1:8010"],
+    "responder:8020": ["responder:8020", "responder-1:8020"],
+    "localhost:9090": ["prometheus:9090", "prometheus-1:9090"],
+    "alertmanager:9093": ["alertmanager:9093", "alertmanager-1:9093"],
+}
+
+#: VictoriaMetrics keeps one sample a series and second: the shortest scrape interval, so that nothing else is lost.
+DEDUPLICATION = "-dedup.minScrapeInterval=1s"
+
+#: Makes VictoriaMetrics answer as Prometheus does: with what has just arrived; with a sample until it is five minutes
+#: old, neither less nor more; and from its data, because what is written late, after an outage, is not in a cache.
+SEARCH = (
+    "-search.latencyOffset=0s",
+    "-search.minStalenessInterval=5m",
+    "-search.maxLookback=5m",
+    "-search.disableCache",
+)
 
 
-def variant(shipped: dict[str, Any], replica: str) -> dict[str, Any]:
-    """One server of the pair: its own replica label, both Alertmanagers, the store.
+def stores() -> dict[str, dict[str, Any]]:
+    """The entry of `remote_write` by store."""
+    found: dict[str, dict[str, Any]] = yaml.safe_load(REMOTE_WRITE.read_text(encoding="utf-8"))["stores"]
+    return found
+
+
+def variant(shipped: dict[str, Any], replica: str, remote_write: dict[str, Any]) -> dict[str, Any]:
+    """One server of the pair: its own replica label, both of everything that there are two of, the store.
 
     Args:
         shipped: prometheus.yml, parsed; not changed.
-        replica: the label by which the store tells two equal series apart, and drops one.
+        replica: the label by which equal series and alerts of the pair are told apart, and merged.
+        remote_write: of the store.
     """
-    config = {**shipped, "global": {**shipped["global"], "external_labels": {"replica": replica}}}
-    config["alerting"] = {
-        **shipped["alerting"],
-        "alertmanagers": [
-            {**shipped["alerting"]["alertmanagers"][0], "static_configs": [{"targets": ALERTMANAGERS}]},
-        ],
-    }
-    config["scrape_configs"] = [
-        {**job, "static_configs": [{"targets": PAIRS[job["job_name"]]}]} if job["job_name"] in PAIRS else job
-        for job in shipped["scrape_configs"]
-    ]
-    config["remote_write"] = [{"url": STORE, "queue_config": {"max_shards": 8, "max_samples_per_send": 5000}}]
+    config = copy.deepcopy(shipped)
+    config["global"]["external_labels"] = {"replica": replica}
+    for job in [*config["scrape_configs"], *config["alerting"]["alertmanagers"]]:
+        for group in job["static_configs"]:
+            group["targets"] = [one for target in group["targets"] for one in PAIRS.get(target, [target])]
+    config["remote_write"] = [copy.deepcopy(remote_write)]
     return config
 
 
-def main(target: Path = RENDERED) -> int:
-    """Write the file of each server."""
+def for_two_responders(alertmanager: dict[str, Any]) -> dict[str, Any]:
+    """Alertmanager's configuration, parsed, with both responders told: they share a ledger, so one of them acts."""
+    config = copy.deepcopy(alertmanager)
+    for receiver in config["receivers"]:
+        if receiver["name"] == "responder":
+            (webhook,) = receiver["webhook_configs"]
+            receiver["webhook_configs"] = [
+                {**webhook, "url": webhook["url"].replace("responder:8020", target)}
+                for target in PAIRS["responder:8020"]
+            ]
+    return config
+
+
+def main(target: Path = RENDERED, store: str = "victoriametrics") -> int:
+    """Write what the services of profile scale read."""
     target.mkdir(parents=True, exist_ok=True)
     shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
     for replica in REPLICAS:
-        text = yaml.safe_dump(variant(shipped, replica), sort_keys=False, width=120)
-        (target / f"{replica}.yml").write_text(text, encoding="utf-8")
-    sys.stdout.write(f"{target}: {', '.join(REPLICAS)}\n")
+        _write(target / f"{replica}.yml", variant(shipped, replica, stores()[store]))
+    alertmanager = yaml.safe_load((ALERTMANAGER / "alertmanager.yml").read_text(encoding="utf-8"))
+    _write(target / "alertmanager.yml", for_two_responders(alertmanager))
+    shutil.copytree(ALERTMANAGER / "templates", target / "templates", dirs_exist_ok=True)
+    # Each responder asks a Prometheus of its own whether an incident is over.
+    responder = yaml.safe_load(RESPONDER.read_text(encoding="utf-8"))
+    first, second = (f"http://{address}" for address in PAIRS["localhost:9090"])
+    responder["prometheus"]["url"] = responder["prometheus"]["url"].replace(first, second)
+    _write(target / "responder-1.yml", responder)
+    sys.stdout.write(f"{target}: two Prometheus servers that write to {store}, and what belongs to them\n")
     return 0
 
 
+def _write(file: Path, content: dict[str, Any]) -> None:
+    file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(prog="python -m deploy.scale", description=__doc__)
+    parser.add_argument("store", nargs="?", choices=stores(), default="victoriametrics")
+    sys.exit(main(store=parser.parse_args().store))

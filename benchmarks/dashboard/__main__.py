@@ -69,12 +69,12 @@ def _measure(per_hour: float) -> dict[str, float]:
         postgres.execute("VACUUM (ANALYZE)", database.name)
         with closing(psycopg2.connect(database.reader_dsn)) as connection:
             wall = [query for query in queries(sql=True) if query.uid == "ticketing"]
-            times = [[_milliseconds(connection, query) for query in wall] for _ in range(REPETITIONS)]
+            times = [[milliseconds(connection, query) for query in wall] for _ in range(REPETITIONS)]
     medians = map(statistics.median, zip(*times, strict=True))
     return dict(zip(map(_name, wall), medians, strict=True))
 
 
-def _milliseconds(connection: Connection, query: Asked) -> float:
+def milliseconds(connection: Connection, query: Asked) -> float:
     """Time that PostgreSQL takes to plan and to run it now."""
     with connection, connection.cursor() as cursor:
         text = filled(query, datetime.now(UTC)).replace("%", "%%")

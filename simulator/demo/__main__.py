@@ -34,13 +34,18 @@ def main() -> int:
     parser.add_argument(
         "--history-hours", type=float, default=24, help="how far back the history goes (default: %(default)s)"
     )
+    parser.add_argument(
+        "--ha",
+        action="store_true",
+        help="highly available: two of each part of ours, and a store that keeps both's data",
+    )
     options = parser.parse_args()
     for number in ENDING_SIGNALS:
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, _interrupt)
     try:
         with run_directory() as directory:
-            parts = plan(directory, options.preset, options.history_hours)
+            parts = plan(directory, options.preset, options.history_hours, ha=options.ha)
             supervisor = Supervisor(directory, parts.all, as_root=os.geteuid() == 0)
             try:
                 _run(parts, supervisor, options.preset, options.history_hours)
@@ -72,6 +77,10 @@ def _run(parts: Parts, supervisor: Supervisor, preset: str | None, hours: float)
         "To see what the responder did: curl -s -H"
         f" 'Authorization: Bearer {parts.responder.token()}' {parts.responder.url}/incidents"
     )
+    if parts.store is not None:
+        _tell(
+            "Kill any exporter, Prometheus, Alertmanager or responder: what it did goes on, and supervisor restarts it."
+        )
     _announce(parts, supervisor)
     _tell(f"Alerts of incidents wait at most {WAIT} s here, in a copy of the rules; as shipped, up to 10 minutes.")
     if parts.grafana is None:
@@ -107,33 +116,41 @@ def _announce(parts: Parts, supervisor: Supervisor) -> None:
         "prometheus": parts.prometheus.url,
         "inbox": parts.inbox.url,
         "responder": parts.responder.url,
+        "exporters": " ".join(exporter.name for exporter in parts.exporters),
         "supervisor": str(supervisor.config),
     }
     (parts.directory / RUNNING).write_text(json.dumps(addresses))
 
 
 def urls(parts: Parts) -> str:
-    """Where everything is, one a line."""
-    exporter, platform = f"http://127.0.0.1:{parts.exporter.port}", f"http://127.0.0.1:{parts.simulator.port}"
-    dashboard = ((parts.grafana.home_page, "Grafana: the dashboard"),) if parts.grafana else ()
-    rows = (
-        *dashboard,
-        (parts.prometheus.board, "the board: all six sections"),
-        (f"{parts.prometheus.url}/graph", "Prometheus"),
-        (f"{parts.prometheus.url}/alerts", "Prometheus: the state of every alert"),
-        (f"{parts.alertmanager.url}/", "Alertmanager"),
-        (f"{parts.inbox.url}/", "inbox: pages, chat, mail and SMS that were sent"),
-        (f"{parts.responder.url}/metrics", "responder: what it did"),
-        (f"{exporter}/", "exporter: state of its collectors, links to its paths"),
-        (f"{exporter}/metrics", "exporter: metrics"),
-        (f"{exporter}/api/monitoring/kpis", "exporter: KPIs as JSON"),
-        (f"{exporter}/api/monitoring/fraud_feed", "exporter: fraud feed as JSON"),
+    """Where everything is, one a line; of a pair, one a line each."""
+    platform = f"http://127.0.0.1:{parts.simulator.port}"
+    rows = [(parts.grafana.home_page, "Grafana: the dashboard")] if parts.grafana else []
+    for prometheus in parts.prometheuses:
+        rows += [
+            (prometheus.board, "the board: all six sections"),
+            (f"{prometheus.url}/graph", "Prometheus"),
+            (f"{prometheus.url}/alerts", "Prometheus: the state of every alert"),
+        ]
+    if parts.store:
+        rows.append((f"{parts.store.url}/vmui", "VictoriaMetrics: what both have written"))
+    rows += [(f"{alertmanager.url}/", "Alertmanager") for alertmanager in parts.alertmanagers]
+    rows.append((f"{parts.inbox.url}/", "inbox: pages, chat, mail and SMS that were sent"))
+    rows += [(f"{responder.url}/metrics", "responder: what it did") for responder in parts.responders]
+    for exporter in (f"http://127.0.0.1:{exporter.port}" for exporter in parts.exporters):
+        rows += [
+            (f"{exporter}/", "exporter: state of its collectors, links to its paths"),
+            (f"{exporter}/metrics", "exporter: metrics"),
+            (f"{exporter}/api/monitoring/kpis", "exporter: KPIs as JSON"),
+            (f"{exporter}/api/monitoring/fraud_feed", "exporter: fraud feed as JSON"),
+        ]
+    rows += [
         (f"{platform}/", "the simulated platform"),
         (f"http://127.0.0.1:{parts.node_exporter.port}/metrics", "node_exporter"),
         (parts.database.reader_dsn, "PostgreSQL, as the exporter sees it"),
         (parts.database.responder_dsn, "PostgreSQL, as the responder sees it"),
         (parts.redis.url(), "Redis"),
-    )
+    ]
     width = max(len(address) for address, _ in rows)
     return "\n".join(f"{address:<{width}}  {meaning}" for address, meaning in rows)
 

@@ -77,7 +77,7 @@ def start(running: Mapping[str, str], incident: Incident) -> None:
         subprocess.CalledProcessError: The exporter cannot be stopped.
     """
     if incident.episode is None:
-        _supervise(running, "stop", "exporter")
+        _supervise(running, "stop")
         return
     parameters = dict(incident.parameters)
     if incident.refunded:
@@ -88,7 +88,7 @@ def start(running: Mapping[str, str], incident: Incident) -> None:
 def stop(running: Mapping[str, str], incident: Incident) -> None:
     """End an incident; see `start`."""
     if incident.episode is None:
-        _supervise(running, "start", "exporter")
+        _supervise(running, "start")
     else:
         requests.delete(_episode(running, incident.episode), timeout=10).raise_for_status()
 
@@ -106,9 +106,10 @@ def _revenue(running: Mapping[str, str]) -> float:
     return max(float(series[0]["value"][1]), 0.0) if series else 0.0
 
 
-def _supervise(running: Mapping[str, str], action: str, program: str) -> None:
-    supervisorctl = str(Path(sys.executable).parent / "supervisorctl")
-    subprocess.run([supervisorctl, "-c", running["supervisor"], action, program], check=True, stdout=subprocess.DEVNULL)
+def _supervise(running: Mapping[str, str], action: str) -> None:
+    """Start or stop the exporter, or both of them."""
+    command = [str(Path(sys.executable).parent / "supervisorctl"), "-c", running["supervisor"], action]
+    subprocess.run([*command, *running["exporters"].split()], check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""Scrapes of the past as a file that promtool turns into Prometheus's own blocks."""
+"""Scrapes of the past as a file that promtool turns into Prometheus's own blocks, and VictoriaMetrics imports."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
+
+import requests
 
 
 def write_scrape(file: TextIO, exposition: str, labels: Mapping[str, str], timestamp: float) -> None:
@@ -38,3 +40,20 @@ def create_blocks(file: Path, data: Path) -> None:
     subprocess.run(
         ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--quiet", str(file), str(data)], check=True
     )
+
+
+def import_samples(file: Path, url: str) -> None:
+    """Write the samples of an OpenMetrics file into a running VictoriaMetrics, which wants milliseconds.
+
+    Raises:
+        requests.RequestException: It does not answer, or refuses them.
+    """
+
+    def lines() -> Iterator[bytes]:
+        with file.open() as samples:
+            for line in samples:
+                if not line.startswith("#"):
+                    sample, timestamp = line.rsplit(" ", 1)
+                    yield f"{sample} {float(timestamp) * 1000:.0f}\n".encode()
+
+    requests.post(f"{url}/api/v1/import/prometheus", data=lines(), timeout=60).raise_for_status()

@@ -19,7 +19,7 @@ from exporter.app import Exporter
 from exporter.config import load
 from exporter.secrets import SecretText
 from simulator.demo.configs import sections_by_job
-from simulator.demo.openmetrics import create_blocks, write_scrape
+from simulator.demo.openmetrics import create_blocks, import_samples, write_scrape
 from simulator.demo.past import world
 from simulator.redis_state import write_redis_at
 from simulator.world import World
@@ -103,6 +103,8 @@ def main() -> None:
         file.write("# EOF\n")
     replay.close()
     create_blocks(scrapes, options.prometheus_data)
+    if options.store is not None:
+        import_samples(scrapes, options.store)
     scrapes.unlink()
 
 
@@ -112,6 +114,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--end", type=float, required=True, help="of the past, unix seconds")
     parser.add_argument("--hours", type=float, required=True, help="how far back from the end")
     parser.add_argument("--preset", help="the simulator's")
+    parser.add_argument("--store", help="address of a VictoriaMetrics that is to have the same past")
     parser.add_argument("half", choices=["first", "second"], help="of the hours")
     parser.add_argument("postgres", help="connection string, as the exporter has it")
     parser.add_argument("redis", help="URL of a database of its own")

@@ -30,20 +30,22 @@ HASTENED = (
     "UnauthorizedAdminAccess",
 )
 
-#: Expressions over `{window}` seconds; `{shipped}` is the rule's own.
+#: Expressions over `{window}` seconds; `{shipped}` is the rule's own. A pair of exporters counts the same rows.
 WINDOWS: Mapping[str, str] = {
     # The counters, in place of the 10-minute window. Still at least 100 predictions, so only a flood can fire it.
     "FraudRateSpike": """\
 (
-  100 * sum(increase(ticketing_fraud_predictions_total{{decision="BLOCKED"}}[{window}s]))
-  > 3 * (sum(increase(ticketing_fraud_predictions_total[{window}s])) >= 100)
+  100 * max(increase(ticketing_fraud_predictions_total{{decision="BLOCKED"}}[{window}s]))
+  > 3 * (sum(max by (decision) (increase(ticketing_fraud_predictions_total[{window}s]))) >= 100)
 )
-/ (100 * sum(increase(ticketing_fraud_predictions_total[{window}s])))""",
+/ (100 * sum(max by (decision) (increase(ticketing_fraud_predictions_total[{window}s]))))""",
     # Two windows without one prediction, where chance cannot do that among so many sales; else as shipped. The values
     # of now and then are compared: a counter that is not scraped any more does not stand still.
     "PredictionsStalled": """\
 (
-  sum(ticketing_fraud_predictions_total - ticketing_fraud_predictions_total offset {two_windows}s) == 0
+  sum(
+    max by (decision) (ticketing_fraud_predictions_total - ticketing_fraud_predictions_total offset {two_windows}s)
+  ) == 0
   and on () (hour() >= 18 < 22 or max(last_over_time(ticketing_kpi_transactions_per_hour[1m])) >= 500)
 )
 or ({shipped})""",

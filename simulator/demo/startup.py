@@ -1,5 +1,6 @@
 """The steps from nothing to live metrics with a past."""
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -7,12 +8,15 @@ from collections.abc import Callable, Sequence
 import requests
 
 from simulator.demo.configs import write_configs
-from simulator.demo.parts import DATABASE, Parts
+from simulator.demo.parts import Parts
+from simulator.demo.programs import DATABASE
 from simulator.demo.supervision import FAILED, Supervisor
 from simulator.local.process import Process, ProgramError, guarded, log_tail
 
-#: Prometheus has scraped the exporter by the jobs that are quick to come round, and every probe has a result.
-LIVE = 'count(up{job=~"ticketing-(critical|live)"} == 1) == 2 and count(ticketing_probe_success) == 6'
+#: Prometheus has scraped every exporter by the jobs that are quick to come round, and every probe has a result.
+LIVE = """\
+count(up{{job=~"ticketing-(critical|live)"}} == 1) == {jobs}
+and count(group by (probe) (ticketing_probe_success)) == 6"""
 
 
 class Startup:
@@ -58,9 +62,11 @@ class Startup:
         self._supervisor.launch([parts.simulator])
 
         self._say(f"exporter, and what Prometheus would have scraped in the last {self._hours:g} h")
-        self._supervisor.launch([parts.exporter])
+        self._supervisor.launch([*parts.exporters, *([parts.store] if parts.store else [])])
         files = [str(path) for path in (parts.exporter_config, parts.prometheus.config, parts.prometheus.data)]
         self._replay(started, files)
+        for other in parts.prometheuses[1:]:
+            shutil.copytree(parts.prometheus.data, other.data)
 
         if parts.grafana is not None:
             # Before Prometheus, which would take one that is still starting for one that is down.
@@ -68,7 +74,7 @@ class Startup:
             self._supervisor.launch([parts.grafana], timeout_seconds=120)
 
         self._say("responder, Alertmanager with an inbox, Prometheus")
-        self._supervisor.launch([parts.inbox, parts.responder, parts.alertmanager, parts.prometheus])
+        self._supervisor.launch([parts.inbox, *parts.responders, *parts.alertmanagers, *parts.prometheuses])
         self._wait_until_live()
 
     def _replay(self, started: float, files: Sequence[str]) -> None:
@@ -82,6 +88,8 @@ class Startup:
             ProgramError: A process failed.
         """
         options = [f"--started={started!r}", f"--end={time.time()!r}", f"--hours={self._hours!r}"]
+        if self._parts.store is not None:
+            options.append(f"--store={self._parts.store.url}")
         if self._preset is not None:
             options.append(f"--preset={self._preset}")
         processes = []
@@ -115,7 +123,8 @@ class Startup:
             time.sleep(0.2)
 
     def _live(self) -> bool:
+        live = LIVE.format(jobs=2 * len(self._parts.exporters))
         try:
-            return bool(self._parts.prometheus.query(LIVE))
+            return all(prometheus.query(live) for prometheus in self._parts.prometheuses)
         except requests.RequestException:
             return False

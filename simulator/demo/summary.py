@@ -82,9 +82,10 @@ class _Screen:
         return form(result[0][1]) if result else "–"
 
     def by(self, label: str, promql: str, form: Format = count) -> str:
-        """All values, each after the value of one label."""
-        result = self._prometheus.query(promql)
-        return "  ".join(f"{labels.get(label, '?')} {form(value)}" for labels, value in result) or "–"
+        """All values, each after the value of one label; of a pair of exporters the larger."""
+        result = self._prometheus.query(f"max by ({label}) ({promql})")
+        largest_first = sorted(result, key=lambda series: -series[1])
+        return "  ".join(f"{labels.get(label, '?')} {form(value)}" for labels, value in largest_first) or "–"
 
 
 def _row(name: str, value: str, more: str = "") -> str:
@@ -108,7 +109,7 @@ def _fraud(screen: _Screen) -> Iterator[str]:
 def _traffic(screen: _Screen) -> Iterator[str]:
     limit = screen.value('ticketing_rate_limit_requests_per_minute{scope="global"}', count)
     yield _row("requests per minute", screen.value("ticketing_api_requests_per_minute", count), f"limit {limit}")
-    yield _row("top clients, 5 min", screen.by("client", "topk(3, ticketing_client_requests)"))
+    yield _row("top clients, 5 min", screen.by("client", "topk(3, max by (client) (ticketing_client_requests))"))
     yield _row("rate-limited clients", screen.value("ticketing_rate_limited_clients", count))
 
 
@@ -125,12 +126,14 @@ def _model(screen: _Screen) -> Iterator[str]:
     for name, expression in (("precision", precision), ("recall", recall)):
         known = screen.value(baseline.format(name), ratio)
         yield _row(name, screen.value(expression, ratio), f"baseline {known}")
-    drift = screen.by("feature", "topk(1, ticketing_model_feature_drift_nats)", lambda value: f"{value:.4f} nats")
+    drift = screen.by(
+        "feature", "topk(1, max by (feature) (ticketing_model_feature_drift_nats))", lambda value: f"{value:.4f} nats"
+    )
     yield _row("largest drift", drift)
 
 
 def _health(screen: _Screen) -> Iterator[str]:
-    up = screen.by("probe", "sort_desc(ticketing_probe_success)", lambda value: "up" if value else "DOWN")
+    up = screen.by("probe", "ticketing_probe_success", lambda value: "up" if value else "DOWN")
     names = up.split("  ")
     for first in range(0, len(names), 3):
         yield _row("probes" if first == 0 else "", "  ".join(names[first : first + 3]))

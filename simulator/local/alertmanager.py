@@ -23,13 +23,13 @@ class Receivers(NamedTuple):
     Args:
         inbox_url: Of the inbox, without a slash at the end.
         smtp_port: Of the inbox, on 127.0.0.1.
-        responder_url: A real responder's; the inbox is told what it is told.
+        responder_urls: Of real responders; the inbox is told what they are told.
         monitoring_url: What links to the dashboard begin with, in place of the shipped address.
     """
 
     inbox_url: str
     smtp_port: int
-    responder_url: str | None = None
+    responder_urls: Sequence[str] = ()
     monitoring_url: str | None = None
 
 
@@ -112,6 +112,19 @@ class Alertmanager(Server):
         alerts: list[dict[str, Any]] = answer.json()
         return alerts
 
+    @property
+    def settled(self) -> bool:
+        """Whether, in a cluster, it has heard its peers and notifies."""
+        answer = requests.get(f"{self.url}/api/v2/status", timeout=10)
+        answer.raise_for_status()
+        return bool(answer.json()["cluster"]["status"] == "ready")
+
+    def metric(self, name: str) -> float:
+        """One of its own metrics that has no labels."""
+        text = requests.get(f"{self.url}/metrics", timeout=10).text
+        (line,) = (line for line in text.splitlines() if line.startswith(f"{name} "))
+        return float(line.rpartition(" ")[2])
+
     def reload(self) -> None:
         """Read its configuration again.
 
@@ -121,6 +134,22 @@ class Alertmanager(Server):
         answer = requests.post(f"{self.url}/-/reload", timeout=10)
         if not answer.ok:
             raise requests.HTTPError(f"Alertmanager refuses its configuration: {answer.text}", response=answer)
+
+
+def cluster_flags(port: int, peers: Sequence[int], advertised: int | None = None) -> Sequence[str]:
+    """Flags of a member of a cluster on 127.0.0.1, as docker-compose.yml has them.
+
+    Args:
+        port: Where it listens for its peers, by TCP and UDP.
+        peers: Where they do.
+        advertised: Where they are told that it listens; by default `port`.
+    """
+    return (
+        f"--cluster.listen-address=127.0.0.1:{port}",
+        f"--cluster.advertise-address=127.0.0.1:{advertised or port}",
+        *(f"--cluster.peer=127.0.0.1:{peer}" for peer in peers),
+        "--cluster.peer-timeout=3s",
+    )
 
 
 def program() -> str:
@@ -178,9 +207,9 @@ def readdress(config: dict[str, Any], receivers: Receivers) -> None:
     for receiver in config["receivers"]:
         for webhook in receiver.get("webhook_configs", []):
             webhook["url"] = webhooks[receiver["name"]]
-        if receiver["name"] == "responder" and receivers.responder_url is not None:
+        if receiver["name"] == "responder":
             receiver["webhook_configs"] += [
-                {**webhook, "url": receivers.responder_url} for webhook in receiver["webhook_configs"]
+                {**webhook, "url": url} for webhook in receiver["webhook_configs"] for url in receivers.responder_urls
             ]
         for topic in receiver.get("sns_configs", []):
             topic["api_url"] = f"{inbox}/sns"

@@ -14,6 +14,7 @@ import requests
 from simulator.local.contract import ContractDatabase
 from simulator.local.prometheus import Prometheus
 from simulator.local.server import Server
+from simulator.local.victoriametrics import VictoriaMetrics
 
 SHIPPED = Path(__file__).parents[2] / "grafana"
 
@@ -24,6 +25,9 @@ SUB_PATH = "/admin/monitoring"
 PACKAGED_HOME = Path("/usr/share/grafana")
 
 
+Metrics = Prometheus | VictoriaMetrics
+
+
 class Grafana(Server):
     """Grafana on 127.0.0.1 as shipped, except that everybody who reaches it is a viewer.
 
@@ -31,26 +35,26 @@ class Grafana(Server):
         program: The command that starts its server, without options.
         home: Its directory with `conf` and `public`.
         directory: See `Server`.
-        prometheus: Where it reads metrics.
+        metrics: Where it reads metrics.
         database: Where it reads rows, as monitoring_reader.
     """
 
     name = "grafana"
 
     def __init__(
-        self, program: Sequence[str], home: Path, directory: Path, prometheus: Prometheus, database: ContractDatabase
+        self, program: Sequence[str], home: Path, directory: Path, metrics: Metrics, database: ContractDatabase
     ) -> None:
         super().__init__(directory)
         self._program = list(program)
         self._home = home
-        self._prometheus = prometheus
+        self._metrics = metrics
         self._database = database
 
     @classmethod
-    def found(cls, directory: Path, prometheus: Prometheus, database: ContractDatabase) -> Self | None:
+    def found(cls, directory: Path, metrics: Metrics, database: ContractDatabase) -> Self | None:
         """The Grafana under $GRAFANA_HOME, or on the search path; None without one."""
         program = installed_program()
-        return None if program is None else cls(program, home_of(program), directory, prometheus, database)
+        return None if program is None else cls(program, home_of(program), directory, metrics, database)
 
     @property
     def url(self) -> str:
@@ -70,7 +74,7 @@ class Grafana(Server):
         """See `Server.environment`."""
         address = psycopg2.extensions.parse_dsn(self._database.reader_dsn)
         return {
-            "PROMETHEUS_URL": self._prometheus.url,
+            "PROMETHEUS_URL": self._metrics.url,
             "POSTGRES_ADDRESS": f"{address['host']}:{address['port']}",
             "POSTGRES_DATABASE": address["dbname"],
             "POSTGRES_USER": address["user"],

@@ -69,10 +69,15 @@ class Prometheus(Server):
         Raises:
             requests.RequestException: It does not answer, or refuses the expression.
         """
-        parameters: dict[str, Any] = {"query": promql}
-        if time is not None:
-            parameters["time"] = time
-        answer = requests.get(f"{self.url}/api/v1/query", params=parameters, timeout=10)
-        if not answer.ok:
-            raise requests.HTTPError(f"Prometheus refuses {promql!r}: {answer.text}", response=answer)
-        return [(series["metric"], float(series["value"][1])) for series in answer.json()["data"]["result"]]
+        return query(self.url, promql, time)
+
+
+def query(url: str, promql: str, time: float | None = None) -> list[tuple[dict[str, str], float]]:
+    """Ask whatever has Prometheus's API at the address; see `Prometheus.query`."""
+    parameters: dict[str, Any] = {"query": promql}
+    if time is not None:
+        parameters["time"] = time
+    answer = requests.get(f"{url}/api/v1/query", params=parameters, timeout=10)
+    if not answer.ok:
+        raise requests.HTTPError(f"{url} refuses {promql!r}: {answer.text}", response=answer)
+    return [(series["metric"], float(series["value"][1])) for series in answer.json()["data"]["result"]]

@@ -25,7 +25,8 @@ class Server(ABC):
         port: TCP port on 127.0.0.1; by default a free one.
     """
 
-    name: ClassVar[str]
+    #: How messages call it, and the log file in its directory.
+    name: str
     #: What ends it in order.
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     #: See `guarded`.

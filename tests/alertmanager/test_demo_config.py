@@ -41,7 +41,9 @@ def integrations(receiver: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_a_real_responder_is_told_besides_the_inbox_and_a_real_dashboard_takes_the_place(tmp_path: Path) -> None:
-    receivers = RECEIVERS._replace(responder_url="http://127.0.0.1:8020/alerts", monitoring_url="http://127.0.0.1:3000")
+    receivers = RECEIVERS._replace(
+        responder_urls=["http://127.0.0.1:8020/alerts"], monitoring_url="http://127.0.0.1:3000"
+    )
     copy = parsed(demo_config(SHIPPED_DIRECTORY, tmp_path, receivers))
     (responder,) = [one for one in copy["receivers"] if one["name"] == "responder"]
     inbox, real = responder["webhook_configs"]

@@ -13,7 +13,6 @@ from gateway.__main__ import env_file
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
 VARIABLE = re.compile(r"\$(?:\$|\{(\w+)(?::-([^}]*))?\})")
-PROFILES = ("demo", "scale")
 
 Yaml = dict[str, Any]
 

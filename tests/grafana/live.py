@@ -16,10 +16,14 @@ import psycopg2.extras
 import requests
 import yaml
 
+from deploy.scale import stores
 from simulator.demo.configs import write_configs
-from simulator.demo.openmetrics import create_blocks, write_scrape
-from simulator.demo.parts import DATABASE, Parts, plan
+from simulator.demo.openmetrics import create_blocks, import_samples, write_scrape
+from simulator.demo.parts import Parts, plan
+from simulator.demo.programs import DATABASE
+from simulator.local.prometheus import query
 from simulator.local.server import Server
+from simulator.local.victoriametrics import VictoriaMetrics
 from simulator.preset import figures
 from tests.grafana.board import Asked
 from tests.grafana.macros import Chosen, filled, time_range
@@ -35,11 +39,16 @@ SETTLED = (
     'ticketing:fraud_blocked:ratio{window="1h"}',
     'rate(node_cpu_seconds_total{mode="idle"}[1m])',
     "increase(ticketing_fraud_score_bucket[5m])",
+    "rate(prometheus_tsdb_head_samples_appended_total[1m])",
     "count(ticketing:probe_baseline_seconds:max) >= 4",
     "ticketing:model_feature_drift_nats:max",
     "increase(alertmanager_notifications_failed_total[5m])",
     'ALERTS{alertname="Watchdog",alertstate="firing"}',
 )
+
+
+#: Seconds.
+SCRAPED_EVERY = 3
 
 
 @dataclass(frozen=True)
@@ -60,16 +69,7 @@ class Live:
         Raises:
             requests.HTTPError: Prometheus refuses it.
         """
-        now = datetime.now(UTC)
-        expr = filled(asked, now, chosen)
-        if not asked.over_time:
-            return self.parts.prometheus.query(expr)
-        start, end = time_range(asked, now)
-        step = max((end - start).total_seconds() / 1000, 5)
-        parameters: dict[str, Any] = {"query": expr, "start": start.timestamp(), "end": end.timestamp(), "step": step}
-        answer = requests.get(f"{self.parts.prometheus.url}/api/v1/query_range", params=parameters, timeout=10)
-        answer.raise_for_status()
-        return [(each["metric"], float(each["values"][-1][1])) for each in answer.json()["data"]["result"]]
+        return answer(self.parts.prometheus.url, asked, chosen)
 
     def sql(self, asked: Asked, chosen: Chosen | None = None) -> list[Row]:
         """Rows by column, as monitoring_reader.
@@ -86,9 +86,34 @@ class Live:
         self._reader.close()
 
 
+def answer(
+    url: str, asked: Asked, chosen: Chosen | None = None, now: datetime | None = None
+) -> list[tuple[dict[str, str], float]]:
+    """Labels and last value of each series, from whatever has Prometheus's API at the address.
+
+    Raises:
+        requests.HTTPError: it refuses the query.
+    """
+    now = now or datetime.now(UTC)
+    expr = filled(asked, now, chosen)
+    if not asked.over_time:
+        return query(url, expr, now.timestamp())
+    start, end = time_range(asked, now)
+    step = max((end - start).total_seconds() / 1000, 5)
+    parameters: dict[str, Any] = {"query": expr, "start": start.timestamp(), "end": end.timestamp(), "step": step}
+    reply = requests.get(f"{url}/api/v1/query_range", params=parameters, timeout=10)
+    reply.raise_for_status()
+    return [(each["metric"], float(each["values"][-1][1])) for each in reply.json()["data"]["result"]]
+
+
 @contextmanager
-def running(directory: Path) -> Iterator[Live]:
-    """All processes, once every rule has been evaluated."""
+def running(directory: Path, store: VictoriaMetrics | None = None) -> Iterator[Live]:
+    """All processes, once every rule has been evaluated.
+
+    Args:
+        directory: for all of them.
+        store: is given everything that Prometheus has, if it is running.
+    """
     # Without the Grafana of whoever has one.
     parts = replace(plan(directory, "blueprint", 0), grafana=None)
     with ExitStack() as started:
@@ -96,8 +121,10 @@ def running(directory: Path) -> Iterator[Live]:
         for server in first:
             _start(server, started)
         write_configs(parts)
-        _hurry(parts.prometheus.config)
-        _past(parts.prometheus.data)
+        _hurry(parts.prometheus.config, store)
+        past = _past(parts.prometheus.data)
+        if store is not None:
+            import_samples(past, store.url)
         parts.postgres.create_database(DATABASE)
         then: tuple[Server, ...] = (parts.simulator, parts.exporter, parts.alertmanager, parts.prometheus)
         for server in then:
@@ -114,8 +141,8 @@ def _start(server: Server, started: ExitStack) -> None:
     server.start(timeout_seconds=120)
 
 
-def _hurry(config: Path) -> None:
-    """Scrape and evaluate everything every few seconds."""
+def _hurry(config: Path, store: VictoriaMetrics | None) -> None:
+    """Scrape and evaluate everything every few seconds, and write it to the store."""
     settings = yaml.safe_load(config.read_text())
     rules = config.parent / "quick-rules"
     rules.mkdir()
@@ -127,12 +154,14 @@ def _hurry(config: Path) -> None:
     settings["rule_files"] = [f"{rules}/*.yml"]
     for job in settings["scrape_configs"]:
         # Long enough for a busy machine.
-        job["scrape_interval"] = job["scrape_timeout"] = "3s"
+        job["scrape_interval"] = job["scrape_timeout"] = f"{SCRAPED_EVERY}s"
+    if store is not None:
+        settings["remote_write"] = [{**stores()["victoriametrics"], "url": f"{store.url}/api/v1/write"}]
     config.write_text(yaml.safe_dump(settings))
 
 
-def _past(data: Path) -> None:
-    """What the KPIs were one hour ago."""
+def _past(data: Path) -> Path:
+    """What the KPIs were one hour ago; returns the file that says so."""
     before = "\n".join(
         (
             f"ticketing_kpi_transactions_per_hour {figures.SALES_BEFORE}",
@@ -147,6 +176,7 @@ def _past(data: Path) -> None:
             write_scrape(scrapes, before, {"job": "ticketing-live", "instance": "before"}, time.time() - ago)
         scrapes.write("# EOF\n")
     create_blocks(file, data)
+    return file
 
 
 def _wait(live: Live, timeout_seconds: float = 60) -> None:

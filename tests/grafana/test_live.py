@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from deploy.scale import DEDUPLICATION, SEARCH
 from grafana.dashboards.sections.health import SERVICES
 from simulator.demo.directory import run_directory
+from simulator.local.victoriametrics import VictoriaMetrics
 from tests.grafana.board import ROOT, UIDS, Asked, panels, queries
 from tests.grafana.live import Live, running
+from tests.ha.agreement import check_every_query_and_rule
 from tests.prometheus.ruleset import METRIC, RECORDED, rules
 
 # Every metric of the exporter, as its own tests hold it.
@@ -313,12 +316,17 @@ CHECKS: Sequence[Callable[[Live], None]] = (
 
 # One test, so that pytest-xdist starts these servers once and not in each of its workers.
 def test_every_query_and_figure(subtests: pytest.Subtests) -> None:
-    with run_directory() as directory, running(directory) as live:
+    with (
+        run_directory() as directory,
+        VictoriaMetrics(directory / "victoriametrics", flags=(DEDUPLICATION, *SEARCH)) as store,
+        running(directory, store) as live,
+    ):
         for check in CHECKS:
             name = check.func.__name__ if isinstance(check, partial) else check.__name__
             arguments = check.keywords if isinstance(check, partial) else {}
             with subtests.test(name, **{key: str(each) for key, each in arguments.items()}):
                 check(live)
+        check_every_query_and_rule(live, store, subtests)
 
 
 def test_every_dashboard_is_asked() -> None:

@@ -72,7 +72,7 @@ def chain(world: World, tmp_path: Path) -> Iterator[Chain]:
                 playbooks,
             )
         )
-        receivers = Receivers(world.outside.url, free_port(), responder_url=f"{responder.url}/alerts")
+        receivers = Receivers(world.outside.url, free_port(), responder_urls=[f"{responder.url}/alerts"])
         alertmanagers = []
         for directory in directories:
             config = demo_config(SHIPPED_DIRECTORY, directory, receivers)

@@ -84,7 +84,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def browser(stack: Stack) -> Iterator[Any]:
-    rule = f"--host-resolver-rules=MAP {HOST}:443 127.0.0.1:{stack.edge.nginx.port}"
+    rule = f"--host-resolver-rules=MAP {HOST}:443 127.0.0.1:{stack.edge.port}"
     with playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=shutil.which("chromium"), args=[*FLAGS, rule])
         yield chromium

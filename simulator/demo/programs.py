@@ -1,0 +1,130 @@
+"""Our own programs as servers of the demo: how each is started, and with which rights."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import requests
+
+from simulator.demo.past import SEED
+from simulator.local.postgres import Postgres
+from simulator.local.redis import Redis
+from simulator.local.server import Server
+
+DATABASE = "ticketing"
+
+
+class Simulator(Server):
+    """The platform: fills its database with the past, goes on from there, and answers the probes over HTTP.
+
+    Args:
+        directory: See `Server`.
+        postgres: Where it is the owner.
+        redis: Its Redis.
+        preset: What it shows, if not ordinary days.
+        hours: How far back its history goes.
+    """
+
+    name = "simulator"
+
+    def __init__(self, directory: Path, postgres: Postgres, redis: Redis, preset: str | None, hours: float) -> None:
+        super().__init__(directory)
+        self._sources = {"POSTGRES_DSN": postgres.dsn(dbname=DATABASE), "REDIS_URL": redis.url()}
+        self._options = [f"--seed={SEED}", f"--history.hours={hours:g}"]
+        if preset is not None:
+            self._options.append(f"--preset={preset}")
+
+    def command(self) -> Sequence[str]:
+        """See `Server.command`."""
+        address = f"--web.listen-address=127.0.0.1:{self.port}"
+        return [sys.executable, "-m", "simulator", address, *self._options]
+
+    def environment(self) -> Mapping[str, str]:
+        """See `Server.environment`."""
+        return self._sources
+
+    def ready(self) -> bool:
+        """Whether its history is written."""
+        try:
+            status = requests.get(f"http://127.0.0.1:{self.port}/", timeout=2)
+            return status.ok and status.json()["predictions_written"] > 0
+        except requests.RequestException:
+            return False
+
+
+class Exporter(Server):
+    """The exporter itself, with the rights that it has in production."""
+
+    name = "exporter"
+
+    def __init__(self, directory: Path, postgres: Postgres, redis: Redis, config: Path) -> None:
+        super().__init__(directory)
+        self._sources = {
+            "POSTGRES_DSN": postgres.dsn("monitoring_reader", DATABASE),
+            "REDIS_URL": redis.url(),
+        }
+        self._config = config
+
+    def command(self) -> Sequence[str]:
+        """See `Server.command`."""
+        address = f"--web.listen-address=127.0.0.1:{self.port}"
+        return [sys.executable, "-m", "exporter", f"--config.file={self._config}", address]
+
+    def environment(self) -> Mapping[str, str]:
+        """See `Server.environment`."""
+        return self._sources
+
+    def ready(self) -> bool:
+        """Whether it serves."""
+        try:
+            return requests.get(f"http://127.0.0.1:{self.port}/-/healthy", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+
+class Responder(Server):
+    """The responder itself, with the rights that it has in production.
+
+    Args:
+        directory: See `Server`; with its configuration file and the profiles that it takes.
+        postgres: With the ledger.
+        redis: The platform's.
+        token_file: The token that Alertmanager has.
+    """
+
+    name = "responder"
+
+    def __init__(self, directory: Path, postgres: Postgres, redis: Redis, token_file: Path) -> None:
+        super().__init__(directory)
+        self.config = directory / "responder.yml"
+        self._environment = {
+            "POSTGRES_DSN": postgres.dsn("monitoring_responder", DATABASE),
+            "REDIS_URL": redis.url(),
+            "RESPONDER_TOKEN_FILE": str(token_file),
+        }
+        self._token_file = token_file
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def token(self) -> str:
+        """What Alertmanager shows to it, and what shows its incidents."""
+        return self._token_file.read_text().strip()
+
+    def command(self) -> Sequence[str]:
+        """See `Server.command`."""
+        address = f"--web.listen-address=127.0.0.1:{self.port}"
+        return [sys.executable, "-m", "responder", f"--config.file={self.config}", address]
+
+    def environment(self) -> Mapping[str, str]:
+        """See `Server.environment`."""
+        return self._environment
+
+    def ready(self) -> bool:
+        """Whether it takes alerts."""
+        try:
+            return requests.get(f"{self.url}/-/ready", timeout=2).ok
+        except requests.RequestException:
+            return False
