@@ -17,10 +17,12 @@ STORE = "http://vminsert:8480/insert/0/prometheus/api/v1/write"
 ALERTMANAGERS = ["alertmanager:9093", "alertmanager-1:9093"]
 #: Of a job of one server, the second one, which has the same shape.
 PAIRS = {"prometheus": ["prometheus:9090", "prometheus-1:9090"], "alertmanager": ALERTMANAGERS}
+#: Scaled by `--scale exporter=2`: the name has the address of each, and one by chance would mix up their counters.
+EXPORTER = "exporter:8010"
 
 
 def variant(shipped: dict[str, Any], replica: str) -> dict[str, Any]:
-    """One server of the pair: its own replica label, both Alertmanagers, the store.
+    """One server of the pair: its own replica label, both Alertmanagers, every exporter, the store.
 
     Args:
         shipped: prometheus.yml, parsed; not changed.
@@ -33,12 +35,20 @@ def variant(shipped: dict[str, Any], replica: str) -> dict[str, Any]:
             {**shipped["alerting"]["alertmanagers"][0], "static_configs": [{"targets": ALERTMANAGERS}]},
         ],
     }
-    config["scrape_configs"] = [
-        {**job, "static_configs": [{"targets": PAIRS[job["job_name"]]}]} if job["job_name"] in PAIRS else job
-        for job in shipped["scrape_configs"]
-    ]
+    config["scrape_configs"] = [scraping(job) for job in shipped["scrape_configs"]]
     config["remote_write"] = [{"url": STORE, "queue_config": {"max_shards": 8, "max_samples_per_send": 5000}}]
     return config
+
+
+def scraping(job: dict[str, Any]) -> dict[str, Any]:
+    """A job with every server that it is about."""
+    if job["job_name"] in PAIRS:
+        return {**job, "static_configs": [{"targets": PAIRS[job["job_name"]]}]}
+    if job["static_configs"] != [{"targets": [EXPORTER]}]:
+        return job
+    name, _, port = EXPORTER.partition(":")
+    found = {"names": [name], "type": "A", "port": int(port), "refresh_interval": "15s"}
+    return {**{key: value for key, value in job.items() if key != "static_configs"}, "dns_sd_configs": [found]}
 
 
 def main(target: Path = RENDERED) -> int:

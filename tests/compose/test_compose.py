@@ -188,7 +188,10 @@ def test_every_scrape_target_is_a_service(file: str | None, tmp_path: Path) -> N
         scale.main(tmp_path)
         config = yaml.safe_load((tmp_path / file).read_text())
     jobs = [*config["scrape_configs"], *config["alerting"]["alertmanagers"]]
-    targets = {target for job in jobs for group in job["static_configs"] for target in group["targets"]}
+    targets = {target for job in jobs for group in job.get("static_configs", []) for target in group["targets"]}
+    found = [one for job in jobs for one in job.get("dns_sd_configs", [])]
+    targets |= {f"{name}:{one['port']}" for one in found for name in one["names"]}
+    assert "exporter:8010" in targets
     ports = {
         "alertmanager": 9093,
         "alertmanager-1": 9093,

@@ -23,9 +23,13 @@ def test_a_pair_of_prometheus_servers(tmp_path: Path, replica: str) -> None:
     assert variant.pop("remote_write")[0]["url"] == scale.STORE
     assert variant["global"].pop("external_labels") == {"replica": replica}
     shipped["global"].pop("external_labels")
+    exporters = {"names": ["exporter"], "type": "A", "port": 8010, "refresh_interval": "15s"}
     for config in (shipped, variant):
         for job in config["scrape_configs"]:
-            if job["job_name"] in scale.PAIRS:
+            if job["job_name"].startswith("ticketing-"):
+                found = job.pop("dns_sd_configs", None) or job.pop("static_configs")
+                assert found == ([exporters] if config is variant else [{"targets": [scale.EXPORTER]}])
+            elif job["job_name"] in scale.PAIRS:
                 del job["static_configs"]
         del config["alerting"]["alertmanagers"][0]["static_configs"]
     assert variant == shipped
