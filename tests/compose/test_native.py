@@ -51,6 +51,7 @@ class Stack:
     edge: Edge
     native: Native
     postgres: Postgres
+    token: Path
 
     def url(self, service: str, port: int) -> str:
         return f"http://{self.native.address(service, port)}"
@@ -109,7 +110,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         log = directory / "containers" / "gateway.log"
         behind = (gate, grafana, keycloak, StandIn(standins.prometheus))
         edge = Edge(port, log, secrets / "tls_certificate", *behind)
-        yield Stack(edge, native, postgres)
+        yield Stack(edge, native, postgres, generated["alertmanager/secrets"] / "responder_token")
 
 
 def make(directory: Path) -> dict[str, Path]:
@@ -182,6 +183,16 @@ def answers_an_attack(stack: Stack) -> None:
 
     stack.wait(lambda: locked() == {"alice.ops"}, "the account is locked")
     connection.close()
+    token = stack.token.read_text()
+
+    def done() -> dict[str, str]:
+        incidents = f"{stack.url('responder', 8020)}/incidents"
+        answer = requests.get(incidents, headers={"Authorization": f"Bearer {token}"}, timeout=10).json()["incidents"]
+        return {each["action"]: each["state"] for incident in answer for each in incident["actions"]}
+
+    acts = {"lock_account", "record_siem", "add_threat_indicator", "open_siem_incident"}
+    stack.wait(lambda: {act for act, state in done().items() if state == "done"} == acts, "all is done")
+    assert done()["notify"] == "skipped"  # the demo has no chat
 
 
 def is_seen_through_the_gateway(stack: Stack) -> None:
