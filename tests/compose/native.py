@@ -67,12 +67,12 @@ class Native:
             lambda match: self.address(match[1] or service, int(match[2])),
             text,
         )
-        for name in self._aliases():  # a certificate is for the name
-            text = re.sub(
-                rf"\b{re.escape(name)}:(\d+)",
-                lambda match: f"{name}:{self.address('gateway', int(match[1])).rpartition(':')[2]}",  # noqa: B023
-                text,
-            )
+        aliases = "|".join(re.escape(name) for name in self._aliases())
+        text = re.sub(  # by its name, which its certificate is for
+            rf"\b({aliases}):(\d+)\b",
+            lambda match: f"{match[1]}:{self.address('gateway', int(match[2])).rpartition(':')[2]}",
+            text,
+        )
         for published in self._services[service].get("ports", []):  # nginx says the number alone
             port = int(published.rpartition(":")[2])
             text = re.sub(rf"\blisten {port}\b", f"listen {self.address(service, port)}", text)
