@@ -54,7 +54,8 @@ PLAYBOOKS: dict[str, Any] = {
         "on_firing": [{"action": "schedule_retraining", "within": "24h", "reason": "${labels.feature}"}],
     },
 }
-PACE = {"lease": "1500ms", "check_every": "100ms", "stale_after": "4s", "retry_longest": "300ms"}
+# Asking for work more often than this is most of what two responders would do.
+PACE = {"lease": "1500ms", "check_every": "400ms", "stale_after": "4s", "retry_longest": "300ms", "poll": "300ms"}
 ACCOUNTS = ("a", "b", "c")
 ALERTS: tuple[dict[str, str], ...] = (
     *({**messages.ADMIN, "account": account} for account in ACCOUNTS),
