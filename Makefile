@@ -1,6 +1,6 @@
 # Everything a developer runs. `make demo` and `make test` need nothing installed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo incident dashboards test test-slow test-identity lint bench bench-alerts clean
+.PHONY: help install demo incident dashboards test test-slow test-identity lint bench bench-alerts bench-scale clean
 .PHONY: secrets gateway stack-demo stack-scale kubernetes lock
 
 BIN := .venv/bin
@@ -64,6 +64,9 @@ bench: install ## Measure the exporter beside its peers, and the responder; rewr
 
 bench-alerts: install ## Measure from a condition in the platform to its notification; rewrites its table in docs/benchmarks.md (ten minutes)
 	@$(BIN)/python -m benchmarks.alert_latency
+
+bench-scale: install ## Measure what the monitoring costs as the platform grows; rewrites the tables in docs/scaling.md (20 minutes)
+	@$(BIN)/python -m benchmarks.scale
 
 clean: ## Remove everything that the targets above made here; Debian packages stay
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

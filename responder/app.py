@@ -62,7 +62,7 @@ class Responder:
         self.postgres = Postgres(postgres_dsn, NAME)
         self._settings = Settings(redis_url, NAME)
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
-        self._setup = self._set_up(config, playbooks)
+        self._setup = self._set_up(config, playbooks, StopSwitch(self._settings, config.stop))
         self._work = threading.Condition()
         self._news = 0
         self._stopping = threading.Event()
@@ -101,7 +101,10 @@ class Responder:
 
     def apply(self, config: Config, playbooks: Playbooks) -> None:
         """Put another configuration in force; the number of workers stays."""
-        self._setup = self._set_up(config, playbooks)
+        before = self._setup
+        # A switch that stays the same is remembered: Redis may be down.
+        stop = before.stop if config.stop == before.config.stop else StopSwitch(self._settings, config.stop)
+        self._setup = self._set_up(config, playbooks, stop)
 
     def receive(self, message: Message, by: str) -> tuple[list[Outcome], list[Alert]]:
         """Write a message down; the actions follow.
@@ -120,11 +123,10 @@ class Responder:
         self._wake()
         return outcomes, unknown
 
-    def _set_up(self, config: Config, playbooks: Playbooks) -> _Setup:
+    def _set_up(self, config: Config, playbooks: Playbooks, stop: StopSwitch) -> _Setup:
         http = HttpClient(config)
         prometheus = Prometheus(http, config.prometheus)
         services = Services(config, Platform(self.postgres), self._settings, http, prometheus)
-        stop = StopSwitch(self._settings, config.stop)
         return _Setup(config, playbooks, prometheus, Runner(self.postgres, services), stop)
 
     def _wake(self) -> None:

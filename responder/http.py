@@ -175,14 +175,14 @@ class HttpClient:
 
 def _read(answer: requests.Response, until: float, largest: int, where: str) -> bytes:
     """The body; the time limit of requests is between two pieces only."""
-    content = b""
+    content = bytearray()
     for piece in answer.iter_content(65536):
         content += piece
         if len(content) > largest:
             raise HttpError(f"{where}: the answer is larger than {largest} bytes", answer.status_code, passing=False)
         if time.monotonic() > until:
             raise HttpError(f"{where}: no answer in time")
-    return content
+    return bytes(content)
 
 
 def _token(file: str) -> str:

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from responder.ledger.report import Totals
+from responder.ledger.totals import Totals
 from responder.version import VERSION
 
 _BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -100,19 +100,19 @@ class _Ledger(Collector):
         if self._totals is None:
             return
         incidents = GaugeMetricFamily(
-            "ticketing_responder_incidents", "Incidents in the ledger by state.", labels=["playbook", "state"]
+            "ticketing_responder_incidents", "Incidents that ever were, by state.", labels=["playbook", "state"]
         )
         for (playbook, state), count in self._totals.incidents.items():
             incidents.add_metric([playbook, state], count)
         yield incidents
         actions = GaugeMetricFamily(
-            "ticketing_responder_actions", "Actions in the ledger by state.", labels=["action", "state"]
+            "ticketing_responder_actions", "Actions that ever were, by state.", labels=["action", "state"]
         )
         for (action, state), count in self._totals.actions.items():
             actions.add_metric([action, state], count)
         yield actions
         yield GaugeMetricFamily(
             "ticketing_responder_oldest_pending_seconds",
-            "For how long the oldest action that is due has waited; 0 when none waits.",
+            "For how long the oldest action that is due, or due to be put back, has waited; 0 when none waits.",
             value=self._totals.oldest_pending_seconds,
         )

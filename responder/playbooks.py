@@ -97,7 +97,7 @@ def _playbook(name: str, content: Any, place: str) -> Playbook:
         max_per_hour=section.max_per_hour,
         ends_when=section.ends_when,
         on_firing=tuple(_steps(section.on_firing, f"{place}.on_firing")),
-        on_end=tuple(_steps(section.on_end, f"{place}.on_end")),
+        on_end=tuple(_end_steps(section.on_end, f"{place}.on_end")),
     )
 
 
@@ -117,6 +117,14 @@ def _steps(steps: Sequence[dict[str, Any]], place: str) -> Iterator[Step]:
             raise ConfigError(f"{where}: expires and cool_down are for actions that revert")
         if isinstance(action, RevertingAction) and not step.expires:
             raise ConfigError(f"{where}.expires: is missing: what is changed must end by itself")
+        yield step
+
+
+def _end_steps(steps: Sequence[dict[str, Any]], place: str) -> Iterator[Step]:
+    for position, step in enumerate(_steps(steps, place)):
+        if isinstance(ACTIONS[step.action], RevertingAction):
+            where = f"{place}[{position}] ({step.action})"
+            raise ConfigError(f"{where}: belongs in on_firing: what it changes lasts as long as the incident")
         yield step
 
 

@@ -99,11 +99,6 @@ class Postgres:
                 with suppress(psycopg2.Error, _TooLateError), _time_limit(SECONDS):
                     connection.rollback()
 
-    def close(self) -> None:
-        """Close all idle connections."""
-        while self._idle:
-            self._idle.pop().close()
-
     @contextmanager
     def _connection(self, *, new: bool = False) -> Iterator[psycopg2.extensions.connection]:
         if not new and not self._free.acquire(timeout=SECONDS):

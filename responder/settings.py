@@ -88,13 +88,6 @@ class Settings:
         outcome: Literal["written", "changed", "fenced"] = answer
         return outcome
 
-    def close(self) -> None:
-        """Close all idle connections."""
-        with self._lock:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
-
     def _connected(self) -> redis.Redis:
         try:
             url = self._url.reveal()

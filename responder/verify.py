@@ -50,9 +50,10 @@ def _doubt(prometheus: Prometheus, check: Check, ends_when: EndsWhen) -> str | N
         PrometheusError: Prometheus does not say.
     """
     for series in prometheus.query(f'ALERTS{{alertname="{promql(check.alertname)}"}}'):
+        # Labels that only one side has do not tell two alerts apart: Alertmanager is told the external ones of
+        # Prometheus besides, and not told the replica, which a store for several Prometheus servers knows.
         own = {name: value for name, value in series.labels.items() if name not in ("__name__", "alertstate")}
-        # Alertmanager was told more labels than these, the external ones of Prometheus.
-        if own.items() <= check.labels.items():
+        if all(check.labels.get(name, value) == value for name, value in own.items()):
             return f"the alert is {series.labels.get('alertstate')}"
     source = check.labels.get("source_job")
     if source and not prometheus.query(f'up{{job="{promql(source)}"}} == 1'):

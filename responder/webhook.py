@@ -55,12 +55,11 @@ class Alert(msgspec.Struct, frozen=True, rename="camel"):
         return self.labels.get("playbook", "")
 
 
-class Message(msgspec.Struct, frozen=True, rename={"external_url": "externalURL", "group_key": "groupKey"}):
+class Message(msgspec.Struct, frozen=True, rename={"external_url": "externalURL"}):
     """A whole message; its own `status` is not read, since it says firing when some alerts are resolved."""
 
     alerts: list[Alert]
     external_url: str = ""
-    group_key: str = ""
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -85,6 +84,8 @@ def parse(body: bytes) -> Message:
         raise WebhookError("malformed", f"not a webhook of Alertmanager: {error}") from None
     if not 0 < len(message.alerts) <= MOST_ALERTS:
         raise WebhookError("malformed", f"alerts: there must be 1 to {MOST_ALERTS} of them")
+    if _NUL_OR_SURROGATE.search(message.external_url):
+        raise WebhookError("malformed", "externalURL: has a NUL character or half a character")
     for position, alert in enumerate(message.alerts):
         _check(alert, f"alerts[{position}]")
     return message

@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 import sys
-from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
 
@@ -18,7 +17,7 @@ from simulator import bulk, database, history, live, logs, web
 from simulator.clock import Clock
 from simulator.control import Control
 from simulator.instants import HOUR
-from simulator.preset import FixedFigures, FixedWorld, PinnedRows
+from simulator.preset import FixedFigures, FixedWorld
 from simulator.recorder import Recorder
 from simulator.source import OrdinaryDays
 from simulator.world import World
@@ -57,7 +56,6 @@ def _live(dsn: str, redis_url: str, options: argparse.Namespace, stop: Event) ->
     # Sped up, the history is not filled in but lived through.
     filled = hours if options.speed == 1.0 else 0.0
     clock = Clock(real - int((hours - filled) * HOUR), options.speed)
-    pinned = PinnedRows(options.seed) if options.preset else None
     world = (
         FixedWorld(FixedFigures(options.seed, real))
         if options.preset
@@ -66,9 +64,9 @@ def _live(dsn: str, redis_url: str, options: argparse.Namespace, stop: Event) ->
 
     def start() -> Recorder:
         database.ensure_contract(dsn)
-        if pinned is not None:
-            with closing(database.connect(dsn, 60.0)) as connection:
-                pinned.clear(connection)
+        if options.preset:
+            # The history of any other world would be counted too.
+            database.clear(dsn)
         recorder = history.resume(dsn, world, clock.now(), filled)
         _LOG.info("wrote %d predictions of the last %g hours", recorder.rows_written, filled)
         return recorder
@@ -77,7 +75,7 @@ def _live(dsn: str, redis_url: str, options: argparse.Namespace, stop: Event) ->
     client = Redis.from_url(
         redis_url, decode_responses=True, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
     )
-    postgres = live.PostgresLoop(dsn, world, clock, start, pinned)
+    postgres = live.PostgresLoop(dsn, world, clock, start)
     redis_loop = live.RedisLoop(client, world, clock, postgres)
     application = web.Web(
         world, Control(world, clock), clock, lambda: postgres.recorder.rows_written if postgres.recorder else 0

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 # 95th percentiles, in milliseconds. The RPC's is the one of a usual answer (median) of 200 ms.
 NORMAL_P95_MS = {"backend": 45.0, "prediction": 45.0, "ml": 30.0, "rpc": 243.6, "siem": 15.0}
-# Spread of the logarithm: the distance to a third-party RPC costs more than its load.
-_SIGMA = {"backend": 0.35, "prediction": 0.35, "ml": 0.35, "rpc": 0.12, "siem": 0.35}
+# Standard deviations of the logarithm: the distance to a third-party RPC costs more than its load.
+NORMAL_SPREAD = {"backend": 0.35, "prediction": 0.35, "ml": 0.35, "rpc": 0.12, "siem": 0.35}
 _Z95 = 1.6448536269514722
 API_SAMPLES_PER_MINUTE = 600
 # What fails with another service.
@@ -26,10 +26,12 @@ class Conditions:
 
     Attributes:
         p95_ms: 95th percentile of each service's latency, milliseconds.
+        spread: standard deviation of the logarithm of each service's latency.
         down: services that answer 503.
     """
 
     p95_ms: dict[str, float] = field(default_factory=lambda: dict(NORMAL_P95_MS))
+    spread: dict[str, float] = field(default_factory=lambda: dict(NORMAL_SPREAD))
     down: set[str] = field(default_factory=set)
 
     def is_down(self, service: str) -> bool:
@@ -38,7 +40,7 @@ class Conditions:
 
     def latency_seconds(self, service: str, rng: np.random.Generator) -> float:
         """Draw the latency of one answer of a service, in seconds."""
-        sigma = _SIGMA[service]
+        sigma = self.spread[service]
         median_ms = self.p95_ms[service] / exp(_Z95 * sigma)
         return float(rng.lognormal(log(median_ms), sigma)) / 1000
 
@@ -47,6 +49,6 @@ def api_latencies(rng: np.random.Generator, start: int, length: int) -> Latencie
     """Draw latencies of ``POST /api/v1/ml/predict/fraud`` in [start, start + length), sorted by time."""
     samples = np.zeros(API_SAMPLES_PER_MINUTE, LATENCY_DTYPE)
     samples["at"] = start + np.sort(rng.integers(0, length, len(samples)))
-    sigma = _SIGMA["prediction"]
+    sigma = NORMAL_SPREAD["prediction"]
     samples["ms"] = rng.lognormal(log(NORMAL_P95_MS["prediction"]) - _Z95 * sigma, sigma, len(samples))
     return samples

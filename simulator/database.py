@@ -69,6 +69,23 @@ def ensure_contract(dsn: str) -> None:
         apply_contract(dsn)
 
 
+def clear(dsn: str) -> None:
+    """Delete everything that happened on the platform.
+
+    Raises:
+        psycopg2.Error: the database cannot be reached, or the role may not.
+    """
+    connection = connect(dsn, 60.0)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                "TRUNCATE platform.fraud_predictions, platform.fraud_labels, platform.transactions,"
+                " platform.security_events, platform.event_launches"
+            )
+    finally:
+        connection.close()
+
+
 def _run_file(connection: Connection, sql: str) -> None:
     # Roles are the cluster's: another database's contract may be altering them at this moment.
     for attempt in range(10):

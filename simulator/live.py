@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable
 from threading import Event, Thread
-from typing import Protocol
 
 import psycopg2
 import redis
@@ -22,16 +21,8 @@ _LOG = logging.getLogger(__name__)
 POSTGRES_EVERY_SECONDS = 0.5
 REDIS_EVERY_SECONDS = 2.0
 _UPKEEP_EVERY = 10 * SECOND
-_REPIN_EVERY = 2 * SECOND
 _LONGEST_CATCH_UP = HOUR
 _LONGEST_BACKOFF_SECONDS = 15.0
-
-
-class Pinned(Protocol):
-    """Rows whose age, not whose time, is fixed."""
-
-    def repin(self, connection: Connection, now: int) -> None:
-        """Move them; ``now`` in microseconds."""
 
 
 class PostgresLoop:
@@ -42,19 +33,15 @@ class PostgresLoop:
         recorder: what is written so far; None until the database could be prepared.
     """
 
-    def __init__(
-        self, dsn: str, world: World, clock: Clock, start: Callable[[], Recorder], pinned: Pinned | None
-    ) -> None:
+    def __init__(self, dsn: str, world: World, clock: Clock, start: Callable[[], Recorder]) -> None:
         self.review = transactions.REVIEW_THRESHOLD
         self.recorder: Recorder | None = None
         self._dsn = dsn
         self._world = world
         self._clock = clock
         self._start = start
-        self._pinned = pinned
         self._connection: Connection | None = None
         self._next_upkeep = 0
-        self._next_repin = 0
 
     def step(self) -> None:
         """Write what is due; psycopg2.Error when the database does not take it."""
@@ -67,11 +54,9 @@ class PostgresLoop:
             if now >= self._next_upkeep:
                 self._upkeep(self._connection, now)
                 self._next_upkeep = now + _UPKEEP_EVERY
-            if self._pinned is not None and now >= self._next_repin:
-                self._pinned.repin(self._connection, now)
-                self._next_repin = now + _REPIN_EVERY
-            if now > self.recorder.written_until:
-                self.recorder.advance(self._connection, now, self.review)
+            until = now + self._world.written_ahead
+            if until > self.recorder.written_until:
+                self.recorder.advance(self._connection, until, self.review)
         except psycopg2.Error:
             self.close()
             raise

@@ -45,7 +45,7 @@ class Recorder:
 
         Args:
             connection: not in a transaction.
-            until: microseconds; never in the future.
+            until: microseconds; in the future by no more than the world writes ahead.
             review: the review threshold in force, 0 to 1.
 
         Raises:

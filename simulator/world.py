@@ -54,9 +54,11 @@ class World:
     Attributes:
         block_threshold: score from which the platform blocks.
         unsettled_minutes: how many of the latest minutes of traffic still change.
+        written_ahead: how long before their time rows are written, microseconds.
     """
 
     unsettled_minutes = 1
+    written_ahead = 0
 
     def __init__(self, source: Source, episodes: tuple[Episode, ...] = ()) -> None:
         self.source = source

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
-
-from benchmarks.exporter.data import Databases, Dataset
 
 # Only statements that a client sent: what runs inside them is in their time already. Blocks read while planning
 # are not counted by PostgreSQL 15, nor is the time to parse.
@@ -51,22 +51,22 @@ class Meter:
     Args:
         pid: of its process.
         role: its login at PostgreSQL; None when it has none.
-        databases: where PostgreSQL's own count is.
-        dataset: what it reads.
+        query: gives the rows of a statement with parameters in the database that it reads, as superuser.
     """
 
-    def __init__(self, pid: int, role: str | None, databases: Databases, dataset: Dataset) -> None:
+    def __init__(
+        self, pid: int, role: str | None, query: Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+    ) -> None:
         self._process = psutil.Process(pid)
         self._role = role
-        self._databases = databases
-        self._dataset = dataset
+        self._query = query
 
     def read(self) -> Usage:
         """The totals of now."""
         times = self._process.cpu_times()
         milliseconds, blocks, calls = 0.0, 0, 0
         if self._role is not None:
-            ((milliseconds, blocks, calls),) = self._databases.rows(self._dataset, _STATEMENTS, (self._role,))
+            ((milliseconds, blocks, calls),) = self._query(_STATEMENTS, (self._role,))
         return Usage(times.user + times.system, milliseconds, int(blocks), calls)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from benchmarks.exporter.contender import Contender, Sources
 from benchmarks.exporter.costs import Meter
@@ -56,7 +57,7 @@ def _measure_ours(databases: Databases, dataset: Dataset, sources: Sources, effo
 
 
 def _meter(contender: Contender, databases: Databases, dataset: Dataset) -> Meter:
-    return Meter(contender.pid, contender.role, databases, dataset)
+    return Meter(contender.pid, contender.role, partial(databases.rows, dataset))
 
 
 def say(text: str) -> None:

@@ -14,17 +14,23 @@ CREATE TABLE IF NOT EXISTS monitoring.responder_incidents (
     starts_at      timestamptz NOT NULL,           -- Alertmanager's; it may move while the incident is open
     ended_at       timestamptz,                    -- the latest end that Alertmanager told of
     opened_at      timestamptz NOT NULL DEFAULT now(),
+    braked         boolean     NOT NULL DEFAULT false,  -- recorded only: max_per_hour of the playbook was reached
     last_firing_at timestamptz NOT NULL DEFAULT now(),
     closed_at      timestamptz,
     next_check_at  timestamptz,                    -- when Prometheus is to be asked
     checked_at     timestamptz,
     clear_since    timestamptz,                    -- since when Prometheus says that it is over
-    last_check     text                            -- what Prometheus said last
+    last_check     text,                           -- what Prometheus said last
+    counted        boolean     NOT NULL DEFAULT false   -- in responder_totals
 );
 CREATE UNIQUE INDEX IF NOT EXISTS responder_incidents_one_open
     ON monitoring.responder_incidents (fingerprint, playbook) WHERE state <> 'closed';
 CREATE INDEX IF NOT EXISTS responder_incidents_opened_at
-    ON monitoring.responder_incidents (playbook, opened_at);
+    ON monitoring.responder_incidents (opened_at);
+CREATE INDEX IF NOT EXISTS responder_incidents_acted
+    ON monitoring.responder_incidents (playbook, opened_at) WHERE NOT braked;
+CREATE INDEX IF NOT EXISTS responder_incidents_uncounted
+    ON monitoring.responder_incidents (correlation_id) WHERE NOT counted;
 CREATE INDEX IF NOT EXISTS responder_incidents_closed_at
     ON monitoring.responder_incidents (fingerprint, playbook, closed_at);
 CREATE INDEX IF NOT EXISTS responder_incidents_next_check_at
@@ -58,12 +64,27 @@ CREATE TABLE IF NOT EXISTS monitoring.responder_actions (
     started_at     timestamptz,
     finished_at    timestamptz,
     reverted_at    timestamptz,
+    counted        boolean     NOT NULL DEFAULT false,  -- in responder_totals
     UNIQUE (correlation_id, phase, position)
 );
 CREATE INDEX IF NOT EXISTS responder_actions_due_at
     ON monitoring.responder_actions (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS responder_actions_target
     ON monitoring.responder_actions (target) WHERE target IS NOT NULL AND due_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS responder_actions_activity  -- of the view below
+    ON monitoring.responder_actions (coalesce(reverted_at, finished_at, started_at)) WHERE state <> 'pending';
+CREATE INDEX IF NOT EXISTS responder_actions_uncounted
+    ON monitoring.responder_actions (action_id) WHERE NOT counted;
+
+-- How many incidents and actions have come to rest in which state. What is at rest is added here once and marked as
+-- counted, so that metrics cost no more with a longer history, and do not change when the owner deletes old rows.
+CREATE TABLE IF NOT EXISTS monitoring.responder_totals (
+    kind  text   NOT NULL CHECK (kind IN ('incident', 'action')),
+    name  text   NOT NULL,                         -- the playbook of an incident, the name of an action
+    state text   NOT NULL,
+    total bigint NOT NULL,
+    PRIMARY KEY (kind, name, state)
+);
 
 CREATE SEQUENCE IF NOT EXISTS monitoring.responder_fence;
 
@@ -82,14 +103,16 @@ $$;
 -- What it did, for dashboards: one row an action that is no longer pending.
 CREATE OR REPLACE VIEW monitoring.responder_activity AS
 SELECT coalesce(a.reverted_at, a.finished_at, a.started_at) AS "timestamp",
-       i.playbook, i.alertname, a.action, a.state, a.error, i.correlation_id
+       i.playbook, i.alertname, a.action, a.state, a.error, i.correlation_id,
+       concat_ws(' ', i.labels ->> 'account', i.labels ->> 'feature') AS subject
 FROM monitoring.responder_actions a
 JOIN monitoring.responder_incidents i USING (correlation_id)
 WHERE a.state <> 'pending';
 
 GRANT USAGE ON SCHEMA monitoring TO monitoring_responder;
--- No DELETE: what was done stays on record. Retention is the owner's.
-GRANT SELECT, INSERT, UPDATE ON monitoring.responder_incidents, monitoring.responder_actions TO monitoring_responder;
+-- No DELETE: what was done stays on record. Retention is the owner's; rows that are counted may go.
+GRANT SELECT, INSERT, UPDATE
+ON monitoring.responder_incidents, monitoring.responder_actions, monitoring.responder_totals TO monitoring_responder;
 GRANT USAGE ON SEQUENCE monitoring.responder_fence TO monitoring_responder;
 REVOKE ALL ON FUNCTION monitoring.failed_sign_in_sources(text, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION monitoring.failed_sign_in_sources(text, timestamptz) TO monitoring_responder;

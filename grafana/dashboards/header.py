@@ -20,7 +20,7 @@ from grafana.dashboards.looks import (
 )
 from grafana.dashboards.model import Panel, Promql, Sql, link, thresholds
 from grafana.dashboards.panels import columns, stat, table, text
-from grafana.dashboards.promql import FIRING_COUNT, named
+from grafana.dashboards.promql import FIRING_COUNT, named, or_unknown
 from grafana.dashboards.sections import SECTIONS
 
 # Sections are collected every 5 s or faster, model every minute.
@@ -44,13 +44,24 @@ for copy, label in (("runbook", "alertname"), ("panel", "section")):
 # Watchdog fires as long as rules are evaluated at all, so silence is not taken for health.
 NOTHING_FIRES = named('1000 * max(timestamp(ALERTS{alertname="Watchdog",alertstate="firing"}))', "alertname", "nothing")
 
+# A line an incident; one line when there is none, so that an empty answer is a fault.
 DONE = """
-SELECT timestamp AS "Time", severity AS "Severity", message AS "What was done",
-       left(correlation_id::text, 8) AS "Incident"
-FROM monitoring.security_events
-WHERE $__timeFilter(timestamp) AND correlation_id IS NOT NULL
-ORDER BY timestamp DESC
-LIMIT 20
+SELECT done.latest AS "Time", coalesce(done.what, 'nothing') AS "What was done", done.alert AS "Because of"
+FROM (VALUES (1)) AS always
+LEFT JOIN (
+    SELECT max(timestamp) AS latest, min(concat_ws(' – ', alertname, nullif(subject, ''))) AS alert,
+           string_agg(
+               CASE state WHEN 'done' THEN '✅' WHEN 'failed' THEN '🔴' WHEN 'skipped' THEN '⏭'
+                          WHEN 'reverted' THEN '↩' ELSE '⏳' END
+               || chr(160) || replace(action, '_', chr(160)) || coalesce(': ' || error, ''), ' · ' ORDER BY timestamp
+           ) AS what
+    FROM monitoring.responder_activity
+    WHERE $__timeFilter(timestamp)
+    GROUP BY correlation_id
+    ORDER BY 1 DESC
+    LIMIT 20
+) AS done ON true
+ORDER BY 1 DESC
 """
 
 
@@ -78,7 +89,7 @@ def _alerts() -> Panel:
         2,
         "Alerts firing",
         "Of all sections. Unknown when Prometheus evaluates no rules.",
-        [Promql(FIRING_COUNT, "alerts")],
+        [Promql(or_unknown(FIRING_COUNT), "alerts")],
         unit="locale",
         steps=thresholds(GREEN, (1, RED)),
         shown="value",
@@ -154,13 +165,13 @@ def _done() -> Panel:
     return table(
         6,
         "What was done",
-        "Events with a correlation ID: those of the responder's incidents. The last 24 hours, at most 20.",
+        "By the responder in the last 24 hours, a line an incident, the newest 20: ✅ done, ↩ put back, ⏳ under way,"
+        " ⏭ left out and 🔴 failed, with the reason.",
         [Sql(DONE)],
         overrides=[
-            time_column(width=125, unit="time:MM-DD HH:mm:ss"),
-            severity_column(),
-            column("What was done", custom__cellOptions=WRAPPED),
-            column("Incident", custom__width=90),
+            time_column(width=105, unit="time:MM-DD HH:mm"),
+            column("What was done", custom__cellOptions=WRAPPED, mappings=[words({"nothing": ("✅ Nothing", GREEN)})]),
+            column("Because of", custom__cellOptions=WRAPPED, custom__width=195),
         ],
         sort=[("Time", True)],
         time_from="24h",

@@ -1,15 +1,55 @@
-"""The panels of this project's dashboards: one function a type, with its look and what grafanalib has no word for."""
+"""The panels of this project's dashboards: one function a type, with its look and what grafanalib has no word for.
+
+Each takes the panel's ID, its title (may be empty), a description, and its queries. Then come the settings of its type,
+and those that all types share: `Settings` or, for panels that show values, `ValueSettings`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 from grafana.dashboards.looks import BY_THRESHOLD, UNKNOWN
-from grafana.dashboards.model import Json, Panel, Query, thresholds
+from grafana.dashboards.model import Json, Panel, Query, thresholds, without
 
 #: The last value; of a series that ended earlier, where its query goes on with NaN, that it is unknown.
 LAST = {"calcs": ["last"], "fields": "", "values": False}
+
+
+class Settings(TypedDict, total=False):
+    """What every panel may be told.
+
+    Attributes:
+        overrides: settings of single fields: see `looks`.
+        transformations: of the answers, in order: see `columns`.
+        time_from: its own range, for example 24h.
+        interval: shortest step of its queries.
+    """
+
+    overrides: Sequence[Json]
+    transformations: Sequence[Json]
+    time_from: str
+    interval: str
+
+
+class ValueSettings(Settings, total=False):
+    """What a panel that shows values may be told.
+
+    Attributes:
+        unit: Grafana's name of it.
+        decimals: after the point.
+        steps: colours by value.
+        colour: another way of colouring.
+        mappings: values shown as texts.
+        links: of the values.
+    """
+
+    unit: Required[str]
+    decimals: int
+    steps: Json
+    colour: Json
+    mappings: Sequence[Json]
+    links: Sequence[Json]
 
 
 def stat(
@@ -18,42 +58,23 @@ def stat(
     description: str,
     queries: Sequence[Query],
     *,
-    unit: str,
-    decimals: int | None = None,
-    steps: Json | None = None,
-    colour: Json | None = None,
-    mappings: Sequence[Json] = (),
-    overrides: Sequence[Json] = (),
-    links: Sequence[Json] = (),
     shown: str = "auto",
     fill: bool = False,
     sparkline: bool = False,
     direction: str = "auto",
     sizes: tuple[int, int] | None = None,
-    time_from: str | None = None,
-    interval: str | None = None,
+    texts: bool = False,
+    **settings: Unpack[ValueSettings],
 ) -> Panel:
-    """Large single values.
+    """Large single values, one a series.
 
-    Args:
-        number: the panel's ID.
-        title: at its top.
-        description: what it says.
-        queries: one value a series.
-        unit: Grafana's name of it.
-        decimals: after the point.
-        steps: colours by value.
-        colour: another way of colouring.
-        mappings: values shown as texts.
-        overrides: of single series.
-        links: of the values.
+    Settings of its own:
         shown: auto, value, name, value_and_name.
         fill: whether the background has the colour, instead of the text.
         sparkline: whether the past is drawn below.
         direction: vertical stands for side by side with names above.
         sizes: of name and value, in pixels.
-        time_from: its own range.
-        interval: shortest step.
+        texts: whether labels of the answers are values too.
     """
     options: Json = {
         "colorMode": "background_solid" if fill else "value",
@@ -62,16 +83,12 @@ def stat(
         "orientation": direction,
         "textMode": shown,
         "wideLayout": False,
-        "reduceOptions": LAST,
+        "reduceOptions": {**LAST, "fields": "/.*/"} if texts else LAST,
         "showPercentChange": False,
     }
     if sizes is not None:
         options["text"] = {"titleSize": sizes[0], "valueSize": sizes[1]}
-    defaults = _defaults(unit, decimals, steps, colour, mappings, links)
-    return Panel(
-        number, "stat", title, description, queries, options, defaults, overrides,
-        time_from=time_from, interval=interval,
-    )  # fmt: skip
+    return _of_values("stat", number, title, description, queries, options, settings)
 
 
 def table(
@@ -80,36 +97,24 @@ def table(
     description: str,
     queries: Sequence[Query],
     *,
-    overrides: Sequence[Json] = (),
-    transformations: Sequence[Json] = (),
     sort: Sequence[tuple[str, bool]] = (),
     header: bool = True,
     cell_height: str = "sm",
-    time_from: str | None = None,
+    **settings: Unpack[Settings],
 ) -> Panel:
     """Rows.
 
-    Args:
-        number: the panel's ID.
-        title: at its top.
-        description: what it says.
-        queries: what a row is made of.
-        overrides: of single columns.
-        transformations: of the answers.
+    Settings of its own:
         sort: columns it is sorted by, each with whether downwards.
         header: whether the columns' names are shown.
         cell_height: sm, md, lg.
-        time_from: its own range.
     """
     options: Json = {"showHeader": header, "cellHeight": cell_height, "footer": {"show": False}}
     if sort:
         options["sortBy"] = [{"displayName": name, "desc": down} for name, down in sort]
     custom = {"align": "left", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": False}
     defaults = {"custom": custom, "noValue": "—"}
-    return Panel(
-        number, "table", title, description, queries, options, defaults, overrides, transformations,
-        time_from=time_from,
-    )  # fmt: skip
+    return Panel(number, "table", title, description, queries, options, defaults, **settings)
 
 
 def columns(names: Mapping[str, str], *, join_on: str | None = None) -> list[Json]:
@@ -137,42 +142,19 @@ def time_series(
     description: str,
     queries: Sequence[Query],
     *,
-    unit: str,
-    decimals: int | None = None,
-    steps: Json | None = None,
     threshold_style: str = "off",
-    colour: Json | None = None,
     custom: Mapping[str, Any] | None = None,
-    lowest: float | None = 0,
     highest: float | None = None,
-    overrides: Sequence[Json] = (),
-    links: Sequence[Json] = (),
-    legend: str = "bottom",
-    legend_values: Sequence[str] = (),
-    time_from: str | None = None,
-    interval: str | None = None,
+    legend: bool = True,
+    **settings: Unpack[ValueSettings],
 ) -> Panel:
-    """Lines, areas or points over time.
+    """Lines, areas or points over time, from 0 on; by default each series has a colour of its own.
 
-    Args:
-        number: the panel's ID.
-        title: at its top.
-        description: what it says.
-        queries: its series.
-        unit: Grafana's name of it.
-        decimals: after the point.
-        steps: colours by value.
+    Settings of its own:
         threshold_style: how steps are drawn: off, dashed, area.
-        colour: of the series; by default one a series.
-        custom: other settings of how a series is drawn.
-        lowest: end of the axis.
-        highest: end of the axis.
-        overrides: of single series.
-        links: of the points.
-        legend: bottom, right, or none.
-        legend_values: what stands beside a name there; makes it a table.
-        time_from: its own range.
-        interval: shortest step.
+        custom: how a series is drawn, where it differs from the lines of this project.
+        highest: end of the axis; by default the largest value.
+        legend: whether the names of the series are shown below.
     """
     drawn = {
         "drawStyle": "line",
@@ -193,19 +175,17 @@ def time_series(
     }
     options = {
         "legend": {
-            "showLegend": legend != "none",
-            "placement": "bottom" if legend == "none" else legend,
-            "displayMode": "table" if legend_values else "list",
-            "calcs": list(legend_values),
+            "showLegend": legend,
+            "placement": "bottom",
+            "displayMode": "list",
+            "calcs": [],
         },
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
-    defaults = _defaults(unit, decimals, steps, colour or {"mode": "palette-classic"}, (), links)
-    ends = {name: value for name, value in (("min", lowest), ("max", highest)) if value is not None}
-    return Panel(
-        number, "timeseries", title, description, queries, options,
-        {**defaults, **ends, "custom": drawn}, overrides, time_from=time_from, interval=interval,
-    )  # fmt: skip
+    settings.setdefault("colour", {"mode": "palette-classic"})
+    return _of_values(
+        "timeseries", number, title, description, queries, options, settings, min=0, max=highest, custom=drawn
+    )
 
 
 def bars(
@@ -214,28 +194,15 @@ def bars(
     description: str,
     queries: Sequence[Query],
     *,
-    unit: str,
-    decimals: int | None = None,
-    steps: Json | None = None,
-    colour: Json | None = None,
     style: str = "gradient",
     highest: float | None = None,
-    links: Sequence[Json] = (),
+    **settings: Unpack[ValueSettings],
 ) -> Panel:
     """Horizontal bars, one a series.
 
-    Args:
-        number: the panel's ID.
-        title: at its top.
-        description: what it says.
-        queries: its series.
-        unit: Grafana's name of it.
-        decimals: after the point.
-        steps: colours by value.
-        colour: another way of colouring.
+    Settings of its own:
         style: gradient, lcd, basic.
         highest: end of the bars; by default the largest value.
-        links: of the bars.
     """
     options = {
         "displayMode": style,
@@ -250,21 +217,11 @@ def bars(
         "reduceOptions": LAST,
         "text": {"titleSize": 14, "valueSize": 20},
     }
-    ends = {"min": 0} | ({"max": highest} if highest is not None else {})
-    defaults = {**_defaults(unit, decimals, steps, colour, (), links), **ends}
-    return Panel(number, "bargauge", title, description, queries, options, defaults)
+    return _of_values("bargauge", number, title, description, queries, options, settings, min=0, max=highest)
 
 
-def heatmap(number: int, title: str, description: str, query: Query, *, interval: str) -> Panel:
-    """A histogram over time: the darker, the more.
-
-    Args:
-        number: the panel's ID.
-        title: at its top.
-        description: what it says.
-        query: of shape heatmap, a series a bucket.
-        interval: width of a column.
-    """
+def heatmap(number: int, title: str, description: str, query: Query, **settings: Unpack[Settings]) -> Panel:
+    """A histogram over time, from a query of that shape with a series a bucket: the stronger the colour, the more."""
     options = {
         "calculate": False,
         "cellGap": 1,
@@ -279,7 +236,7 @@ def heatmap(number: int, title: str, description: str, query: Query, *, interval
     }
     custom = {"scaleDistribution": {"type": "linear"}, "hideFrom": {"legend": False, "tooltip": False, "viz": False}}
     defaults = {"unit": "none", "custom": custom}
-    return Panel(number, "heatmap", title, description, [query], options, defaults, interval=interval)
+    return Panel(number, "heatmap", title, description, [query], options, defaults, **settings)
 
 
 def text(number: int, description: str, html: str) -> Panel:
@@ -288,20 +245,26 @@ def text(number: int, description: str, html: str) -> Panel:
     return Panel(number, "text", "", description, options=options, transparent=True)
 
 
-def _defaults(
-    unit: str,
-    decimals: int | None,
-    steps: Json | None,
-    colour: Json | None,
-    mappings: Sequence[Json],
-    links: Sequence[Json],
-) -> Json:
-    return {
-        "unit": unit,
+def _of_values(
+    kind: str,
+    number: int,
+    title: str,
+    description: str,
+    queries: Sequence[Query],
+    options: Json,
+    settings: ValueSettings,
+    **more: Any,
+) -> Panel:
+    """A panel of this type; `more` are defaults of its fields beside those of the settings."""
+    defaults = {
+        "unit": settings["unit"],
+        "decimals": settings.get("decimals"),
         "noValue": "—",
-        "color": colour or BY_THRESHOLD,
-        "mappings": [*mappings, UNKNOWN],
-        **({"decimals": decimals} if decimals is not None else {}),
-        **({"links": list(links)} if links else {}),
-        "thresholds": steps or thresholds(None),
+        "color": settings.get("colour", BY_THRESHOLD),
+        "mappings": [*settings.get("mappings", ()), UNKNOWN],
+        "links": settings.get("links"),
+        "thresholds": settings.get("steps", thresholds(None)),
+        **more,
     }
+    shared: Any = {name: value for name, value in settings.items() if name in Settings.__annotations__}
+    return Panel(number, kind, title, description, queries, options, without(defaults, ()), **shared)

@@ -79,7 +79,7 @@ def _collectors() -> Panel:
             Promql("min by (collector) (ticketing_exporter_collector_success)", shape="table"),
             Promql("max by (collector) (ticketing_exporter_collector_duration_seconds)", shape="table"),
             Promql(f"1000 * {LAST_SUCCESS}", shape="table"),
-            Promql(f"time() - {LAST_SUCCESS}", shape="table"),
+            Promql(f"round(time() - {LAST_SUCCESS})", shape="table"),
         ],
         transformations=columns(
             {
@@ -94,8 +94,8 @@ def _collectors() -> Panel:
         overrides=[
             column("State", mappings=[OK], custom__width=85, custom__cellOptions=COLOUR_TEXT),
             column("Took", unit="s", decimals=0, custom__width=75),
-            time_column("Last success", 105),
-            column("Age", unit="s", decimals=0, custom__width=75),
+            time_column("Last success", 110),
+            column("Age", unit="s", decimals=0, custom__width=60),
         ],
         sort=[("Section", False)],
     )
@@ -199,7 +199,7 @@ def _notifications() -> Panel:
         "Notifications",
         "What Alertmanager sent in each five minutes, by way, and what failed.",
         [
-            Promql("sum by (integration) (increase(alertmanager_notifications_total[5m])) > 0", "{{integration}}",
+            Promql("sum by (integration) (increase(alertmanager_notifications_total[5m]))", "{{integration}}",
                    over_time=True),
             Promql("sum by (integration) (increase(alertmanager_notifications_failed_total[5m])) > 0",
                    "{{integration}} failed", over_time=True),
@@ -280,7 +280,7 @@ DASHBOARD = Dashboard(
         _head(),
         [
             Section(100, "Exporter", [line(9, (9, _collectors()), (8, _durations()), (7, _exporter_use()))]),
-            Section(200, "Prometheus", [line(10, (9, _targets()), (8, _rules()), (7, _storage()))]),
+            Section(200, "Prometheus", [line(11, (9, _targets()), (8, _rules()), (7, _storage()))]),
             Section(
                 300,
                 "Alertmanager and responder",

@@ -23,9 +23,10 @@ ALERTS = Annotation(
 ACTIONS = Annotation(
     "Responder",
     Sql("""
-SELECT timestamp AS time, message AS text, event_type || ',' || severity AS tags
-FROM monitoring.security_events
-WHERE $__timeFilter(timestamp) AND correlation_id IS NOT NULL
+SELECT timestamp AS time, concat_ws(' – ', replace(action, '_', ' '), nullif(subject, '')) AS text,
+       alertname || ',' || state AS tags
+FROM monitoring.responder_activity
+WHERE $__timeFilter(timestamp)
 ORDER BY timestamp DESC
 LIMIT 100
 """),

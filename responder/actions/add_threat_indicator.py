@@ -34,7 +34,10 @@ class Parameters(Strict, frozen=True, kw_only=True):
 
 
 class AddThreatIndicator(Action[Parameters]):
-    """Networks of `never_indicate` are left out: an attack from the office must not shut the office out."""
+    """Networks of `never_indicate` are left out: an attack from the office must not shut the office out.
+
+    So is what is no address.
+    """
 
     parameters = Parameters
 
@@ -42,7 +45,7 @@ class AddThreatIndicator(Action[Parameters]):
         """See `Action`."""
         addresses, left_out = _addresses(task, parameters)
         if not addresses:
-            raise SkipError(f"no address to indicate{': never indicated: ' + ', '.join(left_out) if left_out else ''}")
+            raise SkipError(f"no address to indicate{': left out: ' + ', '.join(left_out) if left_out else ''}")
         reason = task.fill(parameters.reason)
         for address in addresses:
             task.services.platform.add_threat_indicator(address, reason, task.correlation_id)
@@ -75,8 +78,16 @@ def _addresses(task: Task, parameters: Parameters) -> tuple[list[str], list[str]
     since = task.incident.opened_at - timedelta(seconds=parameters.within)
     found = task.services.platform.failed_sign_in_sources(task.fill(parameters.account), since)
     never = [ip_network(network) for network in task.services.config.never_indicate]
-    left_out = [one for one in found if any(ip_address(one) in network for network in never)]
+    left_out = [one for one in found if not _is_address(one) or any(ip_address(one) in network for network in never)]
     return [one for one in found if one not in left_out], left_out
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is an address that means the same everywhere; the platform's column may hold any text."""
+    try:
+        return not getattr(ip_address(text), "scope_id", None)
+    except ValueError:
+        return False
 
 
 def _indicator(task: Task, parameters: Parameters, address: str, reason: str) -> dict[str, Any]:

@@ -62,14 +62,19 @@ class Task:
         """Of this very action, the same in every try: what makes a second request harmless."""
         return f"{self.correlation_id}:{self.claim.phase}:{self.claim.position}"
 
-    def fill(self, text: str) -> str:
+    def fill(self, text: str, quote: Callable[[str], str] = str) -> str:
         """A text of the playbook with its placeholders filled.
+
+        Args:
+            text: of the playbook.
+            quote: applied to what is filled in.
 
         Raises:
             PlaceholderError: the alert has no text for one of them.
         """
         incident = self.incident
-        return fill(text, values_of(incident.labels, incident.annotations, incident.playbook, self.correlation_id))
+        values = values_of(incident.labels, incident.annotations, incident.playbook, self.correlation_id)
+        return fill(text, values, quote)
 
 
 class Action(ABC, Generic[P]):

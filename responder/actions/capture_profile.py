@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from responder.actions.base import Action, Task
@@ -65,7 +66,8 @@ def _keep(directory: Path, profiles: Profiles, name: str, content: bytes) -> str
         for old in kept[: -profiles.keep]:
             old.unlink(missing_ok=True)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise RetryError(f"{directory}: {error.strerror}") from None
     return str(path)
 
@@ -77,7 +79,8 @@ def _upload(profiles: Profiles, name: str, content: bytes) -> str:
         from botocore.exceptions import BotoCoreError, ClientError
     except ImportError:
         raise RefusedError("boto3 is not installed: pip install 'ticketing-monitor[aws]'") from None
-    limits = Config(connect_timeout=3, read_timeout=6, retries={"mode": "standard", "total_max_attempts": 2})
+    # Repeated by the ledger instead, so that a try ends well within its lease.
+    limits = Config(connect_timeout=3, read_timeout=6, retries={"total_max_attempts": 1})
     key = f"profiles/{name}"
     try:
         client = boto3.client("s3", region_name=profiles.region, endpoint_url=profiles.endpoint_url, config=limits)

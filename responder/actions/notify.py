@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 
 from responder.actions.base import Action, Task
 from responder.config import Endpoint
-from responder.errors import RefusedError, SkipError
+from responder.errors import RetryError, SkipError
 from responder.ledger.claims import State
 from responder.parsing import Strict
 from responder.secrets import SecretError, read_secret_file, redactor
@@ -35,7 +36,7 @@ class Notify(Action[Parameters]):
         try:
             url = read_secret_file(Path(chat.url_file), "chat.url_file")
         except SecretError as error:
-            raise RefusedError(str(error)) from None
+            raise RetryError(str(error)) from None
         redactor.learn(url)
         task.services.http.request("POST", Endpoint(url=url), body={"text": _text(task, parameters)}, attempts=1)
         return {"told": True}
@@ -49,4 +50,5 @@ def _text(task: Task, parameters: Parameters) -> str:
     lines = [task.fill(parameters.text)]
     for action, state, reason in task.outcomes:
         lines.append(f"• {action}: {state}{f' ({reason})' if reason else ''}")
-    return "\n".join([*lines, f"Correlation ID {task.correlation_id}"])
+    # Labels may come from an attacker. Slack reads <…> as a link or a call to everybody, unless it is written so.
+    return escape("\n".join([*lines, f"Correlation ID {task.correlation_id}"]), quote=False)

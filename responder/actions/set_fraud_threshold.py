@@ -11,6 +11,7 @@ from responder.actions.redis_setting import change_setting, read_setting
 from responder.errors import RefusedError, SkipError
 from responder.ledger.claims import State
 from responder.parsing import Strict
+from responder.placeholders import promql
 from responder.wilson import lower_bound
 
 KEY = "config:fraud_threshold"
@@ -74,8 +75,8 @@ class SetFraudThreshold(RevertingAction[Parameters]):
 
 
 def _require(task: Task, evidence: OnlyWhile) -> None:
-    blocked = task.services.prometheus.number(evidence.blocked)
-    total = task.services.prometheus.number(evidence.total)
+    blocked = task.services.prometheus.number(task.fill(evidence.blocked, promql))
+    total = task.services.prometheus.number(task.fill(evidence.total, promql))
     if blocked is None or total is None:
         raise SkipError("Prometheus does not know the counts of blocked and all predictions", wait=True)
     bound = lower_bound(blocked, total)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from psycopg2.extras import Json
+from psycopg2.extras import Json, execute_values
 
 from responder.config import Pace
 from responder.playbooks import Playbook, Step
@@ -72,15 +72,15 @@ def _firing(cursor: Cursor, told: Told, pace: Pace) -> Outcome:
     if _only(cursor):
         return "late"
     cursor.execute(
-        "SELECT count(*) FROM monitoring.responder_incidents"
-        " WHERE playbook = %s AND opened_at > now() - interval '1 hour'",
-        (playbook.name,),
+        "SELECT count(*) >= %s FROM monitoring.responder_incidents"
+        " WHERE playbook = %s AND opened_at > now() - interval '1 hour' AND NOT braked",
+        (playbook.max_per_hour, playbook.name),
     )
-    braked = int(str(_only(cursor))) >= playbook.max_per_hour
+    braked = bool(_only(cursor))
     cursor.execute(
         "INSERT INTO monitoring.responder_incidents"
-        " (playbook, fingerprint, alertname, labels, annotations, requested_by, starts_at, next_check_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s)) RETURNING correlation_id",
+        " (playbook, fingerprint, alertname, labels, annotations, requested_by, starts_at, braked, next_check_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s)) RETURNING correlation_id",
         (
             playbook.name,
             alert.fingerprint,
@@ -89,14 +89,18 @@ def _firing(cursor: Cursor, told: Told, pace: Pace) -> Outcome:
             Json(alert.annotations),
             told.by,
             alert.starts_at,
+            braked,
             pace.stale_after,
         ),
     )
     correlation_id = _only(cursor)
-    for position, step in enumerate(playbook.on_firing, start=1):
-        _add(cursor, correlation_id, "firing", position, step, told, braked=braked)
-    for position, step in enumerate(() if braked else playbook.on_end, start=1):
-        _add(cursor, correlation_id, "end", position, step, told, braked=False)
+    steps = [("firing", playbook.on_firing), ("end", () if braked else playbook.on_end)]
+    rows = [
+        _action(correlation_id, phase, position, step, told, braked=braked)
+        for phase, of_phase in steps
+        for position, step in enumerate(of_phase, start=1)
+    ]
+    execute_values(cursor, _INSERT, rows, _ROW)
     return "braked" if braked else "opened"
 
 
@@ -135,32 +139,36 @@ def _kept(cursor: Cursor, told: Told, pace: Pace) -> bool:
     return True
 
 
-def _add(
-    cursor: Cursor, correlation_id: object, phase: str, position: int, step: Step, told: Told, *, braked: bool
-) -> None:
-    cursor.execute(
-        "INSERT INTO monitoring.responder_actions (correlation_id, phase, position, action, parameters, dry_run,"
-        " requested_by, state, error, due_at, finished_at, expires_after, cool_down)"
-        " VALUES (%(id)s, %(phase)s, %(position)s, %(action)s, %(parameters)s, %(dry_run)s, %(by)s,"
-        " CASE WHEN %(braked)s THEN 'skipped' ELSE 'pending' END,"
-        " CASE WHEN %(braked)s THEN %(reason)s END,"
-        " CASE WHEN NOT %(braked)s AND %(phase)s = 'firing' THEN now() END,"
-        " CASE WHEN %(braked)s THEN now() END,"
-        " make_interval(secs => %(expires)s), make_interval(secs => %(cool_down)s))",
-        {
-            "id": correlation_id,
-            "phase": phase,
-            "position": position,
-            "action": step.action,
-            "parameters": Json(step.parameters),
-            "dry_run": step.dry_run or told.dry_run,
-            "by": told.by if phase == "firing" else "verified end",
-            "braked": braked,
-            "reason": BRAKED,
-            "expires": step.expires,
-            "cool_down": step.cool_down,
-        },
-    )
+_INSERT = (
+    "INSERT INTO monitoring.responder_actions (correlation_id, phase, position, action, parameters, dry_run,"
+    " requested_by, state, error, due_at, finished_at, expires_after, cool_down) VALUES %s"
+)
+_ROW = (
+    "(%(id)s, %(phase)s, %(position)s, %(action)s, %(parameters)s, %(dry_run)s, %(by)s,"
+    " CASE WHEN %(braked)s THEN 'skipped' ELSE 'pending' END,"
+    " CASE WHEN %(braked)s THEN %(reason)s END,"
+    " CASE WHEN NOT %(braked)s AND %(phase)s = 'firing' THEN now() END,"
+    " CASE WHEN %(braked)s THEN now() END,"
+    " make_interval(secs => %(expires)s), make_interval(secs => %(cool_down)s))"
+)
+
+
+def _action(
+    correlation_id: object, phase: str, position: int, step: Step, told: Told, *, braked: bool
+) -> dict[str, object]:
+    return {
+        "id": correlation_id,
+        "phase": phase,
+        "position": position,
+        "action": step.action,
+        "parameters": Json(step.parameters),
+        "dry_run": step.dry_run or told.dry_run,
+        "by": told.by if phase == "firing" else "verified end",
+        "braked": braked,
+        "reason": BRAKED,
+        "expires": step.expires,
+        "cool_down": step.cool_down,
+    }
 
 
 def _only(cursor: Cursor) -> object:

@@ -1,50 +1,13 @@
-"""The ledger as people and Prometheus see it."""
+"""The ledger as people see it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import product
 from typing import Any
 from uuid import UUID
 
 from responder.postgres import Cursor
 
-INCIDENT_STATES = ("open", "ending", "closed")
-ACTION_STATES = ("pending", "running", "done", "failed", "skipped", "reverting", "reverted")
 MOST_INCIDENTS = 500
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Counts for metrics.
-
-    Attributes:
-        incidents: by playbook and state; those of the file are there even with 0.
-        actions: by action and state; likewise.
-        oldest_pending_seconds: since the oldest action became due that is not settled.
-    """
-
-    incidents: dict[tuple[str, str], int]
-    actions: dict[tuple[str, str], int]
-    oldest_pending_seconds: float
-
-
-def totals(cursor: Cursor, playbooks: list[str], actions: list[str]) -> Totals:
-    """Count everything in the ledger."""
-    incidents = dict.fromkeys(product(playbooks, INCIDENT_STATES), 0)
-    cursor.execute("SELECT playbook, state, count(*) FROM monitoring.responder_incidents GROUP BY 1, 2")
-    incidents.update({(playbook, state): count for playbook, state, count in cursor.fetchall()})
-    by_action = dict.fromkeys(product(actions, ACTION_STATES), 0)
-    cursor.execute("SELECT action, state, count(*) FROM monitoring.responder_actions GROUP BY 1, 2")
-    by_action.update({(action, state): count for action, state, count in cursor.fetchall()})
-    cursor.execute(
-        "SELECT coalesce(extract(epoch FROM now() - min(coalesce("
-        "  a.started_at, CASE a.phase WHEN 'end' THEN i.closed_at ELSE a.created_at END))), 0)::float8"
-        " FROM monitoring.responder_actions a JOIN monitoring.responder_incidents i USING (correlation_id)"
-        " WHERE a.state IN ('pending', 'running') AND a.due_at IS NOT NULL"
-    )
-    return Totals(incidents, by_action, float(cursor.fetchall()[0][0]))
-
 
 _INCIDENTS = """
 SELECT jsonb_build_object(

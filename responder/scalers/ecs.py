@@ -10,7 +10,6 @@ from responder.errors import RefusedError, RetryError
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 6
-ATTEMPTS = 2
 _FINAL = {
     "AccessDeniedException",
     "ClusterNotFoundException",
@@ -57,11 +56,8 @@ class EcsScaler:
             from botocore.exceptions import BotoCoreError, ClientError
         except ImportError:
             raise RefusedError("boto3 is not installed: pip install 'ticketing-monitor[aws]'") from None
-        limits = Config(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        )
+        # Repeated by the ledger instead, so that a try ends well within its lease.
+        limits = Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"total_max_attempts": 1})
         try:
             client = boto3.client(
                 "ecs", region_name=self._config.region, endpoint_url=self._config.endpoint_url, config=limits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from responder.secrets import SecretText, redactor
+from responder.secrets import SecretError, SecretText, redactor
 
 SHORTEST_TOKEN = 16
 
@@ -28,6 +28,8 @@ class BearerToken:
         tokens = self._tokens.reveal().split()
         for token in tokens:
             redactor.learn(token)
+            if len(token) < SHORTEST_TOKEN:
+                raise SecretError(f"{self._tokens.name}: a token is shorter than {SHORTEST_TOKEN} characters")
         return [token.encode() for token in tokens]
 
     def allows(self, header: str) -> bool:

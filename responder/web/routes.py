@@ -12,7 +12,7 @@ from uuid import UUID
 
 from responder.actions import ACTIONS
 from responder.app import Responder
-from responder.ledger import report
+from responder.ledger import report, totals
 from responder.metrics import exposition
 from responder.parsing import ConfigError
 from responder.postgres import PostgresError
@@ -124,8 +124,12 @@ class Application:
         if int(length) > LARGEST_BODY:
             counters.webhook("too_large")
             return _problem("413 Content Too Large", f"at most {LARGEST_BODY} bytes")
+        body = _body(environ, int(length))
+        if len(body) < int(length):
+            counters.webhook("incomplete")
+            return _problem("400 Bad Request", f"{len(body)} of {length} bytes arrived")
         try:
-            message = parse(environ["wsgi.input"].read(int(length)))
+            message = parse(body)
         except WebhookError as error:
             counters.webhook(error.reason)
             return _problem("400 Bad Request", str(error))
@@ -174,13 +178,13 @@ class Application:
     def _metrics(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
         names = list(self._responder.playbooks), list(ACTIONS)
         try:
-            totals = self._responder.postgres.run(lambda cursor: report.totals(cursor, *names), METRICS_SECONDS)
+            counts = self._responder.postgres.run(lambda cursor: totals.totals(cursor, *names), METRICS_SECONDS)
         except PostgresError as error:
             logger.warning("metrics without the ledger: %s", error)
-            totals = None
+            counts = None
         body = exposition(
             self._responder.counters,
-            totals,
+            counts,
             stopped=self._responder.stopped,
             dry_run=self._responder.config.dry_run,
         )
@@ -216,6 +220,14 @@ class Application:
         except ConfigError as error:
             return _problem("500 Internal Server Error", f"not reloaded: {error}")
         return Answer(body=b"Reloaded\n")
+
+
+def _body(environ: WSGIEnvironment, length: int) -> bytes:
+    """The body, or as much of it as arrived in time."""
+    try:
+        return bytes(environ["wsgi.input"].read(length))
+    except OSError:
+        return b""
 
 
 def _json(status: str, content: Any) -> Answer:

@@ -48,8 +48,6 @@ def exporter_config(platform_port: int) -> dict[str, Any]:
 
     schedule = {"interval": "5s", "timeout": "2s"}
     return {
-        # The preset's rows keep their ages up to 23 s, so younger ones are not final.
-        "settle": "30s",
         "probes": {
             "backend_api": http("/health", "45ms"),
             "postgresql": {"kind": "postgres", **schedule},

@@ -1,7 +1,7 @@
 """The figures of the specification, as data."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
-from uuid import UUID
 
 from simulator.instants import MINUTE, SECOND
 
@@ -28,24 +28,31 @@ BLOCKED = {
     "192.0.2.77": 37 * MINUTE,
     "198.51.100.200": 12 * MINUTE,
 }
-RPC_SLOWER = 850 / 200
+RPC_MS = 850.0
 
 
-class PinnedPrediction(NamedTuple):
-    """A prediction of a fixed age in seconds. ``features`` are those that differ from an ordinary row."""
+class Prediction(NamedTuple):
+    """A prediction that the specification names.
+
+    Attributes:
+        age: seconds before the end of an hour.
+        name: what its transaction's identifier begins with.
+        score: of the model.
+        is_fraud: what its label says.
+        wallet: of the buyer.
+        features: that are not `ORDINARY`; the first is the most unusual.
+    """
 
     age: float
-    transaction_id: str
+    name: str
     score: float
-    decision: str
-    top_feature: str
     is_fraud: bool
     wallet: str
-    features: dict[str, float]
+    features: Mapping[str, float]
 
 
-class PinnedEvent(NamedTuple):
-    """A security event of a fixed age in seconds; the correlation ID is how it is found again."""
+class Event(NamedTuple):
+    """A security event that the specification names; ``age`` in seconds before the end of a quarter of an hour."""
 
     age: float
     severity: str
@@ -53,54 +60,44 @@ class PinnedEvent(NamedTuple):
     message: str
     account: str | None
     source_ip: str | None
-    correlation_id: UUID
 
 
-_WALLET = "0x742d35Cc6634C0532925a3b844Bc454e4438f44e"
+# A buyer of whom nothing stands out.
+ORDINARY: Mapping[str, float] = {
+    "wallet_age_days": 120,
+    "txn_velocity_1h": 0,
+    "price_deviation_ratio": 0.1,
+    "geo_velocity_flag": 0,
+    "avg_ticket_hold_time": 480,
+    "event_popularity_score": 0.3,
+    "cross_event_attendance": 2,
+    "payment_method_diversity": 1,
+    "social_graph_centrality": 0.1,
+    "time_to_first_resale": 72,
+}
 
 PREDICTIONS = (
-    PinnedPrediction(
-        18, "txn_a7f3c81e5b204d96", 0.91, "BLOCKED", "txn_velocity_1h=12", True, _WALLET,
-        {"txn_velocity_1h": 12},
+    Prediction(18, "txn_a7f3", 0.91, True, "0x742d35Cc6634C0532925a3b844Bc454e4438f44e", {"txn_velocity_1h": 12}),
+    Prediction(
+        90, "txn_b2e1", 0.78, False, "0x51f8a2c97d0b36e4819f5a7c2d60b3e8f41c9a07", {"price_deviation_ratio": 2.3}
     ),
-    PinnedPrediction(
-        90, "txn_b2e19f6a03c7d548", 0.78, "REVIEW", "price_deviation=2.3", False,
-        "0x51f8a2c97d0b36e4819f5a7c2d60b3e8f41c9a07", {"price_deviation_ratio": 2.3},
-    ),
-    PinnedPrediction(
-        166, "txn_c9d45e72b18a06f3", 0.69, "REVIEW", "wallet_age=0.5d", False,
-        "0x9be04d716fa8c2350e7d1b94a6c83f52d07e61b8", {"wallet_age_days": 0.5},
-    ),
-    PinnedPrediction(
-        251, "txn_d1a8306c9e5f7b24", 0.88, "BLOCKED", "geo_velocity=true", True,
-        "0x2c7fe95a084bd613c6a9f0e872d541b39f6c80da", {"geo_velocity_flag": 1},
-    ),
-)  # fmt: skip
+    Prediction(166, "txn_c9d4", 0.69, False, "0x9be04d716fa8c2350e7d1b94a6c83f52d07e61b8", {"wallet_age_days": 0.5}),
+    Prediction(251, "txn_d1a8", 0.88, True, "0x2c7fe95a084bd613c6a9f0e872d541b39f6c80da", {"geo_velocity_flag": 1}),
+)
 
 EVENTS = (
-    PinnedEvent(
+    Event(
         23, "HIGH", "account_locked",
-        "5 failed admin login attempts from IP 203.0.113.99 → Account locked",
-        "admin", "203.0.113.99", UUID(int=0xB1),
+        "5 failed admin login attempts from IP 203.0.113.99 → Account locked", "admin", "203.0.113.99",
     ),
-    PinnedEvent(
+    Event(
         108, "MEDIUM", "rate_limit_exceeded",
-        "Rate limit exceeded: IP 198.51.100.7 blocked for 60 minutes",
-        None, "198.51.100.7", UUID(int=0xB2),
+        "Rate limit exceeded: IP 198.51.100.7 blocked for 60 minutes", None, "198.51.100.7",
     ),
-    PinnedEvent(
+    Event(
         201, "MEDIUM", "fraud_blocked",
-        "Fraud model blocked txn_a7f3 (score: 0.91) - wallet 0x742d35Cc...",
-        None, None, UUID(int=0xB3),
+        "Fraud model blocked txn_a7f3 (score: 0.91) - wallet 0x742d35Cc...", None, None,
     ),
-    PinnedEvent(
-        300, "LOW", "certificate_renewed",
-        "SSL certificate renewal successful (expires: 2026-02-28)",
-        None, None, UUID(int=0xB4),
-    ),
-    PinnedEvent(
-        445, "MEDIUM", "feature_drift",
-        "Feature drift score: 0.12 (threshold: 0.15) - monitoring",
-        None, None, UUID(int=0xB5),
-    ),
+    Event(300, "LOW", "certificate_renewed", "SSL certificate renewal successful (expires: 2026-02-28)", None, None),
+    Event(445, "MEDIUM", "feature_drift", "Feature drift score: 0.12 (threshold: 0.15) - monitoring", None, None),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Rows that repeat: the same predictions every day, the same sales every hour.
+"""Rows that repeat: the same predictions every day, the same sales every hour, the same events every quarter of it.
 
 A window of exactly one period then holds the same rows at any moment, whenever one looks.
 """
@@ -10,18 +10,19 @@ from simulator import clients, features, transactions
 from simulator.conditions import Conditions, Latencies, api_latencies
 from simulator.demand import Launch
 from simulator.events import SecurityEvent
-from simulator.instants import DAY, HOUR, MINUTE
+from simulator.instants import DAY, HOUR, MINUTE, SECOND
 from simulator.keyed import generator
 from simulator.preset import figures
 from simulator.transactions import Rows
 
-# Blocked and reviewed rows of the hours around the anchor keep to these minutes, so that the pinned
-# transactions are the newest of the feed; rows an hour there sum to 500 with the pinned ones.
-_RISKY_MINUTES = (15, 55)
+# The hours around the anchor are alike: 500 rows, nine of them blocked, and the four that the specification names the
+# last of those that were blocked or reviewed.
 _CALM_HOURS = (23, 0, 1, 2, 3)
-_CALM_BLOCKED, _CALM_ROWS = 7, 496
+_CALM_BLOCKED, _CALM_ROWS = 7, 496  # without the four
+_RISKY_MINUTES = (15, 55)
 _REVIEWS_PER_HOUR = 5
-RAMP = 15 * MINUTE  # the last sales come in this part of the hour
+RAMP = 30 * SECOND  # the sales that are more than an hour ago come in this last part of the hour
+_EVENTS_EVERY = 15 * MINUTE
 _WALLET_AGE_FACTOR = 0.53  # drifted to about 0.09 nats
 _PRICE_FACTOR = 1.15
 
@@ -37,7 +38,8 @@ class FixedFigures:
 
     Args:
         seed: of what the specification leaves open.
-        anchor: instant from which the figures hold, microseconds; an hour before, the earlier ones do.
+        anchor: instant from which the figures hold, microseconds; before, the earlier ones do. So the changes against
+            one hour ago hold for an hour.
     """
 
     def __init__(self, seed: int, anchor: int) -> None:
@@ -80,9 +82,15 @@ class FixedFigures:
         counts[_OTHERS[: total - int(counts[_OTHERS].sum())]] += 1
         return counts
 
-    def events(self, _minute: int) -> list[SecurityEvent]:
-        """Return none: the five of the specification are pinned."""
-        return []
+    def events(self, minute: int) -> list[SecurityEvent]:
+        """Return those of the five whose phase falls into the minute."""
+        start = minute * MINUTE
+        offsets = ((self.anchor - int(event.age * SECOND) - start) % _EVENTS_EVERY for event in figures.EVENTS)
+        return [
+            SecurityEvent(start + offset, *event[1:])
+            for event, offset in zip(figures.EVENTS, offsets, strict=True)
+            if offset < MINUTE
+        ]
 
     def latencies(self, minute: int) -> Latencies:
         """Draw ordinary API latencies."""
@@ -93,9 +101,10 @@ class FixedFigures:
         return []
 
     def conditions(self) -> Conditions:
-        """Return normal conditions but for the slow RPC."""
+        """Return normal conditions but for the RPC, always equally slow."""
         conditions = Conditions()
-        conditions.p95_ms["rpc"] *= figures.RPC_SLOWER
+        conditions.p95_ms["rpc"] = figures.RPC_MS
+        conditions.spread["rpc"] = 0.0
         return conditions
 
     def _repeat(self, rows: Rows, minute: int, period: int) -> Rows:
@@ -112,19 +121,18 @@ class FixedFigures:
 
 
 def _predictions(rng: np.random.Generator) -> Rows:
-    """Return one day's predictions but the pinned ones; ``at`` is a phase within the day."""
-    pinned = figures.PREDICTIONS
-    pinned_fraud = sum(row.is_fraud for row in pinned)
-    frauds_blocked = figures.TRUE_POSITIVES - pinned_fraud
+    """Return one day's predictions; ``at`` is a phase within the day."""
+    named = _named(rng)
+    named_fraud = int(named["is_fraud"].sum())
+    frauds_blocked = figures.TRUE_POSITIVES - named_fraud
     blocked = frauds_blocked + figures.FALSE_POSITIVES
-    legit = figures.TRUE_NEGATIVES - (len(pinned) - pinned_fraud)
+    legit = figures.TRUE_NEGATIVES - (len(named) - named_fraud)
     blocked_at = _risky_phases(blocked)
     reviewed_at = np.concatenate([_spread(hour, _REVIEWS_PER_HOUR, *_RISKY_MINUTES) for hour in range(24)])
     calm_at = _calm_phases(blocked + figures.FALSE_NEGATIVES + legit, blocked_at, reviewed_at)
 
     rows = transactions.draw(rng, np.concatenate([blocked_at, reviewed_at, calm_at]))
     n, b, r = len(rows), len(blocked_at), len(reviewed_at)
-    rows["completed"] = False
     rows["score"] = np.clip(np.round(rng.beta(1.3, 9.0, n), 4), 0.0, 0.58)
     rows["score"][:b] = np.round(rng.uniform(0.80, 0.92, b), 4)
     rows["score"][b : b + r] = np.round(rng.uniform(0.61, 0.79, r), 4)
@@ -137,11 +145,26 @@ def _predictions(rng: np.random.Generator) -> Rows:
     rows["wallet_age_days"] *= _WALLET_AGE_FACTOR
     rows["price_deviation_ratio"] *= _PRICE_FACTOR
     features.round_stored(rows)
+    rows = np.concatenate([rows, named])
+    rows["completed"] = False
+    return rows
+
+
+def _named(rng: np.random.Generator) -> Rows:
+    """Return the predictions that the specification names, at the end of each of the calm hours."""
+    told = [(hour, prediction) for hour in _CALM_HOURS for prediction in figures.PREDICTIONS]
+    ends = np.array([(hour + 1) * HOUR - int(each.age * SECOND) for hour, each in told], np.int64)
+    rows = transactions.draw(rng, ends)
+    for row, (_, each) in zip(rows, told, strict=True):
+        row["transaction_id"] = each.name + str(row["transaction_id"])[len(each.name) :]
+        row["score"], row["is_fraud"], row["wallet"] = each.score, each.is_fraud, each.wallet
+        for name, value in {**figures.ORDINARY, **each.features}.items():
+            row[name] = value
     return rows
 
 
 def _risky_phases(total: int) -> NDArray[np.int64]:
-    """Return the phases of the blocked rows: few in the calm hours, the rest elsewhere."""
+    """Return the phases of the blocked rows that are not named: few in the calm hours, the rest elsewhere."""
     busy = [hour for hour in range(24) if hour not in _CALM_HOURS]
     rest = total - _CALM_BLOCKED * len(_CALM_HOURS)
     shares = {hour: rest // len(busy) + (i < rest % len(busy)) for i, hour in enumerate(busy)}
@@ -150,7 +173,7 @@ def _risky_phases(total: int) -> NDArray[np.int64]:
 
 
 def _calm_phases(total: int, blocked_at: NDArray[np.int64], reviewed_at: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the phases of the other rows, so that each calm hour has 496 rows in all."""
+    """Return the phases of the other rows, so that each calm hour has 496 rows beside the named."""
     risky = np.bincount(np.concatenate([blocked_at, reviewed_at]) // HOUR, minlength=24)
     rest = total - len(blocked_at) - len(reviewed_at)
     counts = {hour: _CALM_ROWS - int(risky[hour]) for hour in _CALM_HOURS}

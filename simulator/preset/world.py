@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from simulator import clients
-from simulator.instants import HOUR, MINUTE
+from simulator.instants import HOUR, MINUTE, SECOND
 from simulator.preset import figures
 from simulator.preset.source import RAMP, FixedFigures
 from simulator.world import Kpis, World
@@ -14,6 +14,8 @@ class FixedWorld(World):
 
     # The counts of the last five minutes depend on their age, so they are never final.
     unsettled_minutes = 7
+    # While the row of this moment is not there yet, but that of a day ago is out of the window, there is one too few.
+    written_ahead = 5 * SECOND
 
     def __init__(self, source: FixedFigures) -> None:
         super().__init__(source)

@@ -21,7 +21,7 @@ CALLS = (
     "monitoring.failed_sign_in_sources('nobody', now())",
 )
 # The responder's own: no platform adapts them.
-LEDGER = ("monitoring.responder_actions", "monitoring.responder_incidents")
+LEDGER = ("monitoring.responder_actions", "monitoring.responder_incidents", "monitoring.responder_totals")
 ACTIVITY = "monitoring.responder_activity"
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import trustme
 
-from gateway.render import render
+from gateway.render import nginx_program, render
 from gateway.settings import Settings
 from simulator.local.ports import free_port
 from simulator.local.server import Server
@@ -49,7 +49,7 @@ class Nginx(Server):
     def command(self) -> Sequence[str]:
         directives = "daemon off; master_process on;" + (" user root;" if os.geteuid() == 0 else "")
         return [
-            "nginx",
+            nginx_program() or "nginx",
             "-e",
             "stderr",
             "-c",
@@ -71,15 +71,16 @@ class Nginx(Server):
 
 @dataclass
 class Edge:
-    """The gateway, and what is behind it."""
+    """The gateway, whom its certificate is from, and what is behind it."""
 
-    nginx: Nginx
-    authority: trustme.CA
+    port: int
+    log: Path
+    authority: Path
     gate: StandIn
     grafana: StandIn
     keycloak: StandIn
     prometheus: StandIn
-    balanced: bool
+    balanced: bool = False
     asked: int = 0
 
     def ask(
@@ -124,9 +125,7 @@ class Edge:
         sni: str,
         body: bytes,
     ) -> Answer:
-        # Not the default context: reading the system's certificates takes longer than all the rest.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self.authority.configure_trust(context)
+        context = self.tls()
         context.check_hostname = sni == HOST
         head = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close"]
         if session is not None:
@@ -134,13 +133,20 @@ class Edge:
         head += [f"{name}: {value}" for name, value in lines]
         if body or method == "POST":
             head.append(f"Content-Length: {len(body)}")
-        raw = socket.create_connection(("127.0.0.1", self.nginx.port), timeout=10, source_address=(peer, 0))
+        raw = socket.create_connection(("127.0.0.1", self.port), timeout=10, source_address=(peer, 0))
         with context.wrap_socket(raw, server_hostname=sni) as connection:
             connection.sendall("\r\n".join([*head, "", ""]).encode() + body)
             response = http.client.HTTPResponse(connection, method=method)
             response.begin()
             text = response.read().decode(errors="replace")
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
+
+    def tls(self) -> ssl.SSLContext:
+        """What a browser would do that trusts the certificate."""
+        # Not the default context: reading the system's certificates takes longer than all the rest.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.authority)
+        return context
 
     def forget(self) -> None:
         """Forget what the stand-ins have seen."""
@@ -186,6 +192,7 @@ def edge(
         authority = trustme.CA()
         certificate = authority.issue_cert(HOST)
         certificate.private_key_and_cert_chain_pem.write_to_path(directory / "tls.pem")
+        authority.cert_pem.write_to_path(directory / "ca.pem")
         port, health = free_port(), f"127.0.0.1:{free_port()}"
         place = Settings(
             allowed_networks=ALLOWED,
@@ -206,4 +213,5 @@ def edge(
             text = file.read_text()
             file.write_text(weaken(text))
         nginx = stack.enter_context(Nginx(rendered, directory / "nginx", port, health))
-        yield Edge(nginx, authority, parts["gate"], parts["grafana"], parts["keycloak"], parts["prometheus"], balanced)
+        behind = (parts["gate"], parts["grafana"], parts["keycloak"], parts["prometheus"])
+        yield Edge(port, nginx.log, directory / "ca.pem", *behind, balanced=balanced)

@@ -94,6 +94,8 @@ def gate(request: Seen) -> Reply:
 
 def grafana(request: Seen) -> Reply:
     """Grafana that answers everything, and says so."""
+    if request.path.endswith("/metrics"):
+        return Reply(200, "grafana_build_info 1\n", (("Content-Type", "text/plain; version=0.0.4"),))
     body = json.dumps({"grafana": request.path})
     return Reply(200, body, (("Content-Type", "application/json"), ("Set-Cookie", "grafana_session=g; Path=/")))
 

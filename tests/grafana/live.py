@@ -42,7 +42,7 @@ SETTLED = (
     "rate(prometheus_tsdb_head_samples_appended_total[1m])",
     "count(ticketing:probe_baseline_seconds:max) >= 4",
     "ticketing:model_feature_drift_nats:max",
-    "alertmanager_alerts",
+    "increase(alertmanager_notifications_failed_total[5m])",
     'ALERTS{alertname="Watchdog",alertstate="firing"}',
 )
 

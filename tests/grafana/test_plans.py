@@ -18,8 +18,8 @@ from tests.grafana.board import Asked, queries
 from tests.grafana.macros import filled
 
 SQL = queries(sql=True)
-BIG = ("fraud_predictions", "fraud_labels", "security_events")
-# A prediction in 5 s and an event in 10 s over three days: twice a busy platform's rate.
+BIG = ("fraud_predictions", "fraud_labels", "security_events", "responder_actions")
+# A prediction in 5 s and an event in 10 s over three days: twice a busy platform's rate. A year of ten incidents a day.
 FILL = """
 INSERT INTO platform.fraud_predictions
     (predicted_at, transaction_id, fraud_score, decision, top_feature, model_version, wallet, source_ip, features)
@@ -33,7 +33,15 @@ FROM platform.fraud_predictions;
 INSERT INTO platform.security_events (occurred_at, severity, event_type, message, correlation_id)
 SELECT now() - n * interval '10 s', 'LOW', 'rate_limit', 'Rate limit exceeded',
        CASE WHEN n % 500 = 0 THEN gen_random_uuid() END
-FROM generate_series(0, 25000) AS n
+FROM generate_series(0, 25000) AS n;
+INSERT INTO monitoring.responder_incidents
+    (playbook, fingerprint, alertname, labels, annotations, requested_by, state, starts_at, opened_at)
+SELECT 'ModelDrift', n::text, 'ModelDrift', '{}', '{}', 'test', 'closed', at, at
+FROM generate_series(0, 3650) AS n, LATERAL (SELECT now() - n * interval '144 min' AS at) AS moment;
+INSERT INTO monitoring.responder_actions
+    (correlation_id, phase, position, action, parameters, state, requested_by, started_at, finished_at)
+SELECT correlation_id, 'firing', n, 'notify', '{}', 'done', 'test', opened_at, opened_at
+FROM monitoring.responder_incidents, generate_series(1, 4) AS n
 """
 SEARCHES = [query for query in SQL if query.uid == "ticketing-investigate" and query.number in (201, 301, 303)]
 CHOSEN = {"transaction": ["t5"], "wallet": ["0x742d35cc"], "client": ["203.0.113.1"]}

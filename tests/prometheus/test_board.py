@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from simulator.local.prometheus import SHIPPED_DIRECTORY, Prometheus
 from tests.prometheus.board import GOLDEN, SECTIONS, board, fetch, golden, section
+from tests.prometheus.promtool import promtool
 from tests.prometheus.ruleset import RECORDED, rules
 
 FILES = (SHIPPED_DIRECTORY / "consoles" / "monitoring.html", SHIPPED_DIRECTORY / "console_libraries" / "board.lib")
@@ -73,6 +75,8 @@ def test_fresh_and_empty(tmp_path: Path) -> None:
         assert "✔" not in page
         # No alert is not the same as nobody who watches.
         assert "the alert rules are not evaluated" in section(page, "alerts")
+        assert "? NOT LIVE" in page
+        assert "● LIVE" not in page
         assert "The dashboard is not answering" not in page
         assert "The dashboard is not answering" in fetch(prometheus, "?down=1")
 
@@ -82,6 +86,49 @@ def test_firing_alerts_the_most_severe_first(page: str) -> None:
     assert "not evaluated" not in shown
     assert "Watchdog" not in shown
     assert re.findall(r"A_(\w+)", shown) == ["critical", "high", "medium", "low"]
+
+
+def test_says_that_it_is_live_and_since_when_an_alert_is_active(page: str) -> None:
+    assert "● LIVE" in page
+    assert re.search(r"UnauthorizedAdminAccess &lt;.* security since \d\d-\d\d \d\d:", section(page, "alerts"))
+
+
+@pytest.mark.parametrize(
+    ("samples", "known", "count"),
+    [
+        ("5x20", "1x20", None),  # nothing in the window
+        ("5x10 6x3 8x5", "1x20", 3),
+        ("_x15 1x4", "1x20", 1),  # the first of its kind
+        ("_x10 2x3 5x5", "1x20", 5),
+        ("5x10 1x9", "1x20", 1),  # the exporter was restarted
+        ("_x15 500x4", "_x15 1x4", None),  # Prometheus is new, its exporter is not
+    ],
+)
+def test_kinds_of_events_are_counted_from_the_first(
+    tmp_path: Path, samples: str, known: str, count: int | None
+) -> None:
+    query = re.search(r'query "(topk\(8, .*?)" }}', FILES[0].read_text())
+    assert query
+    labels = '{job="ticketing-critical",instance="e"}'
+    series = {
+        f"ticketing_security_events{labels}": known,
+        f'ticketing_security_events_total{labels[:-1]},event_type="t"}}': samples,
+    }
+    expected = [{"labels": '{event_type="t"}', "value": count}] if count else []
+    test = {
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "promql_expr_test": [{"expr": f"round({query[1]})", "eval_time": "19m", "exp_samples": expected}],
+            }
+        ],
+    }
+    file = tmp_path / "test.yml"
+    file.write_text(yaml.safe_dump(test))
+    result = promtool("test", "rules", file)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_nan_and_infinity_do_not_break_it(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from simulator.local.contract import ContractDatabase
 from simulator.local.postgres import Postgres
 from simulator.local.redis import Redis
 from tests.contract.applying import small_database
+from tests.responder.ledger_session import Session
 from tests.responder.process import ResponderProcess
 from tests.responder.prometheus_double import PrometheusDouble
 from tests.responder.sql import rows
@@ -103,6 +104,15 @@ def world(ledger: ContractDatabase, redis_server: Redis, redis_client: redis.Red
     redis_client.set("config:fraud_model", "xgboost")
     with world.monitoring, world.outside:
         yield world
+
+
+@pytest.fixture
+def sessions(ledger: ContractDatabase) -> Iterator[tuple[Session, Session]]:
+    """Two responders' connections to one ledger."""
+    both = Session(ledger), Session(ledger)
+    yield both
+    for session in both:
+        session.close()
 
 
 Start = Callable[..., ResponderProcess]

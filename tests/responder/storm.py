@@ -64,13 +64,21 @@ ALERTS: tuple[dict[str, str], ...] = (
 )
 STATEFUL = (
     "platform.admin_accounts, platform.security_events, platform.threat_indicators, platform.retraining_requests,"
-    " monitoring.responder_actions, monitoring.responder_incidents"
+    " monitoring.responder_actions, monitoring.responder_incidents, monitoring.responder_totals"
 )
 
 
 @dataclass(repr=False)
 class Storm:
-    """Two responders and everything around them."""
+    """Two responders and everything around them.
+
+    Attributes:
+        episodes: by alert, how often it began.
+        sent: every message, to be repeated later.
+        held: messages under way.
+        deliveries: messages that a responder took, or that broke off, in this storm.
+        happened: steps, deliveries and effects of all storms.
+    """
 
     postgres: Postgres
     redis: Redis
@@ -80,6 +88,7 @@ class Storm:
     sent: list[dict[str, Any]] = field(default_factory=list)
     held: list[dict[str, Any]] = field(default_factory=list)
     deliveries: int = 0
+    happened: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.monitoring = CounterpartServer([self.prometheus])
@@ -89,8 +98,6 @@ class Storm:
 
     def begin(self) -> None:
         """From scratch: nothing was ever told."""
-        for responder in self.responders:
-            responder.kill9()
         self._sql(f"TRUNCATE {STATEFUL}")
         for account in ACCOUNTS:
             self._sql("INSERT INTO platform.admin_accounts (account) VALUES (%s)", account)
@@ -110,9 +117,7 @@ class Storm:
         self.prometheus.firing = []
         self.episodes, self.sent, self.held, self.on, self.deliveries = Counter(), [], [], set(), 0
         if not self.responders:
-            self.responders = [self._responder(), self._responder()]
-        for responder in self.responders:
-            responder.start()
+            self.responders = [self._responder().start(), self._responder().start()]
 
     def _responder(self) -> ResponderProcess:
         outside = self.outside.url
@@ -122,6 +127,13 @@ class Storm:
             "siem": {"incidents": {"url": f"{outside}/siem/incidents"}},
         }
         return ResponderProcess(self.database.responder_dsn, self.redis.url(), config, PLAYBOOKS, pace=PACE)
+
+    def take(self, step: str, alert: int, rng: random.Random) -> None:
+        """One step, by the name of its method."""
+        self.happened[step] += 1
+        before = self.deliveries
+        getattr(self, step)(alert, rng)
+        self.happened["delivery"] += self.deliveries - before
 
     def fire(self, alert: int, rng: random.Random) -> None:
         """An episode begins, or Alertmanager repeats itself."""
@@ -166,7 +178,14 @@ class Storm:
     def kill(self, _alert: int, rng: random.Random) -> None:
         """SIGKILL to a responder, which is started again."""
         responder = rng.choice(self.responders)
+        worker = f"%:{responder.process.pid}:%"
         responder.kill9()
+        under_way = (
+            "SELECT FROM monitoring.responder_actions WHERE state IN ('running', 'reverting') AND worker LIKE %s"
+        )
+        self.happened["kill in the middle of an action"] += bool(
+            self._sql(f"SELECT EXISTS ({under_way})", worker)[0][0]
+        )
         responder.process.start()
 
     def restart_postgres(self, _alert: int, rng: random.Random) -> None:
@@ -240,6 +259,7 @@ class Storm:
         requested = self._sql("SELECT correlation_id::text FROM platform.retraining_requests")
         assert sorted(id_ for (id_,) in requested) == sorted(drifts)
         self._check_what_is_put_back()
+        self._check_metrics()
 
     def _check_what_is_put_back(self) -> None:
         on = {ALERTS[alert]["playbook"] for alert in self.on}
@@ -247,6 +267,23 @@ class Storm:
         assert self.kubernetes.replicas == (4 if "ApiLatencyDegradation" in on else 2)
         with self.redis.client() as client:
             assert client.get("config:fraud_threshold") == ("0.50" if "FraudRateSpike" in on else "0.60")
+
+    def _check_metrics(self) -> None:
+        """Both count the same, and what is there."""
+        for metric, label, table, name in (
+            ("ticketing_responder_incidents", "playbook", "monitoring.responder_incidents", "playbook"),
+            ("ticketing_responder_actions", "action", "monitoring.responder_actions", "action"),
+        ):
+            # An open one of which nothing is heard begins to end at any moment.
+            counts = self._sql(f"SELECT {name}, replace(state, 'ending', 'open'), count(*) FROM {table} GROUP BY 1, 2")
+            wanted = Counter({(one, state): count for one, state, count in counts})
+            for responder in self.responders:
+                told: Counter[tuple[str, str]] = Counter()
+                for (series, labels), value in responder.metrics().items():
+                    if series == metric:
+                        of = dict(labels)
+                        told[of[label], of["state"].replace("ending", "open")] += int(value)
+                assert +told == wanted
 
     def _tell_prometheus(self) -> None:
         self.prometheus.firing = [ALERTS[alert] for alert in self.on]
@@ -262,12 +299,12 @@ class Storm:
         """As Alertmanager does: until somebody has taken it."""
         deadline = time.monotonic() + 30
         while True:
-            self.deliveries += 1
             try:
                 answer = rng.choice(self.responders).post(one, timeout=5)
             except requests.RequestException:
                 answer = None
             if answer is not None and answer.status_code == 202:
+                self.deliveries += 1
                 return
             assert answer is None or answer.status_code >= 500, answer.text
             assert time.monotonic() < deadline, "nobody takes a message"

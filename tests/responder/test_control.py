@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from responder.playbooks import SHIPPED
+from simulator.local.redis import Redis
+from tests.responder.actions.single import crash_before_it_is_written_down
 from tests.responder.conftest import Start, World
-from tests.responder.messages import ADMIN, firing, message
+from tests.responder.ledger_session import PLAYBOOKS, Session
+from tests.responder.messages import ADMIN, FRAUD, firing, message
 from tests.responder.process import wait_until
+from tests.responder.sql import rows
 
 LOCK: dict[str, Any] = {
     "UnauthorizedAdminAccess": {
@@ -37,6 +42,21 @@ def test_the_brake_stops_what_comes_too_often_and_says_so(world: World, start: S
     assert not world.locked("bob.ops")
 
 
+def test_what_was_braked_does_not_brake(sessions: tuple[Session, Session]) -> None:
+    """An hour after the incidents that acted, others act again, however many were only recorded meanwhile."""
+    one, _ = sessions
+    most = PLAYBOOKS["FraudRateSpike"].max_per_hour
+    for number in range(most):
+        assert one.tell(firing({**FRAUD, "region": str(number)})) == ["opened"]
+    for number in range(most):
+        assert one.tell(firing({**FRAUD, "region": f"braked {number}"})) == ["braked"]
+    rows(
+        one.database.dsn,
+        "UPDATE monitoring.responder_incidents SET opened_at = now() - interval '61 minutes' WHERE NOT braked",
+    )
+    assert one.tell(firing({**FRAUD, "region": "new"})) == ["opened"]
+
+
 def test_the_switch_in_redis_stops_and_releases(world: World, start: Start) -> None:
     responder = start(playbooks=LOCK)
     world.redis.set("responder:stop", "because")
@@ -49,6 +69,23 @@ def test_the_switch_in_redis_stops_and_releases(world: World, start: Start) -> N
     world.redis.delete("responder:stop")
     wait_until(world.locked)
     assert responder.metric("ticketing_responder_stopped") == 0
+
+
+def test_the_switch_stays_thrown_when_redis_goes_and_the_configuration_is_reloaded(
+    world: World, start: Start, own_redis: Callable[[], Redis]
+) -> None:
+    redis = own_redis()
+    world.redis_url = redis.url()
+    with redis.client() as client:
+        client.set("responder:stop", "because")
+    responder = start(playbooks=LOCK)
+    wait_until(lambda: responder.metric("ticketing_responder_stopped") == 1)
+    redis.stop()
+    wait_until(lambda: responder.metric("ticketing_responder_stopped") is None)
+    assert responder.post(b"", path="/-/reload").status_code == 200
+    responder.post(message(firing(ADMIN)))
+    time.sleep(0.6)
+    assert responder.actions()["lock_account"]["attempts"] == 0
 
 
 def test_the_switch_as_a_file(world: World, start: Start, tmp_path: Path) -> None:
@@ -108,6 +145,18 @@ def test_an_account_that_a_person_unlocked_stays_so_until_the_next_attack(world:
     world.sql("UPDATE monitoring.responder_actions SET state = 'running', due_at = now()")
     wait_until(lambda: responder.actions()["lock_account"]["state"] == "failed")
     assert not world.locked()
+
+
+def test_a_crash_after_an_account_was_locked_locks_it_once(world: World, start: Start) -> None:
+    responder = start(playbooks=LOCK)
+    responder.post(message(firing(ADMIN)))
+    wait_until(lambda: responder.settled()["lock_account"]["state"] == "done")
+    locked_at = world.sql("SELECT account, locked_at FROM platform.admin_accounts")
+    crash_before_it_is_written_down(world, responder)
+    responder.start()
+    wait_until(lambda: responder.settled()["lock_account"]["attempts"] == 2)
+    assert responder.settled()["lock_account"]["state"] == "done"
+    assert world.sql("SELECT account, locked_at FROM platform.admin_accounts") == locked_at
 
 
 def test_a_worker_that_hangs_past_its_lease_writes_nothing_any_more(world: World, start: Start) -> None:

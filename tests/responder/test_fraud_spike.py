@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from responder.playbooks import load
+from simulator.local.redis import Redis
+from tests.responder.actions.single import crash_before_it_is_written_down
 from tests.responder.conftest import Start, World
 from tests.responder.messages import FRAUD, firing, message, resolved
 from tests.responder.process import ResponderProcess, wait_until
@@ -124,6 +127,14 @@ def test_without_certainty_it_is_skipped_and_looked_at_again_when_the_alert_repe
     wait_until(lambda: world.redis.get(KEY) == "0.50")
 
 
+def test_the_evidence_may_be_asked_for_by_label(world: World, start: Start) -> None:
+    evidence = {"blocked": 'b{region="${labels.region}"}', "total": 't{region="${labels.region}"}', "above": 0.03}
+    world.prometheus.values |= {'b{region="e\\"u"}': 60, 't{region="e\\"u"}': 600}
+    responder = start(playbooks=playbooks(only_while=evidence))
+    responder.post(message(firing({**FRAUD, "region": 'e"u'})))
+    assert threshold(responder)["state"] == "done"
+
+
 def test_without_prometheus_nothing_is_tightened_until_it_is_back(world: World, start: Start) -> None:
     spike(world)
     world.monitoring.trouble.status = 503
@@ -134,6 +145,49 @@ def test_without_prometheus_nothing_is_tightened_until_it_is_back(world: World, 
     assert "503" in responder.actions()["set_fraud_threshold"]["reason"]
     world.monitoring.trouble.status = 0
     assert threshold(responder)["state"] == "done"
+
+
+def test_half_done_at_a_crash_is_finished_and_put_back(world: World, start: Start) -> None:
+    spike(world)
+    responder = start(playbooks=playbooks())
+    tighten(world, responder)
+    crash_before_it_is_written_down(world, responder)
+    responder.start()
+    assert (threshold(responder)["state"], threshold(responder)["attempts"]) == ("done", 2)
+    end(responder)
+    assert world.redis.get(KEY) == "0.60"
+
+
+def test_half_done_at_a_crash_that_outlasts_the_incident_is_put_back(world: World, start: Start) -> None:
+    spike(world)
+    responder = start(playbooks=playbooks())
+    tighten(world, responder)
+    crash_before_it_is_written_down(world, responder)
+    world.sql("UPDATE monitoring.responder_incidents SET state = 'closed', closed_at = now()")
+    responder.start()
+    wait_until(lambda: threshold(responder)["state"] == "reverted")
+    assert world.redis.get(KEY) == "0.60"
+
+
+def test_a_redis_that_is_away_when_it_is_to_be_put_back_is_tried_again(
+    world: World, start: Start, own_redis: Callable[[], Redis]
+) -> None:
+    redis = own_redis()
+    world.redis_url = redis.url()
+    spike(world)
+    responder = start(playbooks=playbooks())
+    with redis.client() as client:
+        client.set(KEY, "0.60")
+        responder.post(message(firing(FRAUD)))
+        assert threshold(responder)["state"] == "done"
+        assert client.get(KEY) == "0.50"
+        redis.suspend()
+        responder.post(message(resolved(FRAUD)))
+        wait_until(lambda: "Redis: " in str(threshold(responder)["reason"]))
+        assert threshold(responder)["state"] == "reverting"
+        redis.resume()
+        wait_until(lambda: threshold(responder)["state"] == "reverted")
+        assert client.get(KEY) == "0.60"
 
 
 def test_it_expires_without_any_message(world: World, start: Start) -> None:

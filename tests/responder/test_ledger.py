@@ -3,48 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import Any
 
-import msgspec
-import psycopg2
-import pytest
-
-from responder.config import Pace
-from responder.ledger import checks, claims, incidents
-from responder.playbooks import load
-from responder.webhook import Alert
-from simulator.local.contract import ContractDatabase
+from responder.ledger import checks, claims
+from tests.responder.ledger_session import Session
 from tests.responder.messages import ADMIN, FRAUD, firing, resolved
-
-PLAYBOOKS = load(None)
-
-
-class Session:
-    """One responder's connection; each call is a transaction."""
-
-    def __init__(self, database: ContractDatabase) -> None:
-        self.connection = psycopg2.connect(database.responder_dsn)
-
-    def __call__(self, function: Any, *arguments: Any, **options: Any) -> Any:
-        with self.connection, self.connection.cursor() as cursor:
-            return function(cursor, *arguments, **options)
-
-    def tell(self, *alerts: dict[str, Any]) -> list[str]:
-        told = [
-            incidents.Told(alert, PLAYBOOKS[alert.playbook], "test", dry_run=False)
-            for alert in (msgspec.convert(one, Alert) for one in alerts)
-        ]
-        outcomes: list[str] = self(incidents.record, told, Pace())
-        return outcomes
-
-
-@pytest.fixture
-def sessions(ledger: ContractDatabase) -> Iterator[tuple[Session, Session]]:
-    both = Session(ledger), Session(ledger)
-    yield both
-    for session in both:
-        session.connection.close()
 
 
 def test_an_answer_from_before_the_last_message_closes_nothing(sessions: tuple[Session, Session]) -> None:

@@ -76,6 +76,10 @@ def test_nothing_that_is_shipped_unlocks() -> None:
         (step("set_fraud_threshold", value=0.5, expires="soon"), "(set_fraud_threshold).expires: 'soon' is not a dur"),
         (step("set_fraud_model", model="oracle"), "(set_fraud_model).model: Invalid enum value 'oracle'"),
         (step("record_siem", severity="HIGH", event_type="t", message="m", dry_run="yes"), ".dry_run: Expected `bool`"),
+        (
+            section(on_end=[{"action": "scale_backend", "add": 1, "most": 2, "expires": "1h"}]),
+            "Book.on_end[0] (scale_backend): belongs in on_firing",
+        ),
         (section(ends_when={"all": ["up{x='${y}'}"]}), "Book.ends_when.all[0]: ${y} is none of"),
         (section(ends_when={"for": 60}), "Book.ends_when.for: 60 is not a duration"),
     ],

@@ -1,11 +1,11 @@
 """Messages in any order, twice, late and broken off, while responders are killed and databases restart.
 
-RESPONDER_DELIVERIES=10000 pytest tests/responder/test_storm.py is the long, random form.
+`pytest -m slow tests/responder/test_storm.py --log-cli-level=info` is the long form, other storms every time.
 """
 
 from __future__ import annotations
 
-import os
+import logging
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,8 +19,10 @@ from simulator.local.redis import Redis
 from tests.contract.applying import small_database
 from tests.responder.storm import ALERTS, Storm
 
-DELIVERIES = int(os.environ.get("RESPONDER_DELIVERIES", "300"))
-STORM = 50
+logger = logging.getLogger(__name__)
+
+# Messages taken in one storm, after which everything settles and is checked.
+STORM = 150
 
 # By how often: most steps are messages, one in ten is a disaster.
 WEIGHTS = {
@@ -48,25 +50,43 @@ def storm() -> Iterator[Storm]:
             responder.close()
 
 
-@pytest.mark.timeout(300 + DELIVERIES)
-@settings(
-    max_examples=max(1, DELIVERIES // STORM),
-    deadline=None,
-    # The same storms every time in `make test`; others every night.
-    derandomize="RESPONDER_DELIVERIES" not in os.environ,
-    database=None,
-    # Time is part of what is tried, so a smaller example tells nothing.
-    phases=(Phase.explicit, Phase.generate),
-    suppress_health_check=list(HealthCheck),
-)
-@given(seed=st.integers(0, 2**63))
-def test_every_effect_once_nothing_lost_and_the_final_state_right(storm: Storm, seed: int) -> None:
-    rng = random.Random(seed)
-    storm.begin()
-    while storm.deliveries < STORM:
-        (step,) = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))
-        alert = rng.randrange(len(ALERTS))
-        note(f"{storm.deliveries}: {step} {ALERTS[alert]}")
-        getattr(storm, step)(alert, rng)
-    storm.settle()
-    storm.check()
+def test_every_effect_once_nothing_lost_and_the_final_state_right(storm: Storm) -> None:
+    _storms(storm, 300, derandomize=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_same_for_a_night(storm: Storm) -> None:
+    _storms(storm, 10_000, derandomize=False)
+
+
+def _storms(storm: Storm, deliveries: int, *, derandomize: bool) -> None:
+    """Storms until so many messages have been taken."""
+
+    @settings(
+        max_examples=-(-deliveries // STORM),
+        deadline=None,
+        derandomize=derandomize,
+        database=None,
+        # Time is part of what is tried, so a smaller example tells nothing.
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(seed=st.integers(0, 2**63))
+    def one(seed: int) -> None:
+        rng = random.Random(seed)
+        storm.begin()
+        logger.info("storm %d, after %d deliveries", seed, storm.happened["delivery"])
+        while storm.deliveries < STORM:
+            (step,) = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))
+            alert = rng.randrange(len(ALERTS))
+            note(f"{storm.deliveries}: {step} {alert}")
+            storm.take(step, alert, rng)
+        storm.settle()
+        storm.check()
+
+    before = storm.happened.copy()
+    one()
+    happened = storm.happened - before
+    logger.info("happened: %s", ", ".join(f"{count} {what}" for what, count in sorted(happened.items())))
+    assert happened["delivery"] >= deliveries

@@ -69,6 +69,7 @@ def test_a_wrong_token_is_refused(door: ResponderProcess, token: str | None) -> 
         (changed(startsAt="yesterday"), "malformed"),
         (changed(startsAt="2026-01-01T00:00:00"), "malformed"),
         (changed(fingerprint="'; --"), "malformed"),
+        (message(firing(ADMIN), externalURL="http://a\x00b"), "malformed"),
         (message(firing({**ADMIN, "playbook": "Unknown"})), "unknown_playbook"),
         (message(firing({"alertname": "NoPlaybook"})), "unknown_playbook"),
     ],
@@ -99,6 +100,15 @@ def test_a_body_without_a_length_is_refused(door: ResponderProcess) -> None:
         f"{door.url}/alerts", data=iter([b"{}"]), headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5
     )
     assert answer.status_code == 411
+
+
+def test_a_body_that_breaks_off_is_refused(door: ResponderProcess) -> None:
+    with socket.create_connection(("127.0.0.1", door.port), 5) as sender:
+        head = f"POST /alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 500\r\n\r\n"
+        sender.sendall(head.encode() + b"{}")
+        sender.shutdown(socket.SHUT_WR)
+        assert b" 400 " in sender.recv(1000)
+    assert door.metric("ticketing_responder_webhooks_total", outcome="incomplete") == 1
 
 
 def test_other_paths_and_methods(door: ResponderProcess) -> None:
@@ -177,6 +187,9 @@ def test_tokens_are_rotated_by_listing_two(world: World, start: Start, tmp_path:
     assert [responder.get("/incidents", token=one).status_code for one in (old, new)] == [200, 200]
     file.write_text(new)
     assert [responder.get("/incidents", token=one).status_code for one in (old, new)] == [401, 200]
+    file.write_text(f"{new}\nshort\n")
+    assert responder.get("/incidents", token=new).status_code == 503
+    assert "RESPONDER_TOKEN: a token is shorter than 16 characters" in responder.get("/-/ready").text
     file.unlink()
     assert responder.post(message(firing(ADMIN)), token=new).status_code == 503
     assert responder.get("/-/ready").status_code == 503

@@ -12,10 +12,9 @@ from simulator.features import FEATURE_NAMES
 from simulator.history import backfill, resume
 from simulator.instants import HOUR, MINUTE, SECOND, micros
 from simulator.local.contract import ContractDatabase
-from simulator.preset import FixedFigures, FixedWorld, PinnedRows
 from simulator.source import OrdinaryDays
 from simulator.world import World
-from tests.simulator.helpers import NOON, SEED, divergence, query, references
+from tests.simulator.helpers import SEED, query
 
 # The fixtures' partitions are around today.
 END = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=30)
@@ -150,59 +149,6 @@ def test_bulk_has_so_many_rows_at_a_constant_rate(database: ContractDatabase, co
     assert (sold == rows - blocked and labels > 40_000 and events > 100) == companions
     if not companions:
         assert (sold, labels, events) == (0, 0, 0)
-
-
-def test_specification_figures_are_exact_and_stay(database: ContractDatabase) -> None:
-    anchor = micros(END)
-    world, pinned = FixedWorld(FixedFigures(SEED, anchor)), PinnedRows(SEED)
-    recorder = resume(database.dsn, world, anchor, 25)
-    connection = connect(database.dsn)
-    for now in (END, END + timedelta(minutes=7), END + timedelta(minutes=14)):
-        recorder.advance(connection, micros(now), 0.60)
-        pinned.repin(connection, micros(now))
-        _assert_figures(database.reader_dsn, now)
-    connection.close()
-
-
-def _assert_figures(dsn: str, now: datetime) -> None:
-    hour = timedelta(hours=1)
-    assert query(
-        dsn,
-        "SELECT decision = 'BLOCKED', is_fraud, count(*) FROM monitoring.fraud_labels"
-        " WHERE predicted_at > %s GROUP BY 1, 2 ORDER BY 1, 2",
-        now - 24 * hour,
-    ) == [(False, False, 11_751), (False, True, 18), (True, False, 89), (True, True, 142)]
-    revenue = (
-        "SELECT count(*), sum(platform_fee_usd + CASE kind WHEN 'purchase' THEN amount_usd ELSE 0 END)::float8"
-        " FROM monitoring.transactions WHERE timestamp > %s AND timestamp <= %s"
-    )
-    assert query(dsn, revenue, now - hour, now) == [(1247, 12_450.0)]
-    assert query(dsn, revenue, now - 2 * hour, now - hour) == [(1113, 11_527.78)]
-    assert query(
-        dsn,
-        "SELECT extract(epoch FROM %s - timestamp)::int, fraud_score, decision, top_feature"
-        " FROM monitoring.fraud_predictions WHERE fraud_score > 0.65 OR decision <> 'APPROVED'"
-        " ORDER BY timestamp DESC LIMIT 4",
-        now,
-    ) == [
-        (18, 0.91, "BLOCKED", "txn_velocity_1h=12"),
-        (90, 0.78, "REVIEW", "price_deviation=2.3"),
-        (166, 0.69, "REVIEW", "wallet_age=0.5d"),
-        (251, 0.88, "BLOCKED", "geo_velocity=true"),
-    ]
-    assert query(
-        dsn,
-        "SELECT extract(epoch FROM %s - timestamp)::int, severity FROM monitoring.security_events"
-        " WHERE timestamp > %s ORDER BY timestamp DESC",
-        now,
-        now - timedelta(minutes=15),
-    ) == [(23, "HIGH"), (108, "MEDIUM"), (201, "MEDIUM"), (300, "LOW"), (445, "MEDIUM")]
-
-
-def test_specification_drift() -> None:
-    rows = FixedWorld(FixedFigures(SEED, NOON)).rows(NOON - 24 * HOUR, NOON)
-    scored = rows[rows["scored"]]
-    assert max(divergence(scored, r) for r in references()) == pytest.approx(0.09, abs=0.005)
 
 
 def test_thresholds_in_force_decide(database: ContractDatabase) -> None:

@@ -23,6 +23,7 @@ from grafana.dashboards.looks import (
 )
 from grafana.dashboards.model import Panel, Promql, Sql, link, thresholds
 from grafana.dashboards.panels import heatmap, stat, table, time_series
+from grafana.dashboards.promql import named, or_unknown
 
 # The condition is the partial index's, word by word. The newest come first where there are more than fit a screen.
 RISKY = """
@@ -68,6 +69,7 @@ ORDER BY timestamp DESC
 LIMIT 50
 """
 
+IN_FORCE = "max by (model) (ticketing_fraud_model_active)"
 THRESHOLD = 'max(ticketing_fraud_threshold_ratio{{threshold="{}"}})'
 LINE = {"custom__drawStyle": "line", "custom__showPoints": "never", "custom__lineInterpolation": "stepAfter"}
 DASHED = {"fill": "dash", "dash": [6, 6]}
@@ -81,11 +83,11 @@ def _scatter() -> Panel:
         "Approved above 0.65": (ORANGE, 6),
         "Approved": (GREEN, 3),
     }
-    edges = {"🔴 blocked from": RED, "🟡 review from": YELLOW}
+    edges = {"🔴 blocked zone": RED, "🟡 review zone": YELLOW}
     # A zone has the colour of its upper edge, which is not that of the line drawn there.
     zones = {
-        "top": (RED, "🔴 blocked from"),
-        "top of review": (YELLOW, "🟡 review from"),
+        "top": (RED, "🔴 blocked zone"),
+        "top of review": (YELLOW, "🟡 review zone"),
         "top of approved": (GREEN, "bottom"),
         "bottom": (GREEN, None),
     }
@@ -101,8 +103,8 @@ def _scatter() -> Panel:
             Promql("0 * max(ticketing_fraud_threshold_ratio) + 1", "top", over_time=True),
             Promql(THRESHOLD.format("block"), "top of review", over_time=True),
             Promql(THRESHOLD.format("review"), "top of approved", over_time=True),
-            Promql(THRESHOLD.format("block"), "🔴 blocked from", over_time=True),
-            Promql(THRESHOLD.format("review"), "🟡 review from", over_time=True),
+            Promql(THRESHOLD.format("block"), "🔴 blocked zone", over_time=True),
+            Promql(THRESHOLD.format("review"), "🟡 review zone", over_time=True),
             Promql("0 * max(ticketing_fraud_threshold_ratio)", "bottom", over_time=True),
         ],
         unit="none",
@@ -148,9 +150,9 @@ def _share() -> Panel:
         "What FraudRateSpike watches: the blocked part of the predictions of the last ten minutes, and what it is at"
         " least with 95 % certainty (Wilson's bound). The alert wants more than 3 % for ten minutes.",
         [
-            Promql(share.format("ratio"), "blocked"),
-            Promql(share.format("wilson_lower"), "at least"),
-            Promql('ticketing:fraud_predictions:sum{window="10m"}', "of"),
+            Promql(or_unknown(f"max({share.format('ratio')})"), "blocked"),
+            Promql(or_unknown(f"max({share.format('wilson_lower')})"), "at least"),
+            Promql(or_unknown('max(ticketing:fraud_predictions:sum{window="10m"})'), "of"),
         ],
         unit="percentunit",
         decimals=1,
@@ -169,8 +171,8 @@ def _in_force() -> Panel:
         "Thresholds in force",
         "From which score a transaction is reviewed, and from which it is blocked.",
         [
-            Promql(THRESHOLD.format("review"), "review from"),
-            Promql(THRESHOLD.format("block"), "block from"),
+            Promql(or_unknown(THRESHOLD.format("review")), "review from"),
+            Promql(or_unknown(THRESHOLD.format("block")), "block from"),
         ],
         unit="none",
         decimals=2,
@@ -186,7 +188,7 @@ def _model() -> Panel:
         204,
         "Model in force",
         "Which model scores now: xgboost, or the ensemble that the responder switches on when features drift.",
-        [Promql("max by (model) (ticketing_fraud_model_active)", "{{model}}")],
+        [Promql(f"{IN_FORCE} or on () {named('vector(1)', 'model', '—')}", "{{model}}")],
         unit="none",
         steps=thresholds(GREY),
         shown="name",
@@ -207,13 +209,13 @@ def _feed() -> Panel:
             column("Txn ID", custom__width=190,
                    links=[link("Investigate the transaction", investigate("transaction", "${__value.raw}"))]),
             column("Score", unit="none", decimals=2, min=0, max=1, thresholds=steps, color=BY_THRESHOLD,
-                   custom__width=150, custom__cellOptions=SCORE_CELL),
+                   custom__width=125, custom__cellOptions=SCORE_CELL),
             column("Decision", mappings=[words(DECISIONS)], custom__width=105, custom__align="center",
                    custom__cellOptions=COLOUR_CELL),
-            column("Wallet", custom__width=125, links=[
+            column("Wallet", custom__width=115, links=[
                 link("Investigate the wallet", investigate("wallet", '${__data.fields["full wallet"]}'))]),
             *hidden("full wallet"),
-            column("Client", custom__width=130,
+            column("Client", custom__width=125,
                    links=[link("Investigate the client", investigate("client", "${__value.raw}"))]),
         ],
         sort=[("Time", True)],

@@ -62,7 +62,7 @@ def _services() -> Panel:
             Promql(f"{TOOK} and on (probe) {SUCCESS} == 1", shape="table"),
             Promql(BASELINE, shape="table"),
             Promql(f"1000 * {CHECKED}", shape="table"),
-            Promql(f"time() - {CHECKED}", shape="table"),
+            Promql(f"round(time() - {CHECKED})", shape="table"),
         ],
         transformations=columns(
             {
@@ -117,7 +117,7 @@ def _resources() -> Panel:
 
 def _warnings() -> Panel:
     slow = (
-        f"{as_label(f'1000 * {TOO_SLOW}', 'took', by='probe')} * on (probe) group_left (normal)"
+        f"{as_label(f'1000 * {TOO_SLOW}', 'took', 10, by='probe')} * on (probe) group_left (normal)"
         f" {as_label(f'1000 * {BASELINE}', 'normal', by='probe')}"
     )
     down = f"{SUCCESS} == 0"

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from grafana.dashboards.layout import Section, line
 from grafana.dashboards.links import runbook
-from grafana.dashboards.looks import BAD, GOOD, GREEN, GREY, RED, WATCH, YELLOW, fixed, of_query, words
+from grafana.dashboards.looks import BAD, GOOD, GREEN, GREY, RED, WATCH, YELLOW, column, pattern, words
 from grafana.dashboards.model import Json, Panel, Promql, thresholds
-from grafana.dashboards.panels import stat
-from grafana.dashboards.promql import judged, or_unknown
+from grafana.dashboards.panels import columns, stat
+from grafana.dashboards.promql import as_label, judged, named, or_unknown, sentence
 
-VERDICTS = words({GOOD: ("✅ OK", GREEN), WATCH: ("⚠️ WATCH", YELLOW), BAD: ("🔴 ALERT", RED)})
+NOBODY_KNOWS = -1
+VERDICTS = words(
+    {GOOD: ("✅ OK", GREEN), WATCH: ("⚠️ WATCH", YELLOW), BAD: ("🔴 ALERT", RED), NOBODY_KNOWS: ("—", GREY)}
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Card:
         decimals: after the point.
         steps: colours of the product.
         change: change against one hour ago, an expression in `change_unit`.
-        change_unit: Grafana's name of it.
+        change_unit: as it is written behind the number.
         change_decimals: after the point.
         more_is_better: which direction is green.
         aim: target or baseline: name and text.
@@ -71,7 +74,7 @@ CARDS = (
         0,
         thresholds(YELLOW, (1000, GREEN)),
         "100 * ticketing:kpi_transactions_per_hour:relative_delta1h",
-        "suffix:%",
+        "%",
         0,
         True,
         ("Target", "1,000/h"),
@@ -89,7 +92,7 @@ CARDS = (
         1,
         thresholds(YELLOW, (0.5, GREEN), (2, YELLOW), (3, RED)),
         "100 * ticketing:kpi_fraud_rate_ratio:delta1h",
-        "suffix:%",
+        "%",
         1,
         False,
         ("Target", "< 2%"),
@@ -106,7 +109,7 @@ CARDS = (
         0,
         thresholds(GREEN, (50, YELLOW), (100, RED)),
         "1000 * ticketing:kpi_api_latency_p95_seconds:delta1h",
-        "ms",
+        " ms",
         0,
         False,
         ("Target", "< 50 ms"),
@@ -123,7 +126,7 @@ CARDS = (
         0,
         thresholds(YELLOW, (11_500, GREEN)),
         "100 * ticketing:kpi_revenue_per_hour_usd:relative_delta1h",
-        "suffix:%",
+        "%",
         0,
         True,
         ("Baseline", "$11.5k"),
@@ -152,35 +155,37 @@ def _value(card: Card) -> Panel:
 
 
 def _below(card: Card) -> Panel:
-    rounded = f"round({card.change}, {10.0**-card.change_decimals:g})"
+    step = 10.0**-card.change_decimals
+    change = f"round({card.change}, {step:g})"
+    texts = (
+        sentence(as_label(f"{change} > 0", "change", step), f"▲ +{{change}}{card.change_unit}"),
+        sentence(as_label(f"{change} < 0", "change", step), f"▼ {{change}}{card.change_unit}"),
+        named(f"{change} == 0", "message", f"● 0{card.change_unit}"),
+        named(f"absent({change})", "message", "—"),
+    )
     better, worse = (GREEN, RED) if card.more_is_better else (RED, GREEN)
     conditions = {verdict: text.format(value=card.recorded) for verdict, text in card.verdict.items()}
-    # Only one of the first four has an answer.
     return stat(
         card.number + 1,
         "",
         f"{card.title}: change against one hour ago, {card.aim[0].lower()}, and verdict.",
         [
-            Promql(f"{rounded} > 0", "▲ 1h"),
-            Promql(f"{rounded} < 0", "▼ 1h"),
-            Promql(f"{rounded} == 0", "● 1h"),
-            Promql(f"absent({card.change})", "1h"),
-            Promql("vector(1)", card.aim[0]),
-            Promql(judged(card.recorded, conditions, WATCH), "Status"),
+            Promql(" or ".join(texts), shape="table"),
+            Promql("vector(1)", shape="table"),
+            Promql(f"{judged(card.recorded, conditions, WATCH)} or vector({NOBODY_KNOWS})", shape="table"),
         ],
-        unit=card.change_unit,
-        decimals=card.change_decimals,
+        unit="none",
         steps=thresholds(GREY),
+        transformations=columns({"message": "1 h", "Value #B": card.aim[0], "Value #C": "Status"}),
+        overrides=[
+            column("1 h", mappings=[pattern("^(▲.*)$", "$1", better), pattern("^(▼.*)$", "$1", worse, 1)]),
+            column(card.aim[0], mappings=[words({1: (card.aim[1], GREY)})]),
+            column("Status", mappings=[VERDICTS]),
+        ],
+        texts=True,
         shown="value_and_name",
         direction="vertical",
         sizes=(11, 15),
-        overrides=[
-            of_query("A", color=fixed(better)),
-            of_query("B", color=fixed(worse)),
-            of_query("D", mappings=[words({1: ("—", GREY)})]),
-            of_query("E", mappings=[words({1: (card.aim[1], GREY)})]),
-            of_query("F", mappings=[VERDICTS]),
-        ],
     )
 
 

@@ -31,6 +31,7 @@ from grafana.dashboards.promql import as_label, moment, named, sentence, with_th
 DRIFT = "ticketing:model_feature_drift_nats:max"
 NOISE = "max by (feature) (ticketing_model_feature_drift_noise_floor_nats)"
 SAMPLES = "max by (feature) (ticketing_model_feature_samples)"
+READ = 'max(ticketing_exporter_collector_success{collector="model"} == 1)'
 DRIFT_LIMIT = 0.15
 DROP_WORTH_A_WARNING = 0.05  # relative; ModelPrecisionDrop fires at 0.08
 
@@ -176,11 +177,11 @@ def _warnings() -> Panel:
     planned = "max(ticketing_model_next_retraining_timestamp_seconds)"
     act = sentence(f"{moment(planned, 'next')} and on () {trouble}", "Schedule model retraining (next: {next} UTC)")
     unplanned = named(
-        f"0 * max({trouble}) + {ACTION} unless on () {planned}",
+        f"0 * max({trouble}) + {ACTION} and on () {READ} unless on () {planned}",
         "message", "Schedule model retraining: none is planned",
     )  # fmt: skip
     fine = named(
-        f'0 * max(ticketing_exporter_collector_success{{collector="model"}} == 1) + {FINE} unless on () {trouble}',
+        f"0 * {READ} + {FINE} unless on () {trouble}",
         "message", "Precision is near its baseline, and no feature has drifted",
     )  # fmt: skip
     both = " or ".join(f"{WARNING} * {each}" for each in (dropped, drifted))
@@ -227,7 +228,7 @@ SECTION = Section(
     "🧠 Model Performance Metrics",
     [
         [
-            Column(10, [(5, _confusion()), (4, _quality()), (6, _warnings()), (5, _standing())]),
+            Column(10, [(5, _confusion()), (5, _quality()), (6, _warnings()), (4, _standing())]),
             Column(14, [(8, _drift()), (12, _features())]),
         ],
     ],

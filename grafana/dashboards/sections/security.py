@@ -19,6 +19,7 @@ from grafana.dashboards.looks import (
 )
 from grafana.dashboards.model import Json, Panel, Promql, Sql, link, thresholds
 from grafana.dashboards.panels import stat, table, text
+from grafana.dashboards.promql import or_unknown
 
 FEED = """
 SELECT timestamp AS "Time", severity AS "Severity", message AS "Event", event_type AS "Type", account AS "Account",
@@ -79,7 +80,7 @@ def _counts() -> Panel:
         603,
         "Events by severity (15 min)",
         "How many there are, whatever the filter. A number leads to the feed of its severity.",
-        [Promql(COUNTED.format(name), name.title()) for name in SEVERITIES],
+        [Promql(or_unknown(COUNTED.format(name)), name.title()) for name in SEVERITIES],
         unit="locale",
         decimals=0,
         overrides=colours,
@@ -95,7 +96,10 @@ def _sign_ins() -> Panel:
         "Failed admin sign-ins (5 min)",
         "Of the account that has most. Three failed second factors, or five failed passwords, of one account are an"
         " attack: the account is locked.",
-        [Promql(FAILURES.format("mfa"), "second factor"), Promql(FAILURES.format("login"), "password")],
+        [
+            Promql(or_unknown(FAILURES.format("mfa")), "second factor"),
+            Promql(or_unknown(FAILURES.format("login")), "password"),
+        ],
         unit="locale",
         decimals=0,
         steps=thresholds(GREEN, (1, YELLOW), (3, RED)),

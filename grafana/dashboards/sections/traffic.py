@@ -19,7 +19,7 @@ from grafana.dashboards.looks import (
 )
 from grafana.dashboards.model import Panel, Promql, link, thresholds
 from grafana.dashboards.panels import bars, columns, stat, table, time_series
-from grafana.dashboards.promql import named
+from grafana.dashboards.promql import named, or_unknown
 
 OK, NEAR, BLOCKED = 0, 1, 2
 FIRST = 3  # added to the state of all clients together, so that sorting by state puts it first
@@ -43,7 +43,7 @@ def _requests() -> Panel:
         colour=fixed(BLUE),
         custom={"fillOpacity": 25, "lineInterpolation": "smooth"},
         links=[runbook("RateLimitNearGlobal")],
-        legend="none",
+        legend=False,
         interval="15s",
     )
 
@@ -67,7 +67,7 @@ def _limited() -> Panel:
         303,
         "",
         "Clients that are blocked now because they exceeded their limit.",
-        [Promql("max(ticketing_rate_limited_clients)", "Rate limited IPs")],
+        [Promql(or_unknown("max(ticketing_rate_limited_clients)"), "Rate limited IPs")],
         unit="locale",
         decimals=0,
         steps=thresholds(GREEN, (1, RED)),
@@ -124,7 +124,7 @@ SECTION = Section(
     "🌐 API Rate Limiting & Traffic",
     [
         [Column(15, [(9, _requests())]), Column(9, [(7, _top()), (2, _limited())])],
-        line(8, (24, _status())),
+        line(10, (24, _status())),
     ],
     main=304,
 )

@@ -5,21 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
-from responder.config import Ecs
-from responder.errors import RefusedError, RetryError
-from responder.scalers.ecs import EcsScaler
 from tests.responder.conftest import Start, World
 from tests.responder.messages import LATENCY, firing, message, resolved
 from tests.responder.process import ResponderProcess, wait_until
-
-ECS = Ecs(region="us-east-1", cluster="ticketing", service="backend")
 
 
 def playbooks(**fields: Any) -> dict[str, Any]:
@@ -157,53 +149,3 @@ def test_a_worker_that_hangs_past_its_lease_changes_nothing_any_more(world: Worl
         os.kill(first.process.pid, signal.SIGCONT)
     wait_until(lambda: "scale_backend, attempt 1: lost" in first.log() or "PostgreSQL" in first.log(), what=first.log)
     assert world.kubernetes.changes == [4, 2]
-
-
-@pytest.fixture
-def ecs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    with mock_aws():
-        client = boto3.client("ecs", region_name="us-east-1")
-        client.create_cluster(clusterName="ticketing")
-        client.register_task_definition(
-            family="backend", containerDefinitions=[{"name": "backend", "image": "x", "memory": 64}]
-        )
-        client.create_service(cluster="ticketing", serviceName="backend", taskDefinition="backend", desiredCount=2)
-        yield client
-
-
-def confirmed() -> None:
-    """The claim is still this worker's."""
-
-
-def desired(client: Any) -> int:
-    return int(client.describe_services(cluster="ticketing", services=["backend"])["services"][0]["desiredCount"])
-
-
-def test_ecs_is_set_to_a_number_unless_somebody_else_has(ecs: Any) -> None:
-    scaler = EcsScaler(ECS)
-    assert scaler.read() == 2
-    assert scaler.change(2, 4, confirmed)
-    assert desired(ecs) == 4
-    assert scaler.change(2, 4, confirmed)  # again
-    assert desired(ecs) == 4
-    ecs.update_service(cluster="ticketing", service="backend", desiredCount=6)
-    assert not scaler.change(4, 2, confirmed)
-    assert desired(ecs) == 6
-
-
-@pytest.mark.usefixtures("ecs")
-def test_ecs_refusals_are_final() -> None:
-    with pytest.raises(RefusedError, match="no service nothing"):
-        EcsScaler(Ecs(region="us-east-1", cluster="ticketing", service="nothing")).read()
-    with pytest.raises(RefusedError, match="ClusterNotFound"):
-        EcsScaler(Ecs(region="us-east-1", cluster="nowhere", service="backend")).read()
-
-
-def test_ecs_out_of_reach_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    scaler = EcsScaler(Ecs(region="us-east-1", cluster="c", service="s", endpoint_url="http://127.0.0.1:1"))
-    with pytest.raises(RetryError, match="Could not connect"):
-        scaler.read()

@@ -1,0 +1,1 @@
+"""What one refresh of the dashboard on the wall costs PostgreSQL."""

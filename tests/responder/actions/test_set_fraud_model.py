@@ -1,0 +1,70 @@
+"""Another fraud model, which stays until retraining decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simulator.local.redis import Redis
+from tests.responder.actions.single import crash_before_it_is_written_down, one, outcome, tried
+from tests.responder.conftest import Start, World
+from tests.responder.messages import DRIFT, firing, message, resolved
+from tests.responder.process import wait_until
+
+KEY = "config:fraud_model"
+ENSEMBLE = one("set_fraud_model", DRIFT, model="ensemble")
+
+
+def test_the_model_is_set_and_stays_after_the_end(world: World, start: Start) -> None:
+    responder = start(playbooks=ENSEMBLE)
+    responder.post(message(firing(DRIFT)))
+    assert outcome(responder, "set_fraud_model")["after"] == {"value": "ensemble", "found": "xgboost"}
+    responder.post(message(resolved(DRIFT)))
+    wait_until(lambda: responder.incident()["state"] == "closed")
+    assert (outcome(responder, "set_fraud_model")["state"], world.redis.get(KEY)) == ("done", "ensemble")
+
+
+def test_a_redis_that_hangs_or_is_gone_is_tried_again(
+    world: World, start: Start, own_redis: Callable[[], Redis]
+) -> None:
+    redis = own_redis()
+    world.redis_url = redis.url()
+    responder = start(playbooks=ENSEMBLE)
+    redis.suspend()
+    responder.post(message(firing(DRIFT)))
+    tried(responder, "set_fraud_model", "Redis: ")
+    redis.resume()
+    redis.kill9()
+    tried(responder, "set_fraud_model", "refused")
+    redis.start()
+    assert outcome(responder, "set_fraud_model")["after"] == {"value": "ensemble", "found": None}
+    with redis.client() as client:
+        assert client.get(KEY) == "ensemble"
+
+
+def test_a_redis_that_refuses_is_given_up(world: World, start: Start) -> None:
+    world.redis.delete(KEY)
+    world.redis.lpush(KEY, "xgboost")  # not a text
+    responder = start(playbooks=ENSEMBLE, pace={"give_up": "1s"})
+    responder.post(message(firing(DRIFT)))
+    failed = outcome(responder, "set_fraud_model")
+    assert (failed["state"], world.redis.lrange(KEY, 0, -1)) == ("failed", ["xgboost"])
+    assert "WRONGTYPE" in failed["reason"]
+
+
+def test_a_crash_after_it_was_set_sets_the_same(world: World, start: Start) -> None:
+    responder = start(playbooks=ENSEMBLE)
+    responder.post(message(firing(DRIFT)))
+    outcome(responder, "set_fraud_model")
+    crash_before_it_is_written_down(world, responder)
+    responder.start()
+    assert outcome(responder, "set_fraud_model")["state"] == "done"
+    assert world.redis.get(KEY) == "ensemble"
+
+
+def test_a_dry_run_says_what_it_would_do(world: World, start: Start) -> None:
+    responder = start(playbooks=one("set_fraud_model", DRIFT, model="ensemble", dry_run=True))
+    responder.post(message(firing(DRIFT)))
+    assert outcome(responder, "set_fraud_model")["reason"] == (
+        "dry run: would set config:fraud_model from xgboost to ensemble"
+    )
+    assert world.redis.get(KEY) == "xgboost"

@@ -1,0 +1,39 @@
+"""The ledger without a responder around it: one connection, each call a transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import psycopg2
+
+from responder.config import Pace
+from responder.ledger import incidents
+from responder.playbooks import load
+from responder.webhook import Alert
+from simulator.local.contract import ContractDatabase
+
+PLAYBOOKS = load(None)
+
+
+class Session:
+    """One responder's connection; each call is a transaction."""
+
+    def __init__(self, database: ContractDatabase) -> None:
+        self.database = database
+        self.connection = psycopg2.connect(database.responder_dsn)
+
+    def __call__(self, function: Any, *arguments: Any, **options: Any) -> Any:
+        with self.connection, self.connection.cursor() as cursor:
+            return function(cursor, *arguments, **options)
+
+    def tell(self, *alerts: dict[str, Any]) -> list[str]:
+        told = [
+            incidents.Told(alert, PLAYBOOKS[alert.playbook], "test", dry_run=False)
+            for alert in (msgspec.convert(one, Alert) for one in alerts)
+        ]
+        outcomes: list[str] = self(incidents.record, told, Pace())
+        return outcomes
+
+    def close(self) -> None:
+        self.connection.close()
