@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # Exporter, responder and simulator: `docker build --target exporter .` Python packages come from a file with the hash of
 # each, so that the same source gives the same image.
 ARG PYTHON_VERSION=3.13.9

@@ -20,7 +20,7 @@ incident: install ## Start an incident in the running demo: NAME=admin-attack; S
 dashboards: install ## Write the JSON of the Grafana dashboards from their code
 	@$(BIN)/python -m grafana.dashboards
 
-test-slow: install ## What `make test` leaves out: every incident in a demo, and a healthy week (most of an hour)
+test-slow: install ## What `make test` leaves out: every incident in a demo, a healthy week, everything breaking in turn, a store that is away, 10,000 alerts for the responder (over two hours)
 	@$(BIN)/python -m pytest -m slow --ignore=tests/gateway/identity --log-cli-level=info
 
 test: lint ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes

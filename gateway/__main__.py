@@ -11,6 +11,9 @@ from pathlib import Path
 from gateway.render import render, weaknesses
 from gateway.settings import ROOT, Settings, SettingsError
 
+#: Of the exporter: what they ask the gateway for has its name in it.
+PROBES = tuple(ROOT / "deploy" / "compose" / name for name in ("exporter.yml", "exporter-demo.yml"))
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Render, check, say what is wrong."""
@@ -34,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     if not found:
         sys.stdout.write(f"{options.output}: https://{settings.monitoring_host}/admin/monitoring/, ")
         sys.stdout.write(f"open to {settings.allowed_networks}\n")
+    for file in PROBES:
+        if f"//{settings.monitoring_host}:" not in file.read_text(encoding="utf-8"):
+            sys.stderr.write(f"warning: {file}: the probe gateway has another host name: it will say DOWN\n")
     return 1 if found else 0
 
 

@@ -54,8 +54,7 @@ def merged(base: Path, text: str) -> str:
         base: grafana.ini without sign-in.
         text: settings that win.
     """
-    parser = ConfigParser(interpolation=None, strict=True, delimiters=("=",))
-    parser.read_string(base.read_text(encoding="utf-8"))
+    parser = parse(base.read_text(encoding="utf-8"))
     parser.read_string(text)
     result = StringIO()
     parser.write(result)

@@ -1,5 +1,5 @@
 # Keycloak with its options built in, so that it starts on a read-only file system.
 ARG KEYCLOAK_VERSION=26.7.3
 FROM quay.io/keycloak/keycloak:${KEYCLOAK_VERSION}
-RUN /opt/keycloak/bin/kc.sh build --db=postgres --health-enabled=true --metrics-enabled=false --http-relative-path=/auth
+RUN /opt/keycloak/bin/kc.sh build --db=postgres --health-enabled=true --http-relative-path=/auth
 USER 1000:0

@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "${1:-"$(dirname "$0")/.."}"
 umask 022
-host=${MONITORING_HOST:-$(sed -n 's/^MONITORING_HOST=//p' .env 2>/dev/null || true)}
+host=${MONITORING_HOST:-$(sed -nE "s/^MONITORING_HOST=[\"']?([^\"' #]*).*/\1/p" .env 2>/dev/null || true)}
 host=${host:-monitoring.nft-ticketing.com}
 
 mkdir -p secrets alertmanager/secrets

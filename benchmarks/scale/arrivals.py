@@ -20,7 +20,7 @@ from benchmarks.exporter.contender import Sources
 from benchmarks.exporter.costs import Meter
 from benchmarks.exporter.data import SETTINGS
 from benchmarks.exporter.load import load
-from benchmarks.exporter.measure import Latency, summary
+from benchmarks.exporter.measure import Latency, MeasurementError, summary
 from benchmarks.exporter.ours import Ours, path_of
 from simulator.local.contract import ContractDatabase, create_contract_database
 from simulator.local.postgres import Postgres
@@ -38,7 +38,7 @@ MODEL_SCRAPES = 4
 #: Where the windows of the metrics begin, in seconds ago.
 EDGES = (3600, 86_400, 7 * 86_400)
 BEFORE_EDGE, AFTER_EDGE = timedelta(minutes=10), timedelta(minutes=20)
-PAST, AHEAD = timedelta(minutes=20), timedelta(minutes=10)
+PAST, AHEAD = timedelta(minutes=20), timedelta(minutes=20)
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,15 @@ def measure(rates: Sequence[int]) -> Iterator[Arrivals]:
     with Postgres(settings=SETTINGS) as server, Redis() as redis:
         for rate in rates:
             database = create_contract_database(server, f"rate_{rate}")
-            _load(database, rate)
+            loaded_until = _load(database, rate)
             reader = database.reader_dsn
             with _query(database.dsn) as query:
-                yield _measure(rate, Sources(lambda _: reader, redis.url()), query)  # noqa: B023  (used at once)
+                yield _measure(rate, Sources(lambda _: reader, redis.url()), query, loaded_until)  # noqa: B023  (used at once)
             server.drop_database(database.name)
 
 
-def _load(database: ContractDatabase, rate: int) -> None:
+def _load(database: ContractDatabase, rate: int) -> datetime:
+    """Load the rows; until when there are any."""
     now = datetime.now(UTC)
     slices = [(now - timedelta(seconds=edge) - BEFORE_EDGE, BEFORE_EDGE + AFTER_EDGE) for edge in EDGES]
     for begin, length in (*slices, (now - PAST, PAST + AHEAD)):
@@ -91,9 +92,10 @@ def _load(database: ContractDatabase, rate: int) -> None:
         # Rows that have just arrived were not vacuumed yet: their visibility is looked up in the table.
         for table in ("fraud_predictions", "transactions"):
             query("SELECT pg_truncate_visibility_map(%s::regclass)", (f"platform.{table}_{now:%Y%m%d}",))
+    return now + AHEAD
 
 
-def _measure(rate: int, sources: Sources, query: Any) -> Arrivals:
+def _measure(rate: int, sources: Sources, query: Any, loaded_until: datetime) -> Arrivals:
     with Ours(sources) as exporter:
         while _complete(_run(exporter, LIVE, 1)) < len(LIVE[0]) or not _complete(_run(exporter, MODEL, 1)):
             pass
@@ -104,6 +106,10 @@ def _measure(rate: int, sources: Sources, query: Any) -> Arrivals:
             critical, live = (job.result() for job in jobs)
         used = meter.read().since(before)
         model = _run(exporter, MODEL, MODEL_SCRAPES)
+        if datetime.now(UTC) > loaded_until:
+            raise MeasurementError(
+                "the rows that were loaded ahead are over: the first reading of history took too long"
+            )
         return Arrivals(
             per_second=rate,
             cpu=used.cpu_seconds / WATCHED_SECONDS,

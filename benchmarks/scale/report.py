@@ -11,6 +11,7 @@ from benchmarks.exporter.tables import Row, number, table
 from benchmarks.scale.arrivals import CRITICAL, LIVE, Arrivals
 from benchmarks.scale.clients import Clients
 from benchmarks.scale.viewers import Viewers
+from exporter.collectors.windowed import FILL_SHARE
 
 #: Of predictions, a second.
 PROJECTED = (1, 100, 1000, 10_000, 100_000)
@@ -20,6 +21,11 @@ CRITICAL_DEADLINE_MS = (CRITICAL[2] - 0.5) * 1000
 MODEL_DEADLINE_MS = 29_500
 DAY = 86_400
 DISK_DAYS = 30
+#: What a scrape of section model reads of the features, and all that it must have read before it knows the drift.
+DRIFT_STEP_SECONDS = 600
+DRIFT_SECONDS = 7 * DAY
+#: A rate beyond all platforms.
+FAR = 1e7
 
 
 @dataclass(frozen=True)
@@ -136,19 +142,21 @@ def _projection(measured: Sequence[Arrivals]) -> str:
         ("live ms", _line(measured, lambda one: one.live.p50), LIVE_DEADLINE_MS, "its deadline"),
         ("model ms", _line(measured, lambda one: one.model.p50), MODEL_DEADLINE_MS, "its deadline"),
     ]
-    rows = [
-        (
-            f"{rate:,}",
-            *(number(line.at(rate)) + ("" if line.at(rate) <= most else " ✗") for _, line, most, _ in columns),
-        )
-        for rate in PROJECTED
-    ]
-    limits = [
-        f"{limit:,.0f} ({what})" if (limit := line.reaches(most)) < 1e7 else "–" for _, line, most, what in columns
-    ]
-    return table(
-        ("predictions a second", *(name for name, *_ in columns)), [*rows, ("**reaches its limit at**", *limits)]
-    )
+    rows = []
+    for rate in PROJECTED:
+        costs = [(line.at(rate), most) for _, line, most, _ in columns]
+        cells = [number(cost) + ("" if cost <= most else " ✗") for cost, most in costs]
+        rows.append((f"{rate:,}", *cells, number(_fill_hours(costs[-1][0]))))
+    limits = [(line.reaches(most), what) for _, line, most, what in columns]
+    last = [f"{limit:,.0f} ({what})" if limit < FAR else "–" for limit, what in limits]
+    head = ("predictions a second", *(name for name, *_ in columns), "drift known after, hours")
+    return table(head, [*rows, ("**reaches its limit at**", *last, "")])
+
+
+def _fill_hours(model_ms: float) -> float:
+    """How long it takes after a start until a week of features is read, by one scrape a minute."""
+    reading = model_ms / 1000 * DRIFT_SECONDS / DRIFT_STEP_SECONDS
+    return reading / (MODEL_DEADLINE_MS / 1000 * FILL_SHARE) / 60
 
 
 def _line(measured: Sequence[Arrivals], value: Callable[[Arrivals], float]) -> Line:

@@ -4,7 +4,7 @@ from contextlib import closing
 
 import psycopg2
 
-from benchmarks.dashboard.__main__ import RATES, _milliseconds, _name, _report
+from benchmarks.dashboard.__main__ import RATES, _name, _report, milliseconds
 from simulator.local.contract import ContractDatabase
 from tests.grafana.board import queries
 
@@ -13,7 +13,7 @@ WALL = [query for query in queries(sql=True) if query.uid == "ticketing"]
 
 def test_every_query_is_measured_and_has_a_name_of_its_own(database: ContractDatabase) -> None:
     with closing(psycopg2.connect(database.reader_dsn)) as connection:
-        assert all(_milliseconds(connection, query) > 0 for query in WALL)
+        assert all(milliseconds(connection, query) > 0 for query in WALL)
     assert len({_name(query) for query in WALL}) == len(WALL)
 
 

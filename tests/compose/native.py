@@ -15,6 +15,7 @@ from pathlib import Path
 
 import requests
 
+from gateway.render import nginx_program
 from simulator.local.alertmanager import program
 from simulator.local.ports import free_port
 from simulator.local.process import Process, guarded
@@ -66,12 +67,12 @@ class Native:
             lambda match: self.address(match[1] or service, int(match[2])),
             text,
         )
-        for name in self._aliases():  # a certificate is for the name
-            text = re.sub(
-                rf"\b{re.escape(name)}:(\d+)",
-                lambda match: f"{name}:{self.address('gateway', int(match[1])).rpartition(':')[2]}",  # noqa: B023
-                text,
-            )
+        aliases = "|".join(re.escape(name) for name in self._aliases())
+        text = re.sub(  # by its name, which its certificate is for
+            rf"\b({aliases}):(\d+)\b",
+            lambda match: f"{match[1]}:{self.address('gateway', int(match[2])).rpartition(':')[2]}",
+            text,
+        )
         for published in self._services[service].get("ports", []):  # nginx says the number alone
             port = int(published.rpartition(":")[2])
             text = re.sub(rf"\blisten {port}\b", f"listen {self.address(service, port)}", text)
@@ -92,15 +93,17 @@ class Native:
         command = [self.text(service, part) for part in [*own, *described.get("command", [])]]
         environment = {name: self.text(service, value) for name, value in described.get("environment", {}).items()}
         match command[0]:
-            case "nginx" if os.geteuid() == 0:
-                command[-1] += " user root;"  # its workers must be able to read what is root's
+            case "nginx":
+                command[0] = nginx_program() or "nginx"
+                if os.geteuid() == 0:
+                    command[-1] += " user root;"  # its workers must be able to read what is root's
             case "python":
                 command[0] = sys.executable
                 environment["PYTHONPATH"] = f"{self._dns()}:{ROOT}"
-        if command[0] != "nginx" and not any(part.startswith(LISTEN) for part in command):
+        if service != "gateway" and not any(part.startswith(LISTEN) for part in command):
             command.append(LISTEN + self.health(service).split("/")[2])
         # A container has nothing of this process's environment.
-        variables = {"PATH": f"{os.environ['PATH']}:/usr/sbin", **environment}
+        variables = {"PATH": os.environ["PATH"], **environment}
         start = ["env", "-i", f"--chdir={self.text(service, described.get('working_dir', '/'))}"]
         start += [f"{name}={value}" for name, value in variables.items()]
         return Process(service, guarded([*start, *command, *more]), self._directory / f"{service}.log")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,7 +14,8 @@ import pytest
 import redis
 
 from simulator.local.ports import free_port
-from simulator.local.postgres import Postgres
+from simulator.local.postgres import Postgres, newest_programs
+from simulator.local.process import as_user
 from tests.compose.stack import ROOT, services
 from tests.gateway.standins import Reply, StandIn
 
@@ -98,3 +100,42 @@ def test_roles_of_the_demos_platform_get_their_passwords(tmp_path: Path, own_pos
         psycopg2.connect(server.dsn(name, password=password)).close()
         with pytest.raises(psycopg2.OperationalError):
             psycopg2.connect(server.dsn(name, password="another"))
+
+
+class PostgresOfTheImage(Postgres):
+    """As the image makes its database: with the arguments of the stack, and a line on who comes over the network."""
+
+    role = services()["postgres"]["environment"]["POSTGRES_USER"]
+    password = "a-long-password"
+
+    def prepare(self) -> None:
+        self.data.mkdir(mode=0o700)
+        (self.directory / "password").write_text(self.password)
+        arguments = services()["postgres"]["environment"]["POSTGRES_INITDB_ARGS"].split()
+        initdb = [str(newest_programs() / "initdb"), "-D", str(self.data), "-U", self.role, "--no-sync"]
+        initdb += [f"--pwfile={self.directory / 'password'}", *arguments]
+        if self.user is not None:
+            shutil.chown(self.data, self.user)
+            initdb = as_user(self.user, initdb)
+        subprocess.run(initdb, cwd="/", check=True, capture_output=True)
+        with (self.data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all all scram-sha-256\n")
+
+    def ready(self) -> bool:
+        asked = [str(newest_programs() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(asked, check=False).returncode == 0
+
+
+def test_the_guides_backup_needs_no_password_and_the_network_does() -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    backup = re.search(r"docker compose exec -T postgres (pg_dump .*?) >", guide)
+    assert backup
+    with PostgresOfTheImage(settings={"unix_socket_directories": "."}) as server:
+        place = {"PATH": f"{newest_programs()}:/usr/bin:/bin", "PGPORT": str(server.port)}
+        inside, outside = {**place, "PGHOST": str(server.data)}, {**place, "PGHOST": "127.0.0.1"}
+        create = ["psql", "-U", server.role, "-d", "postgres", "-c", "CREATE DATABASE keycloak"]
+        subprocess.run(create, env=inside, check=True, capture_output=True)
+        assert subprocess.run(backup[1].split(), env=inside, check=True, capture_output=True).stdout
+        refused = subprocess.run(["psql", "-w", "-U", server.role], env=outside, capture_output=True, check=False)
+        assert b"password" in refused.stderr
+        psycopg2.connect(f"host=127.0.0.1 port={server.port} user={server.role} password={server.password}").close()

@@ -107,6 +107,19 @@ def test_has_a_health_check(name: str, service: dict[str, Any]) -> None:
 
 
 @every_service
+def test_image_has_what_its_health_check_runs(name: str, service: dict[str, Any]) -> None:
+    image = service["image"]
+    program = service["healthcheck"]["test"][1].partition(" ")[0]
+    if program == "wget":  # of busybox; oauth2-proxy and nginx have variants without
+        assert image.endswith("-alpine") or image.startswith(("prom/", "grafana/", "victoriametrics/", "ticketing-vm"))
+    elif "redis" in name:
+        assert image.startswith("redis:")
+    else:
+        of = {"python": "ticketing-", "pg_isready": "postgres:", "/bin/bash": "ticketing-keycloak:"}
+        assert image.startswith(of[program]), name
+
+
+@every_service
 def test_waits_for_health_not_for_a_start(name: str, service: dict[str, Any]) -> None:
     conditions = {other: wait["condition"] for other, wait in service.get("depends_on", {}).items()}
     if name == "inbox":
@@ -190,6 +203,7 @@ def test_every_scrape_target_is_a_service(file: str | None, tmp_path: Path) -> N
         config = yaml.safe_load((tmp_path / file).read_text())
     jobs = [*config["scrape_configs"], *config["alerting"]["alertmanagers"]]
     targets = {target for job in jobs for group in job["static_configs"] for target in group["targets"]}
+    assert "exporter:8010" in targets
     ports = {
         "alertmanager": 9093,
         "alertmanager-1": 9093,

@@ -4,11 +4,13 @@ import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
+from contextlib import nullcontext
 
 import pytest
 
+from simulator.local.ports import free_port
 from tests.compose.stack import ROOT
+from tests.gateway.standins import Reply, StandIn
 
 LOCKS = {
     "requirements.txt": (),
@@ -56,9 +58,11 @@ def test_ignored_context_has_what_the_dockerfile_copies() -> None:
         assert any(path == one or path.startswith(one + "/") for one in allowed), path
 
 
-def test_health_check_of_the_images(tmp_path: Path) -> None:
-    healthy = ROOT / "deploy" / "compose" / "healthy.py"
-    file = tmp_path / "page"
-    file.write_text("ok")
-    refused = subprocess.run([sys.executable, healthy, "http://127.0.0.1:9/"], capture_output=True, check=False)
-    assert refused.returncode != 0
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False), (None, False)])
+def test_health_check_of_the_images(status: int | None, healthy: bool) -> None:
+    program = ROOT / "deploy" / "compose" / "healthy.py"
+    answering = StandIn(lambda _: Reply(status or 0))
+    with answering.serving() if status else nullcontext():
+        url = f"http://{answering.address or f'127.0.0.1:{free_port()}'}/-/healthy"
+        result = subprocess.run([sys.executable, program, url], capture_output=True, timeout=30, check=False)
+    assert (result.returncode == 0) is healthy

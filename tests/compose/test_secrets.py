@@ -67,9 +67,17 @@ def test_names_what_must_be_replaced(tmp_path: Path) -> None:
     assert "slack_webhook_url" not in told
 
 
-@pytest.mark.parametrize("host", ["monitoring.nft-ticketing.com", "watch.example.com"])
-def test_certificate_is_for_the_host_and_can_be_checked_by_itself(tmp_path: Path, host: str) -> None:
-    (tmp_path / ".env").write_text(f"MONITORING_HOST={host}\n")
+@pytest.mark.parametrize(
+    ("env", "host"),
+    [
+        ("", "monitoring.nft-ticketing.com"),
+        ("MONITORING_HOST=\n", "monitoring.nft-ticketing.com"),
+        ("MONITORING_HOST=watch.example.com  # ours\nSIGN_IN_RATE=30r/m\n", "watch.example.com"),
+        ("MONITORING_HOST='watch.example.com'\n", "watch.example.com"),
+    ],
+)
+def test_certificate_is_for_the_host_and_can_be_checked_by_itself(tmp_path: Path, env: str, host: str) -> None:
+    (tmp_path / ".env").write_text(env)
     make(tmp_path)
     certificate, key = tmp_path / "secrets" / "tls_certificate", tmp_path / "secrets" / "tls_certificate_key"
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

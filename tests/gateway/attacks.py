@@ -1,5 +1,6 @@
 """What must not work against the gateway. Each attack raises AssertionError when it succeeds."""
 
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -262,6 +263,25 @@ def with_another_name(edge: Edge) -> None:
     assert not reached(edge)
 
 
+def with_weak_encryption(edge: Edge) -> None:
+    """What was read in transit stays secret, also when the key is stolen later."""
+
+    def handshake(cipher: str) -> str | None:
+        context = edge.tls()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(cipher)
+        with socket.create_connection(("127.0.0.1", edge.port), timeout=10) as raw:
+            try:
+                with context.wrap_socket(raw, server_hostname=HOST) as connection:
+                    return connection.version()
+            except (ssl.SSLError, ConnectionError):
+                return None
+
+    assert handshake("ECDHE-ECDSA-AES128-GCM-SHA256") == "TLSv1.2"
+    for weak in ("ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-SHA"):
+        assert handshake(weak) is None, weak
+
+
 def by_guessing_codes(edge: Edge) -> None:
     """Beside Keycloak's lock of the account, an address is slowed down."""
     place = "/auth/realms/nft/login-actions/authenticate"
@@ -312,6 +332,7 @@ ATTACKS: tuple[Attack, ...] = (
     by_the_fallback_as_a_back_door,
     on_what_grafana_shows_to_everybody,
     with_another_name,
+    with_weak_encryption,
     by_guessing_codes,
     by_framing_or_caching,
     by_reading_codes_in_the_log,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import trustme
 
-from gateway.render import render
+from gateway.render import nginx_program, render
 from gateway.settings import Settings
 from simulator.local.ports import free_port
 from simulator.local.server import Server
@@ -49,7 +49,7 @@ class Nginx(Server):
     def command(self) -> Sequence[str]:
         directives = "daemon off; master_process on;" + (" user root;" if os.geteuid() == 0 else "")
         return [
-            "nginx",
+            nginx_program() or "nginx",
             "-e",
             "stderr",
             "-c",
@@ -125,9 +125,7 @@ class Edge:
         sni: str,
         body: bytes,
     ) -> Answer:
-        # Not the default context: reading the system's certificates takes longer than all the rest.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(self.authority)
+        context = self.tls()
         context.check_hostname = sni == HOST
         head = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close"]
         if session is not None:
@@ -142,6 +140,13 @@ class Edge:
             response.begin()
             text = response.read().decode(errors="replace")
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
+
+    def tls(self) -> ssl.SSLContext:
+        """What a browser would do that trusts the certificate."""
+        # Not the default context: reading the system's certificates takes longer than all the rest.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.authority)
+        return context
 
     def forget(self) -> None:
         """Forget what the stand-ins have seen."""

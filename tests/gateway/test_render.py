@@ -24,17 +24,20 @@ def files() -> list[Path]:
 
 def test_defaults_are_fit_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path, "") == 0
-    assert "https://monitoring.nft-ticketing.com/admin/monitoring/, open to 10.0.0.0/8" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "https://monitoring.nft-ticketing.com/admin/monitoring/, open to 10.0.0.0/8" in said.out
+    assert said.err == ""
     for template in files():
         assert not re.search(r"@[A-Z_]+@", (tmp_path / "out" / template.relative_to(TEMPLATES)).read_text())
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
 
 
-def test_variables(tmp_path: Path) -> None:
+def test_variables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     env = (
         "MONITORING_HOST='watch.example.com'\n# comment\nALLOWED_NETWORKS=10.1.0.0/16, fd00::/8 # VPN\nSIGN_IN_RATE=\n"
     )
     assert run(tmp_path, env) == 0
+    assert "deploy/compose/exporter.yml: the probe gateway has another host name" in capsys.readouterr().err
     config = (tmp_path / "out" / "nginx" / "nginx.conf").read_text()
     assert "server_name watch.example.com;" in config
     assert "$inside { default 0; 10.1.0.0/16 1; fd00::/8 1; }" in config

@@ -105,6 +105,7 @@ WEAKENINGS = (
         "server_name monitoring.nft-ticketing.com;",
         "server_name monitoring.nft-ticketing.com ~.;",
     ),
+    Weakening("any cipher", attacks.with_weak_encryption, "ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;"),
     Weakening("codes may be guessed fast", attacks.by_guessing_codes, "limit_req zone=signin burst=20 nodelay;"),
     Weakening("pages may be framed", attacks.by_framing_or_caching, "add_header X-Frame-Options DENY always;"),
     Weakening("codes are logged", attacks.by_reading_codes_in_the_log, '"$request_method $uri"', '"$request"'),

@@ -16,7 +16,7 @@ from simulator.demo.directory import run_directory
 from simulator.local.victoriametrics import VictoriaMetrics
 from tests.grafana.board import ROOT, UIDS, Asked, panels, queries
 from tests.grafana.live import Live, running
-from tests.ha.agreement import check_every_query_and_rule
+from tests.ha.agreement import check_every_query_and_rule, check_vmalert
 from tests.prometheus.ruleset import METRIC, RECORDED, rules
 
 # Every metric of the exporter, as its own tests hold it.
@@ -327,6 +327,8 @@ def test_every_query_and_figure(subtests: pytest.Subtests) -> None:
             with subtests.test(name, **{key: str(each) for key, each in arguments.items()}):
                 check(live)
         check_every_query_and_rule(live, store, subtests)
+        with subtests.test("check_vmalert"):
+            check_vmalert(live, store)
 
 
 def test_every_dashboard_is_asked() -> None:

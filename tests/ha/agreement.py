@@ -16,6 +16,7 @@ from simulator.local.victoriametrics import VictoriaMetrics
 from tests.grafana.board import Asked, queries
 from tests.grafana.live import SCRAPED_EVERY, Live
 from tests.grafana.macros import filled, time_range
+from tests.ha.vmalert import VmAlert, active
 from tests.prometheus.ruleset import rules
 from tests.responder.process import wait_until
 
@@ -63,6 +64,20 @@ def check_every_query_and_rule(live: Live, store: VictoriaMetrics, subtests: pyt
             assert problem is None, f"{expr}: {problem}"
             answered += bool(of_prometheus)
     assert answered > 180
+
+
+def check_vmalert(live: Live, store: VictoriaMetrics) -> None:
+    """It finds the same alerts in the store as Prometheus in its own data; now there is one on top of Watchdog."""
+    prometheus = live.parts.prometheus
+    directory = live.parts.directory / "vmalert"
+    rules = prometheus.config.parent / "quick-rules"
+    with VmAlert(directory, rules, store.url, live.parts.alertmanager.url) as vmalert:
+
+        def equal() -> bool:
+            return vmalert.active() == active(f"{prometheus.url}/api/v1/alerts")
+
+        wait_until(equal, 60, lambda: f"{vmalert.active()} {active(f'{prometheus.url}/api/v1/alerts')}")
+        assert {"Watchdog", "UnauthorizedAdminAccess"} <= {dict(alert)["alertname"] for alert in vmalert.active()}
 
 
 def _expressions(now: float) -> Iterator[tuple[str, str, float | Range]]:

@@ -36,11 +36,19 @@ Told = tuple[str, str, str]
 
 @dataclass
 class Stack:
-    """The processes, and what came of the attacks."""
+    """The processes, and what came of the attacks.
+
+    Attributes:
+        parts: the processes.
+        links: between the Alertmanagers.
+        accounts: that are under attack.
+        besides: alerts that may be told besides, because something they speak of has happened.
+    """
 
     parts: Parts
     links: tuple[Link, Link]
     accounts: list[str] = field(default_factory=list)
+    besides: set[str] = field(default_factory=set)
     _over: Event = field(default_factory=Event)
 
     def attack(self, account: str) -> None:
@@ -69,10 +77,12 @@ class Stack:
         opened = sum(account in one["title"] for one in workflows)
         return dict(zip(EFFECTS, (*counts, opened), strict=True))
 
-    def incidents(self, account: str | None) -> list[str]:
-        """The states of the account's incidents in the ledger; without one, of those of the slow API."""
+    def incidents(self, alert: str, account: str | None = None) -> list[str]:
+        """The states of an alert's incidents in the ledger."""
         found = self._sql(
-            "SELECT state FROM monitoring.responder_incidents WHERE labels ->> 'account' IS NOT DISTINCT FROM %s",
+            "SELECT state FROM monitoring.responder_incidents"
+            " WHERE alertname = %s AND labels ->> 'account' IS NOT DISTINCT FROM %s",
+            alert,
             account,
         )
         return [state for (state,) in found]

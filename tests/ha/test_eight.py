@@ -7,15 +7,11 @@ import pytest
 
 from simulator.demo.directory import run_directory
 from tests.ha.dashboard import expected
-from tests.ha.disturbances import HEADING, LATENCY, SOON, kill, kills, outages, partition, suffer
+from tests.ha.disturbances import ATTACK, HEADING, LATENCY, QUICK, SOON, kill, kills, outages, partition, suffer
 from tests.ha.stack import Stack, running_stack
 from tests.responder.process import wait_until
 
 _LOG = logging.getLogger(__name__)
-
-
-#: Sections that are scraped within seconds, of six.
-QUICK = 5
 
 
 @pytest.fixture
@@ -58,9 +54,9 @@ def wait_for_the_end(stack: Stack) -> None:
     """Nobody attacks and nothing is slow any more: that is told, once or twice, and the backend put back."""
     stack.stop_attacking()
     stack.speed_up()
-    everything = [*stack.accounts, None]
     # The window of the count, keep_firing_for, and the responder's own patience.
-    wait_until(lambda: all(stack.incidents(one) == ["closed"] for one in everything), 1200)
+    wait_until(lambda: all(stack.incidents(ATTACK, one) == ["closed"] for one in stack.accounts), 1200)
+    wait_until(lambda: stack.incidents(LATENCY) == ["closed"], 900)
     wait_until(lambda: stack.replicas() == 2, 900)
     told = stack.told()
     _LOG.info("after the end: %s", dict(told))

@@ -58,15 +58,28 @@ class Pair:
     store: VictoriaMetrics
 
     def scraped_at(self, start: float, end: float) -> dict[int, float]:
-        """Value by millisecond, of what both have scraped after `start` and until `end`; of every series the same."""
+        """Value by millisecond, of what both have scraped after `start` and until `end`; of every series the same.
+
+        A scrape that fails on a busy machine ends all series with a stale marker: NaN.
+        """
         found: dict[int, float] = {}
         for prometheus in self.prometheuses:
-            query = f'load_total{{series="00000"}}[{math.ceil(end - start)}s]'
-            answer = requests.get(f"{prometheus.url}/api/v1/query", {"query": query, "time": str(end)}, timeout=30)
-            answer.raise_for_status()
-            for series in answer.json()["data"]["result"]:
-                found |= {round(at * 1000): float(value) for at, value in series["values"]}
-        return {at: value for at, value in found.items() if start * 1000 < at <= end * 1000}
+            samples = self._raw(prometheus, 'load_total{series="00000"}', start, end)
+            worked = True
+            for at, up in sorted(self._raw(prometheus, "up", start, end).items()):
+                if not up and worked:
+                    found[at] = math.nan
+                worked = bool(up)
+            found |= samples
+        return found
+
+    def _raw(self, prometheus: Prometheus, selector: str, start: float, end: float) -> dict[int, float]:
+        query = f"{selector}[{math.ceil(end - start)}s]"
+        answer = requests.get(f"{prometheus.url}/api/v1/query", {"query": query, "time": str(end)}, timeout=30)
+        answer.raise_for_status()
+        (series,) = answer.json()["data"]["result"]
+        samples = {round(at * 1000): float(value) for at, value in series["values"]}
+        return {at: value for at, value in samples.items() if start * 1000 < at <= end * 1000}
 
     def stored(self, start: float, end: float) -> dict[str, dict[int, float]]:
         """Value by millisecond, by series, of those that are looked at."""
@@ -76,7 +89,7 @@ class Pair:
         lines = [json.loads(line) for line in answer.text.splitlines()]
         return {
             line["metric"]["series"]: {
-                at: value
+                at: math.nan if value is None else value
                 for at, value in zip(line["timestamps"], line["values"], strict=True)
                 if start * 1000 < at <= end * 1000
             }
@@ -89,7 +102,9 @@ class Pair:
         for digit in range(10):
             query = f'sum(count_over_time(load_total{{series=~".*{digit}"}}[{round(end - start)}s]))'
             answer = requests.get(f"{self.store.url}/api/v1/query", {"query": query, "time": str(end)}, timeout=60)
-            answer.raise_for_status()
+            if not answer.ok:  # so busy that the query takes too long
+                _LOG.warning("the store does not answer: %s", answer.text)
+                return 0
             counts += [int(one["value"][1]) for one in answer.json()["data"]["result"]]
         return sum(counts)
 
@@ -101,9 +116,9 @@ class Pair:
 
 
 def kept(scraped: dict[int, float]) -> dict[int, float]:
-    """What the store should keep of this: the last sample of each second."""
+    """What the store should show of this: the last of each second, if it is no stale marker."""
     last = {-(-at // STEP): at for at in sorted(scraped)}
-    return {at: scraped[at] for at in last.values()}
+    return {at: scraped[at] for at in last.values() if not math.isnan(scraped[at])}
 
 
 @pytest.fixture
@@ -148,7 +163,7 @@ def nothing_is_lost(pair: Pair, outage_seconds: float) -> None:
     wanted = len(expected) * pair.load.series
     # What has arrived can be found a moment later.
     wait_until(
-        lambda: pair.count_stored(start, end) == wanted, 60, lambda: f"{pair.count_stored(start, end)}, {wanted}"
+        lambda: pair.count_stored(start, end) == wanted, 180, lambda: f"{pair.count_stored(start, end)}, {wanted}"
     )
     stored = pair.stored(start, end)
     assert len(stored) == pair.load.series // 100
@@ -173,6 +188,6 @@ def test_a_store_that_is_away_for_seconds(pair: Pair) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("pair", [5000], indirect=True)
+@pytest.mark.parametrize("pair", [2000], indirect=True)
 def test_a_store_that_is_away_for_ten_minutes_under_load(pair: Pair) -> None:
     nothing_is_lost(pair, 600)

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import scrape
 from exporter.collectors import METRICS, SECTIONS
-from responder.ledger.report import Totals
+from responder.ledger.totals import Totals
 from responder.metrics import Counters, exposition
 from tests.prometheus.promtool import promtool
 from tests.prometheus.ruleset import (

@@ -7,10 +7,6 @@ import base64
 import hashlib
 import json
 import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -19,113 +15,18 @@ import pytest
 import requests
 
 from gateway.grafana import role_expression
-from simulator.local.ports import free_port
-from simulator.local.prometheus import Prometheus
-from simulator.local.redis import Redis
-from tests.gateway.edge import HOST, Edge, edge
-from tests.gateway.identity.servers import CACHE, SECRETS, Keycloak, OAuth2Proxy
+from tests.gateway.edge import HOST
+from tests.gateway.identity.conftest import Stack
+from tests.gateway.identity.people import BASE, enrol, give_code, give_password, shown, visitor
+from tests.gateway.identity.servers import SECRETS
 from tests.gateway.identity.totp import code, next_period
 from tests.gateway.rendered import rendered
-from tests.prometheus.board import SECTIONS, board
-
-playwright = pytest.importorskip("playwright.sync_api")
+from tests.prometheus.board import SECTIONS
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),  # Keycloak takes its time to start on a busy machine
-    pytest.mark.skipif(not (CACHE / "keycloak").exists(), reason="tools/identity.sh has not fetched Keycloak"),
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed"),
 ]
-
-BASE = f"https://{HOST}"
-PASSWORD = "Correct-horse-7-battery"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
-
-
-@dataclass
-class Stack:
-    edge: Edge
-    keycloak: Keycloak
-    gate: OAuth2Proxy
-    prometheus: Prometheus
-    sessions: Redis
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    directory = tmp_path_factory.mktemp("identity")
-    (directory / "gate_oidc_secret").write_text(SECRETS["GATE_OIDC_SECRET"])
-    (directory / "gate_cookie_secret").write_text(secrets.token_urlsafe(24))  # 32 characters
-    keycloak_port, gate_port = free_port(), free_port()
-    with ExitStack() as servers:
-        prometheus = servers.enter_context(board(directory, rules=False))
-        sessions = servers.enter_context(Redis(password="secret"))
-        running = servers.enter_context(
-            edge(
-                directory,
-                down=["gate", "keycloak", "prometheus"],
-                gate_address=f"127.0.0.1:{gate_port}",
-                gate_listen=f"127.0.0.1:{gate_port}",
-                gateway_network="127.0.0.1/32",
-                keycloak=f"127.0.0.1:{keycloak_port}",
-                prometheus=prometheus.url.removeprefix("http://"),
-                redis=f"127.0.0.1:{sessions.port}",
-                secrets=str(directory),
-                allowed_networks="127.0.0.0/8",
-                sign_in_rate="600r/m",
-            )
-        )
-        keycloak = Keycloak(directory / "rendered" / "realm.json", keycloak_port)
-        servers.callback(keycloak.close)
-        keycloak.start(timeout_seconds=600)
-        gate = servers.enter_context(OAuth2Proxy(directory / "rendered" / "oauth2-proxy.cfg", gate_port))
-        yield Stack(running, keycloak, gate, prometheus, sessions)
-
-
-@pytest.fixture
-def browser(stack: Stack) -> Iterator[Any]:
-    rule = f"--host-resolver-rules=MAP {HOST}:443 127.0.0.1:{stack.edge.port}"
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=shutil.which("chromium"), args=[*FLAGS, rule])
-        yield chromium
-        chromium.close()
-
-
-def visitor(browser: Any) -> Any:
-    """A new page of somebody who was never here."""
-    page = browser.new_context(ignore_https_errors=True).new_page()
-    page.set_default_timeout(60_000)
-    return page
-
-
-def give_password(page: Any, name: str) -> None:
-    page.goto(f"{BASE}/admin/monitoring/d/ticketing/ticketing?var-section=kpis&from=now-6h")
-    page.fill("#username", name)
-    page.fill("#password", PASSWORD)
-    page.click("[type=submit]")
-
-
-def give_code(page: Any, value: str) -> None:
-    page.fill("#otp", value)
-    page.click("[type=submit]")
-
-
-def enrol(stack: Stack, browser: Any, name: str, role: str | None) -> tuple[Any, str]:
-    """Add a person and enrol an authenticator at the first sign-in; returns the page after it, and the secret."""
-    stack.keycloak.add_person(name, PASSWORD, role)
-    page = visitor(browser)
-    give_password(page, name)
-    page.click("#mode-manual")
-    secret = str(page.inner_text("#kc-totp-secret-key"))
-    page.fill("#totp", code(secret))
-    page.click("[type=submit]")
-    page.wait_for_selector("#totp", state="detached")
-    page.wait_for_load_state()
-    return page, secret
-
-
-def shown(page: Any) -> str:
-    return str(page.inner_text("body"))
 
 
 def test_the_way_in_and_what_is_refused_on_it(stack: Stack, browser: Any) -> None:
