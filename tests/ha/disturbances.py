@@ -44,8 +44,8 @@ class Disturbance:
     """
 
     name: str
-    breaks: Callable[[], None]
-    mends: Callable[[], None]
+    breaks: Callable[[], object]
+    mends: Callable[[], object]
     seconds: float = 0
     takes_rows: bool = False
     takes_values: bool = False
@@ -130,27 +130,20 @@ def outages(stack: Stack) -> Sequence[Disturbance]:
         Disturbance(
             "PostgreSQL stopped",
             postgres.stop,
-            lambda: void(postgres.start()),
+            postgres.start,
             seconds=30,
             takes_rows=True,
             takes_values=True,
             # The responders take nothing for longer than one delivery is tried.
             tells=frozenset({"NotificationsFailing"}),
         ),
-        Disturbance("Redis stopped", redis.stop, lambda: void(redis.start()), seconds=30, takes_values=True),
+        Disturbance("Redis stopped", redis.stop, redis.start, seconds=30, takes_values=True),
     ]
-
-
-def void(_value: object) -> None:
-    """Forget it."""
 
 
 def cluster_sizes(stack: Stack) -> set[float]:
     """How many members each Alertmanager says that its cluster has."""
-    found: set[float] = set()
-    for alertmanager in stack.parts.alertmanagers:
-        found.add(alertmanager.metric("alertmanager_cluster_members"))
-    return found
+    return {alertmanager.metric("alertmanager_cluster_members") for alertmanager in stack.parts.alertmanagers}
 
 
 def suffer(stack: Stack, disturbance: Disturbance, queries: Collection[Asked]) -> Result:
