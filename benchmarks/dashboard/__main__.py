@@ -18,6 +18,7 @@ from benchmarks.exporter.machine import hardware, share_of_others
 from simulator.bulk import bulk_load
 from simulator.local.contract import create_contract_database
 from simulator.local.postgres import Postgres
+from tests.grafana import ledger
 from tests.grafana.board import Asked, panel, queries
 from tests.grafana.macros import filled
 
@@ -30,19 +31,11 @@ PREDICTIONS = 1_000_000
 # Predictions per hour: the specification's, and so many that an hour has more than the panels take.
 RATES = (1247, 50_000)
 
-# An event in 10 s of the last three days, and a year of ten incidents a day with four actions each.
-MORE = """
+# An event in 10 s of the last three days.
+EVENTS = """
 INSERT INTO platform.security_events (occurred_at, severity, event_type, message)
 SELECT now() - n * interval '10 s', 'LOW', 'rate_limit_exceeded', 'Rate limit exceeded: IP 203.0.113.1 blocked'
-FROM generate_series(0, 25000) AS n;
-INSERT INTO monitoring.responder_incidents
-    (playbook, fingerprint, alertname, labels, annotations, requested_by, state, starts_at, opened_at)
-SELECT 'ModelDrift', n::text, 'ModelDrift', '{"feature": "wallet_age_days"}', '{}', 'bench', 'closed', at, at
-FROM generate_series(0, 3650) AS n, LATERAL (SELECT now() - n * interval '144 min' AS at) AS moment;
-INSERT INTO monitoring.responder_actions
-    (correlation_id, phase, position, action, parameters, state, requested_by, started_at, finished_at)
-SELECT correlation_id, 'firing', n, 'notify', '{}', 'done', 'bench', opened_at, opened_at
-FROM monitoring.responder_incidents, generate_series(1, 4) AS n
+FROM generate_series(0, 25000) AS n
 """
 
 
@@ -65,7 +58,8 @@ def _measure(per_hour: float) -> dict[str, float]:
     with Postgres(settings={"shared_buffers": "1GB"}) as postgres:
         database = create_contract_database(postgres, "bench")
         bulk_load(database.dsn, PREDICTIONS, per_hour)
-        postgres.execute(MORE, database.name)
+        postgres.execute(EVENTS, database.name)
+        postgres.execute(ledger.YEAR, database.name)
         postgres.execute("VACUUM (ANALYZE)", database.name)
         with closing(psycopg2.connect(database.reader_dsn)) as connection:
             wall = [query for query in queries(sql=True) if query.uid == "ticketing"]

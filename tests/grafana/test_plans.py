@@ -14,34 +14,29 @@ from simulator.local.contract import ContractDatabase
 from simulator.local.postgres import Postgres
 from tests.contract.applying import TODAY, small_database
 from tests.contract.plans import plan, whole_reads
+from tests.grafana import ledger
 from tests.grafana.board import Asked, queries
 from tests.grafana.macros import filled
 
 SQL = queries(sql=True)
 BIG = ("fraud_predictions", "fraud_labels", "security_events", "responder_actions")
-# A prediction in 5 s and an event in 10 s over three days: twice a busy platform's rate. A year of ten incidents a day.
-FILL = """
+# A prediction in 5 s and an event in 10 s over three whole days, today's future included: twice a busy platform's rate,
+# and no partition with so few rows that reading it whole is best.
+FIRST = "(date_trunc('day', now(), 'UTC') - interval '2 days')"
+FILL = f"""
 INSERT INTO platform.fraud_predictions
     (predicted_at, transaction_id, fraud_score, decision, top_feature, model_version, wallet, source_ip, features)
-SELECT now() - n * interval '5 s', 't' || n, n % 100 / 100.0,
+SELECT {FIRST} + n * interval '5 s', 't' || n, n % 100 / 100.0,
        CASE WHEN n % 100 >= 96 THEN 'BLOCKED' WHEN n % 100 >= 90 THEN 'REVIEW' ELSE 'APPROVED' END,
-       'txn_velocity_1h=3', 'v1', '0x' || n % 3000, '203.0.113.1', '{"txn_velocity_1h": 3}'
-FROM generate_series(0, 51000) AS n;
+       'txn_velocity_1h=3', 'v1', '0x' || n % 3000, '203.0.113.1', '{{"txn_velocity_1h": 3}}'
+FROM generate_series(0, 51839) AS n;
 INSERT INTO platform.fraud_labels
 SELECT transaction_id, predicted_at, decision, decision = 'BLOCKED', predicted_at + interval '1 hour'
 FROM platform.fraud_predictions;
 INSERT INTO platform.security_events (occurred_at, severity, event_type, message, correlation_id)
-SELECT now() - n * interval '10 s', 'LOW', 'rate_limit', 'Rate limit exceeded',
+SELECT {FIRST} + n * interval '10 s', 'LOW', 'rate_limit', 'Rate limit exceeded',
        CASE WHEN n % 500 = 0 THEN gen_random_uuid() END
-FROM generate_series(0, 25000) AS n;
-INSERT INTO monitoring.responder_incidents
-    (playbook, fingerprint, alertname, labels, annotations, requested_by, state, starts_at, opened_at)
-SELECT 'ModelDrift', n::text, 'ModelDrift', '{}', '{}', 'test', 'closed', at, at
-FROM generate_series(0, 3650) AS n, LATERAL (SELECT now() - n * interval '144 min' AS at) AS moment;
-INSERT INTO monitoring.responder_actions
-    (correlation_id, phase, position, action, parameters, state, requested_by, started_at, finished_at)
-SELECT correlation_id, 'firing', n, 'notify', '{}', 'done', 'test', opened_at, opened_at
-FROM monitoring.responder_incidents, generate_series(1, 4) AS n
+FROM generate_series(0, 25919) AS n
 """
 SEARCHES = [query for query in SQL if query.uid == "ticketing-investigate" and query.number in (201, 301, 303)]
 CHOSEN = {"transaction": ["t5"], "wallet": ["0x742d35cc"], "client": ["203.0.113.1"]}
@@ -49,8 +44,9 @@ CHOSEN = {"transaction": ["t5"], "wallet": ["0x742d35cc"], "client": ["203.0.113
 
 @contextmanager
 def filled_database(postgres: Postgres) -> Iterator[ContractDatabase]:
-    database = small_database(postgres, "large", f"{TODAY} - 3", TODAY)  # an empty partition is read whole
+    database = small_database(postgres, "large", f"{TODAY} - 2", TODAY)
     postgres.execute(FILL, database.name)
+    postgres.execute(ledger.YEAR, database.name)
     postgres.execute("VACUUM (ANALYZE)", database.name)
     yield database
     postgres.drop_database(database.name)

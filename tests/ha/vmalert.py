@@ -72,4 +72,4 @@ def active(url: str) -> Active:
     """What the address says of alerts that are pending or fire."""
     answer = requests.get(url, timeout=10)
     answer.raise_for_status()
-    return {frozenset(alert["labels"].items()) for alert in answer.json()["data"]["alerts"]}
+    return {frozenset(alert["labels"].items()) for alert in answer.json()["data"]["alerts"] or []}
