@@ -20,7 +20,7 @@ incident: install ## Start an incident in the running demo: NAME=admin-attack; S
 dashboards: install ## Write the JSON of the Grafana dashboards from their code
 	@$(BIN)/python -m grafana.dashboards
 
-test-slow: install ## What `make test` leaves out: every incident in a demo, a healthy week, everything breaking in turn, a store that is away (two hours)
+test-slow: install ## What `make test` leaves out: every incident in a demo, a healthy week, everything breaking in turn, a store that is away, 10,000 alerts for the responder (over two hours)
 	@$(BIN)/python -m pytest -m slow --ignore=tests/gateway/identity --log-cli-level=info
 
 test: lint ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
@@ -57,10 +57,11 @@ kubernetes: install ## Write the Kubernetes manifests of rules, scrape jobs and 
 lock: install ## Write the hash-locked requirements of the container images anew
 	@tools/lock.sh
 
-bench: install ## Measure the exporter beside its peers, and the responder; rewrites docs/benchmarks.md (about half an hour)
+bench: install ## Measure the exporter beside its peers, the responder and the dashboard; rewrites docs/benchmarks.md (over half an hour)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m benchmarks.exporter
 	@$(BIN)/python -m benchmarks.responder
+	@$(BIN)/python -m benchmarks.dashboard
 
 bench-alerts: install ## Measure from a condition in the platform to its notification; rewrites its table in docs/benchmarks.md (ten minutes)
 	@$(BIN)/python -m benchmarks.alert_latency

@@ -174,7 +174,8 @@ class Responder:
         """Look after incidents that may be over, until the end."""
         while not self._stopping.is_set():
             setup = self._setup
-            pause = float(setup.config.pace.poll)
+            # At least as often as an incident is to be asked about, or it would never be over without a gap.
+            pause = float(min(setup.config.pace.poll, setup.config.pace.check_every))
             try:
                 while verify_next(self.postgres, setup.prometheus, setup.playbooks, setup.config.pace):
                     if self._stopping.is_set():

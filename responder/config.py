@@ -123,7 +123,7 @@ class Pace(Strict, frozen=True, kw_only=True):
     """Times.
 
     Attributes:
-        lease: a claimed action belongs to its worker for so long; one try takes less than that.
+        lease: a claimed action belongs to its worker for so long; a try that takes longer comes to nothing.
         retry_longest: between two tries of an action, at most.
         give_up: an action that has been tried for so long has failed.
         check_every: between two questions to Prometheus about one incident.

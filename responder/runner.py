@@ -108,6 +108,8 @@ class Runner:
         if claim.before is None and claim.incident.closed:
             raise SkipError("the incident was over before it could be done")
         target = action.target(task, parameters)
+        if claim.target not in (None, target):
+            raise RefusedError(f"{claim.target} was to be changed, and {target} is configured now")
         # Whoever changes the target, in whatever incident, does so alone.
         with self._postgres.lock(target, self._services.config.pace.lease):
             # With a state from before, what is left of an incident that is over is to be put back.

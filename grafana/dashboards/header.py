@@ -20,7 +20,7 @@ from grafana.dashboards.looks import (
 )
 from grafana.dashboards.model import Panel, Promql, Sql, link, thresholds
 from grafana.dashboards.panels import columns, stat, table, text
-from grafana.dashboards.promql import FIRING_COUNT, named, or_unknown
+from grafana.dashboards.promql import FIRING_COUNT, copied, named, or_unknown
 from grafana.dashboards.sections import SECTIONS
 
 # Sections are collected every 5 s or faster, model every minute.
@@ -28,7 +28,7 @@ COLLECTED = "max by (collector) (ticketing_exporter_collector_last_success_times
 FRESH = f"count((time() - {COLLECTED % '!='}) < 30 or (time() - {COLLECTED % '='}) < 180) or vector(0)"
 
 # An alert's subject is whichever of these labels it has.
-FIRING = """
+_WITH_SUBJECT = """
 label_replace(
   label_join(
     1000 * ALERTS{alertstate="firing",alertname!="Watchdog",section=~"$section"}
@@ -39,8 +39,7 @@ label_replace(
 )
 """
 # Copies of two labels that value mappings turn into the runbook's address and the number of the panel to look at.
-for copy, label in (("runbook", "alertname"), ("panel", "section")):
-    FIRING = f'label_replace({FIRING}, "{copy}", "$1", "{label}", "(.*)")'
+FIRING = copied(copied(_WITH_SUBJECT, "alertname", "runbook"), "section", "panel")
 # Watchdog fires as long as rules are evaluated at all, so silence is not taken for health.
 NOTHING_FIRES = named('1000 * max(timestamp(ALERTS{alertname="Watchdog",alertstate="firing"}))', "alertname", "nothing")
 

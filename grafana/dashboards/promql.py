@@ -76,6 +76,11 @@ def named(expr: str, label: str, value: str) -> str:
     return f'label_replace({expr}, "{label}", {quoted(value)}, "", "")'
 
 
+def copied(expr: str, label: str, to: str) -> str:
+    """The expression with the label's value under a further name, too."""
+    return f'label_replace({expr}, "{to}", "$1", "{label}", "(.*)")'
+
+
 def quoted(text: str) -> str:
     """A string literal of PromQL."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')

@@ -199,7 +199,7 @@ def _notifications() -> Panel:
         "Notifications",
         "What Alertmanager sent in each five minutes, by way, and what failed.",
         [
-            Promql("sum by (integration) (increase(alertmanager_notifications_total[5m]))", "{{integration}}",
+            Promql("sum by (integration) (increase(alertmanager_notifications_total[5m])) > 0", "{{integration}}",
                    over_time=True),
             Promql("sum by (integration) (increase(alertmanager_notifications_failed_total[5m])) > 0",
                    "{{integration}} failed", over_time=True),

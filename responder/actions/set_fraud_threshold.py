@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import msgspec
@@ -59,19 +60,27 @@ class SetFraudThreshold(RevertingAction[Parameters]):
     def plan(self, task: Task, parameters: Parameters, before: State) -> State:
         """See `RevertingAction`."""
         if before["value"] is not None:
-            try:
-                found = float(before["value"])
-            except ValueError:
-                raise RefusedError(f"{KEY} is not a number; left alone") from None
+            found = _number(before["value"])
+            if found is None:
+                raise RefusedError(f"{KEY} is not a number; left alone")
             if found <= parameters.value:
                 raise SkipError(f"{KEY} is {before['value']} already, at least as strict")
         if parameters.only_while is not None:
             _require(task, parameters.only_while)
-        return {"value": f"{parameters.value:.2f}"}
+        text = f"{parameters.value:.2f}"
+        return {"value": text if float(text) == parameters.value else str(parameters.value)}
 
     def change(self, task: Task, parameters: Parameters, from_: State, to: State) -> bool:  # noqa: ARG002
         """See `RevertingAction`."""
         return change_setting(task, KEY, from_, to)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _require(task: Task, evidence: OnlyWhile) -> None:

@@ -38,7 +38,8 @@ class Claim:
         reverting: whether its effect is to be taken back.
         attempts: with this one.
         overdue: seconds for which it has been tried.
-        before: what was found before its effect, if it got so far.
+        target: what it changes, if it got so far.
+        before: what was found before its effect, likewise.
         after: what it was about to make of it, or what came of it.
     """
 
@@ -52,6 +53,7 @@ class Claim:
     reverting: bool
     attempts: int
     overdue: float
+    target: str | None
     before: State | None
     after: State | None
     incident: Incident = field(repr=False)
@@ -77,7 +79,7 @@ WHERE i.correlation_id = a.correlation_id AND a.action_id = (
     FOR UPDATE SKIP LOCKED
 )
 RETURNING a.action_id, a.fence, a.action, a.phase, a.position, a.parameters, a.dry_run, a.state = 'reverting',
-    a.attempts, extract(epoch FROM now() - a.started_at)::float8, a.before_state, a.after_state,
+    a.attempts, extract(epoch FROM now() - a.started_at)::float8, a.target, a.before_state, a.after_state,
     i.correlation_id::text, i.playbook, i.alertname, i.fingerprint, i.labels, i.annotations, i.opened_at,
     i.state = 'closed'
 """
@@ -101,7 +103,7 @@ def claim(cursor: Cursor, worker: str, lease: float) -> Claim | None:
     row = cursor.fetchone()
     if row is None:
         return None
-    fields = [*row[:12], Incident(UUID(row[12]), *row[13:])]
+    fields = [*row[:13], Incident(UUID(row[13]), *row[14:])]
     return Claim(*fields)
 
 

@@ -114,7 +114,7 @@ class FixedFigures:
         found = rows[offset < MINUTE].copy()
         found["at"] = start + offset[offset < MINUTE]
         found["labelled_at"] = found["at"]
-        number = (found["at"] - self.anchor) // period % 0x10000
+        number = found["at"] // period % 0x10000
         names = zip(found["transaction_id"].tolist(), number.tolist(), strict=True)
         found["transaction_id"] = [f"{name[:16]}{turn:04x}" for name, turn in names]
         return found

@@ -28,7 +28,13 @@ PROMQL, SQL = queries(sql=False), queries(sql=True)
 ELSEWHERE = re.compile(r"^ticketing_responder_")
 # Where nothing is the good answer, or only one of several queries has one.
 MAY_BE_EMPTY = {
-    *("ticketing/0Anno", "ticketing-investigate/302A", "ticketing-stack/301B", "ticketing-stack/304A"),
+    *(
+        "ticketing/0Anno",
+        "ticketing-investigate/302A",
+        "ticketing-stack/301A",
+        "ticketing-stack/301B",
+        "ticketing-stack/304A",
+    ),
     *("ticketing-stack/303B", "ticketing-stack/303C", "ticketing-stack/303D"),
 }
 # An incident with an action that is done, one that failed, and one that is still to come.

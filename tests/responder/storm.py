@@ -54,7 +54,8 @@ PLAYBOOKS: dict[str, Any] = {
         "on_firing": [{"action": "schedule_retraining", "within": "24h", "reason": "${labels.feature}"}],
     },
 }
-PACE = {"lease": "1500ms", "check_every": "100ms", "stale_after": "4s", "retry_longest": "300ms"}
+# Asking for work more often than this is most of what two responders would do.
+PACE = {"lease": "1500ms", "check_every": "400ms", "stale_after": "4s", "retry_longest": "300ms", "poll": "300ms"}
 ACCOUNTS = ("a", "b", "c")
 ALERTS: tuple[dict[str, str], ...] = (
     *({**messages.ADMIN, "account": account} for account in ACCOUNTS),
@@ -62,6 +63,8 @@ ALERTS: tuple[dict[str, str], ...] = (
     *({**messages.LATENCY, "region": region} for region in ("eu", "us")),
     {**messages.DRIFT, "feature": "hour"},
 )
+# Seconds for whatever has to be waited for; a busy machine starts a program in half a minute.
+PATIENCE = 180
 STATEFUL = (
     "platform.admin_accounts, platform.security_events, platform.threat_indicators, platform.retraining_requests,"
     " monitoring.responder_actions, monitoring.responder_incidents, monitoring.responder_totals"
@@ -191,23 +194,24 @@ class Storm:
     def restart_postgres(self, _alert: int, rng: random.Random) -> None:
         if rng.random() < 0.5:
             self.postgres.kill9()
-            self.postgres.start()
         else:
-            self.postgres.restart()
+            self.postgres.stop()
+        self.postgres.start(PATIENCE)
 
     def restart_redis(self, _alert: int, _rng: random.Random) -> None:
-        self.redis.restart()
+        self.redis.stop()
+        self.redis.start(PATIENCE)
 
     def settle(self) -> None:
         """Everything runs again, Alertmanager says once more what is so, and the dust settles."""
         self.outside.trouble.delay = self.outside.trouble.late = 0
         for responder in self.responders:
-            responder.process.wait_until(responder.ready)
+            responder.process.wait_until(responder.ready, PATIENCE)
         rng = random.Random(0)
         for alert in self.episodes:
             now = firing if alert in self.on else resolved
             self._send(message(now(ALERTS[alert])), rng)
-        wait_until(self._settled, 60, lambda: str(self._sql("SELECT * FROM monitoring.responder_actions")))
+        wait_until(self._settled, PATIENCE, lambda: str(self._sql("SELECT * FROM monitoring.responder_actions")))
 
     def _settled(self) -> bool:
         (pending,) = self._sql(
@@ -297,7 +301,7 @@ class Storm:
 
     def _deliver(self, one: dict[str, Any], rng: random.Random) -> None:
         """As Alertmanager does: until somebody has taken it."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 answer = rng.choice(self.responders).post(one, timeout=5)

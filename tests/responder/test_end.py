@@ -76,6 +76,13 @@ def test_an_alert_of_which_nothing_is_heard_any_more_ends_too(world: World, star
     wait_until(lambda: world.redis.get("config:fraud_threshold") == "0.60")
 
 
+def test_it_ends_although_work_is_looked_for_more_rarely_than_ends(start: Start) -> None:
+    responder = start(playbooks=SHORT, pace={"check_every": "100ms", "poll": "2s"})
+    responder.post(message(firing(LABELS)))
+    responder.post(message(resolved(LABELS)))
+    wait_until(lambda: responder.incident()["state"] == "closed")
+
+
 def test_a_late_message_of_an_episode_that_is_over_opens_nothing(start: Start) -> None:
     responder = start(playbooks=SHORT)
     late = message(firing(LABELS, started=-60))

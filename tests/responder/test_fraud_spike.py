@@ -66,6 +66,14 @@ def test_tightened_and_put_back_to_what_was_found(world: World, start: Start) ->
     assert world.redis.get(KEY) == "0.62"
 
 
+def test_the_threshold_is_not_rounded(world: World, start: Start) -> None:
+    spike(world)
+    responder = start(playbooks=playbooks(value=0.525))
+    responder.post(message(firing(FRAUD)))
+    assert threshold(responder)["state"] == "done"
+    assert world.redis.get(KEY) == "0.525"
+
+
 def test_a_missing_threshold_is_missing_again_afterwards(world: World, start: Start) -> None:
     world.redis.delete(KEY)
     spike(world)
@@ -105,12 +113,13 @@ def test_a_threshold_that_is_as_strict_is_not_touched(world: World, start: Start
     assert world.redis.get(KEY) == strict
 
 
-def test_a_threshold_that_is_no_number_is_not_touched(world: World, start: Start) -> None:
-    world.redis.set(KEY, "strict; DROP")
+@pytest.mark.parametrize("found", ["strict; DROP", "nan"])
+def test_a_threshold_that_is_no_number_is_not_touched(world: World, start: Start, found: str) -> None:
+    world.redis.set(KEY, found)
     spike(world)
     responder = start(playbooks=playbooks())
     responder.post(message(firing(FRAUD)))
-    assert (threshold(responder)["state"], world.redis.get(KEY)) == ("failed", "strict; DROP")
+    assert (threshold(responder)["state"], world.redis.get(KEY)) == ("failed", found)
 
 
 def test_without_certainty_it_is_skipped_and_looked_at_again_when_the_alert_repeats(world: World, start: Start) -> None:

@@ -79,12 +79,13 @@ def _confusion() -> Panel:
 
 def _quality() -> Panel:
     queries = []
+    unknown = named("vector(NaN)", "baseline", "—")
     for metric, name in METRICS.items():
         value = f'ticketing:model_{metric}:ratio{{window="24h"}}'
         baseline = as_label(f'ticketing:model_baseline_ratio:max{{metric="{metric}"}}', "baseline", 0.001)
         queries.append(
             Promql(
-                f"{value} * on () group_left (baseline) {baseline} or on () {value}",
+                f"{value} * on () group_left (baseline) {baseline} or on () {value} or on () {unknown}",
                 f"{name} (baseline {{{{baseline}}}})",
             )
         )

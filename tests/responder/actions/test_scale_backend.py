@@ -72,6 +72,20 @@ def test_what_an_autoscaler_has_changed_is_left_alone(world: World, start: Start
     assert (world.kubernetes.replicas, scaled(responder)["reason"]) == (7, "changed by somebody else since; left alone")
 
 
+def test_another_backend_that_is_configured_meanwhile_is_left_alone(world: World, start: Start) -> None:
+    books = playbooks()
+    responder = start(playbooks=books)
+    responder.post(message(firing(LATENCY)))
+    assert scaled(responder)["state"] == "done"
+    world.kubernetes.name = "another"  # with as many replicas
+    responder.configure(world.config(backend={**world.config()["backend"], "deployment": "another"}), books)
+    assert responder.post(b"", path="/-/reload").status_code == 200
+    end(responder)
+    assert (scaled(responder)["state"], world.kubernetes.replicas) == ("failed", 4)
+    assert scaled(responder)["reason"].startswith("not put back: kubernetes 127.0.0.1:")
+    assert scaled(responder)["reason"].endswith("ticketing/another is configured now")
+
+
 def test_a_refusal_is_final(world: World, start: Start) -> None:
     world.kubernetes.name = "another"
     responder = start(playbooks=playbooks())
