@@ -186,8 +186,8 @@ def suffer(stack: Stack, disturbance: Disturbance, queries: Collection[Asked]) -
 
 def is_whole(stack: Stack, since: float) -> bool:
     """Whether both Prometheus servers have scraped both exporters since then, all that is scraped within seconds."""
-    jobs = 'job=~"ticketing-(critical|live)"'
-    scraped = f"count(timestamp(ticketing_exporter_collector_success{{{jobs}}} == 1) > {since:.3f}) == {2 * QUICK}"
+    success = 'ticketing_exporter_collector_success{job=~"ticketing-(critical|live)"}'
+    scraped = f"count(timestamp({success}) > {since:.3f} and {success} == 1) == {2 * QUICK}"
     return all(prometheus.query(scraped) for prometheus in stack.parts.prometheuses) and cluster_sizes(stack) == {2}
 
 
