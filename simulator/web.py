@@ -12,7 +12,7 @@ import numpy as np
 from simulator import transactions
 from simulator.clock import Clock
 from simulator.control import Control, ControlError
-from simulator.counterparts import http
+from simulator.counterparts import ecs, http
 from simulator.counterparts.kubernetes import Kubernetes
 from simulator.counterparts.profiler import Profiler
 from simulator.counterparts.siem import Siem
@@ -61,6 +61,7 @@ class Web:
             "/siem/incidents": ("siem", siem),
             "/debug/pprof/": ("backend", Profiler()),
             "/apis/": (None, Kubernetes()),
+            ecs.PATH: (None, ecs.Ecs()),
             "/taxii2/": (None, Taxii()),
         }
         self._routes: dict[tuple[str, str], tuple[str | None, Callable[[Environ], Any]]] = {

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg2
 import pytest
 import requests
@@ -24,7 +25,6 @@ from simulator.demo.openmetrics import write_scrape
 from simulator.demo.parts import plan
 from simulator.demo.replay import steps
 from simulator.demo.supervision import configuration
-from simulator.local.ports import is_free
 from simulator.local.process import family, state
 
 READY = "Ctrl-C ends it"
@@ -47,6 +47,7 @@ class Demo:
         )
         self.output = ""
         self.pids: set[int] = set()
+        self.ended = 0.0
 
     def read_until(self, text: str) -> None:
         assert self.process.stdout is not None
@@ -65,7 +66,9 @@ class Demo:
         assert self.process.stdout is not None
         if not self.process.stdout.closed:
             self.output += self.process.stdout.read()
-        return self.process.wait(60)
+        status = self.process.wait(60)
+        self.ended = time.time()
+        return status
 
     @property
     def directory(self) -> Path:
@@ -90,7 +93,19 @@ class Demo:
         assert not {pid for pid in self.pids if state(pid) not in "ZX"}
         assert not processes_that_name(self.directory)
         assert not self.directory.exists()
-        assert all(is_free(port) for port in self.ports)
+        assert not self.listened_on()
+
+    def listened_on(self) -> set[int]:
+        """Ports on which a process of that time still listens; another test may have been given one of them since."""
+        return {
+            one.laddr.port
+            for one in psutil.net_connections("tcp")
+            if one.status == psutil.CONN_LISTEN
+            and one.pid
+            and one.laddr
+            and one.laddr.port in self.ports
+            and psutil.Process(one.pid).create_time() < self.ended
+        }
 
 
 def processes_that_name(directory: Path) -> set[str]:
