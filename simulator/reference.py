@@ -12,8 +12,9 @@ from simulator.keyed import generator
 
 MODEL_VERSION = "xgb-2.4.0"
 #: What the model reached in training. On ordinary days its precision is 0.61 (see `transactions.draw`), give or take
-#: 0.04 over a day: with the same in training, chance alone would now and then be taken for a drop of 8 %.
-BASELINE_PRECISION, BASELINE_RECALL = 0.59, 0.89
+#: 0.05 over the hundred blocks of a day that are labelled: with the same in training, or a little less, chance alone
+#: would now and then be taken for a drop of 8 %.
+BASELINE_PRECISION, BASELINE_RECALL = 0.55, 0.89
 TRAINING_ROWS = 100_000
 
 
