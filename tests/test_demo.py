@@ -35,7 +35,8 @@ class Demo:
     """A demo in a subprocess, with the lines it printed."""
 
     def __init__(self, *options: str, environment: dict[str, str] | None = None) -> None:
-        command = [sys.executable, "-m", "simulator.demo", *options]
+        # Tests that run under nohup, which ignores SIGHUP, must not keep the demo from seeing it.
+        command = ["env", "--default-signal=HUP", sys.executable, "-m", "simulator.demo", *options]
         self.process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
