@@ -66,7 +66,7 @@ bench: install ## Measure the exporter beside its peers, the responder and the d
 bench-alerts: install ## Measure from a condition in the platform to its notification; rewrites its table in docs/benchmarks.md (ten minutes)
 	@$(BIN)/python -m benchmarks.alert_latency
 
-bench-scale: install ## Measure what the monitoring costs as the platform grows; rewrites the tables in docs/scaling.md (20 minutes)
+bench-scale: install ## Measure what the monitoring costs as the platform grows; rewrites the tables in docs/scaling.md (15 minutes)
 	@$(BIN)/python -m benchmarks.scale
 
 clean: ## Remove everything that the targets above made here; Debian packages stay
