@@ -98,7 +98,7 @@ def _load(database: ContractDatabase, rate: int) -> datetime:
 def _measure(rate: int, sources: Sources, query: Any, loaded_until: datetime) -> Arrivals:
     with Ours(sources) as exporter:
         while _complete(_run(exporter, LIVE, 1)) < len(LIVE[0]) or not _complete(_run(exporter, MODEL, 1)):
-            pass
+            _check_rows_left(loaded_until)
         meter = Meter(exporter.pid, READER, query)
         before = meter.read()
         with ThreadPoolExecutor(2) as pool:
@@ -106,10 +106,7 @@ def _measure(rate: int, sources: Sources, query: Any, loaded_until: datetime) ->
             critical, live = (job.result() for job in jobs)
         used = meter.read().since(before)
         model = _run(exporter, MODEL, MODEL_SCRAPES)
-        if datetime.now(UTC) > loaded_until:
-            raise MeasurementError(
-                "the rows that were loaded ahead are over: the first reading of history took too long"
-            )
+        _check_rows_left(loaded_until)
         return Arrivals(
             per_second=rate,
             cpu=used.cpu_seconds / WATCHED_SECONDS,
@@ -121,6 +118,11 @@ def _measure(rate: int, sources: Sources, query: Any, loaded_until: datetime) ->
             resident_mb=meter.resident_megabytes,
             failures=sum(job.failures for job in (critical, live, model)) + (not _complete(model)),
         )
+
+
+def _check_rows_left(loaded_until: datetime) -> None:
+    if datetime.now(UTC) > loaded_until:
+        raise MeasurementError("the rows that were loaded ahead are over: the first reading of history took too long")
 
 
 def _run(exporter: Ours, job: tuple[Sequence[str], float, float], rounds: int) -> Result:
