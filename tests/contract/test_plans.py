@@ -17,27 +17,29 @@ from tests.contract.plans import is_long, plan, sent_queries, whole_reads
 from tests.exporter.web.serving import exporter_of
 
 BIG = ("fraud_predictions", "transactions", "security_events", "fraud_labels")
-# One row in 5 s over nine days: twice a busy platform's rate.
-FILL = """
+# A prediction in 5 s and an event in 10 s over eleven whole days, tomorrow included, since the clock of the test runs
+# ahead: twice a busy platform's rate, and no partition with so few rows that reading it whole is best.
+FIRST = "(date_trunc('day', now(), 'UTC') - interval '9 days')"
+FILL = f"""
 INSERT INTO platform.model_versions (model_version, trained_at, is_active, block_threshold)
 VALUES ('v1', now(), true, 0.8);
 INSERT INTO platform.feature_reference VALUES
-    ('v1', 'wallet_age_days', 'numeric', '{1,10,100}', NULL, '{10,20,30,40,0}'),
-    ('v1', 'geo_velocity_flag', 'boolean', NULL, NULL, '{98,2,0}');
+    ('v1', 'wallet_age_days', 'numeric', '{{1,10,100}}', NULL, '{{10,20,30,40,0}}'),
+    ('v1', 'geo_velocity_flag', 'boolean', NULL, NULL, '{{98,2,0}}');
 INSERT INTO platform.fraud_predictions
     (predicted_at, transaction_id, fraud_score, decision, top_feature, model_version, wallet, source_ip, features)
-SELECT now() - n * interval '5 s', 't' || n, n % 100 / 100.0,
+SELECT {FIRST} + n * interval '5 s', 't' || n, n % 100 / 100.0,
        CASE WHEN n % 100 >= 96 THEN 'BLOCKED' WHEN n % 100 >= 90 THEN 'REVIEW' ELSE 'APPROVED' END,
        'txn_velocity_1h=3', 'v1', '0x742d35cc6634c0532925a3b844bc454e4438f44e', '203.0.113.1',
        jsonb_build_object('wallet_age_days', n % 300, 'geo_velocity_flag', n % 70 = 0, 'txn_velocity_1h', n % 5)
-FROM generate_series(0, 155000) AS n;
+FROM generate_series(0, 190079) AS n;
 INSERT INTO platform.fraud_labels
 SELECT transaction_id, predicted_at, decision, decision = 'BLOCKED', predicted_at + interval '1 hour'
 FROM platform.fraud_predictions;
 INSERT INTO platform.transactions
-SELECT now() - n * interval '5 s', 't' || n, 'purchase', 100, 5 FROM generate_series(0, 155000) AS n;
+SELECT {FIRST} + n * interval '5 s', 't' || n, 'purchase', 100, 5 FROM generate_series(0, 190079) AS n;
 INSERT INTO platform.security_events (occurred_at, severity, event_type, message)
-SELECT now() - n * interval '10 s', 'LOW', 'rate_limit', 'Rate limit exceeded' FROM generate_series(0, 77000) AS n
+SELECT {FIRST} + n * interval '10 s', 'LOW', 'rate_limit', 'Rate limit exceeded' FROM generate_series(0, 95039) AS n
 """
 
 
