@@ -46,8 +46,8 @@ def pattern(regex: str, text: str, colour: str | None = None, index: int = 0) ->
     return {"type": "regex", "options": {"pattern": regex, "result": result}}
 
 
-#: A series continued by NaN where it has no samples: see `promql.or_unknown`.
-UNKNOWN = {"type": "special", "options": {"match": "nan", "result": {"text": "—", "color": GREY, "index": 99}}}
+#: No value: see `promql.or_unknown` and `panels.at_every_moment`.
+UNKNOWN = {"type": "special", "options": {"match": "null+nan", "result": {"text": "—", "color": GREY, "index": 99}}}
 
 
 def column(name: str, **properties: Any) -> Json:

@@ -12,7 +12,7 @@ from typing import Any, Required, TypedDict, Unpack
 from grafana.dashboards.looks import BY_THRESHOLD, UNKNOWN
 from grafana.dashboards.model import Json, Panel, Query, thresholds, without
 
-#: The last value; of a series that ended earlier, where its query goes on with NaN, that it is unknown.
+#: The last value; null, shown as unknown, where the series ended earlier: see `at_every_moment`.
 LAST = {"calcs": ["last"], "fields": "", "values": False}
 
 
@@ -134,6 +134,25 @@ def columns(names: Mapping[str, str], *, join_on: str | None = None) -> list[Jso
     if join_on is None:
         return [keep, order]
     return [{"id": "joinByField", "options": {"byField": join_on, "mode": "outer"}}, keep, order]
+
+
+def at_every_moment(series: str) -> list[Json]:
+    """Transformations that leave this series alone, with null where another of the panel's queries has a value.
+
+    A panel that shows the last value of a range would else go on showing one of half an hour ago. To continue the
+    series by NaN in PromQL does not do: VictoriaMetrics has none.
+
+    Args:
+        series: its name; the other query is to have a value at every step of the range.
+    """
+    return [
+        {"id": "joinByField", "options": {"byField": "Time", "mode": "outer"}},
+        {"id": "filterFieldsByName", "options": {"include": {"names": ["Time", series]}}},
+        # The join leaves what is missing undefined, which a line bridges; as a number it is null, which is a gap.
+        {"id": "convertFieldType", "options": {"conversions": [
+            {"targetField": series, "destinationType": "number"},
+        ]}},
+    ]  # fmt: skip
 
 
 def time_series(

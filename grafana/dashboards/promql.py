@@ -11,8 +11,7 @@ FIRING_COUNT = 'count(ALERTS{alertstate="firing",alertname!="Watchdog"}) or 0 * 
 def or_unknown(expr: str) -> str:
     """The expression, which has no labels, or NaN where it has no value.
 
-    A panel that shows the last value of a range would else go on showing one of half an hour ago; and a panel without
-    any value has the colour of its lowest step, which is often green.
+    A panel without any value has the colour of its lowest step, which is often green.
     """
     return f"({expr}) or vector(NaN)"
 

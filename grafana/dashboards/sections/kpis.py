@@ -9,8 +9,8 @@ from grafana.dashboards.layout import Section, line
 from grafana.dashboards.links import runbook
 from grafana.dashboards.looks import BAD, GOOD, GREEN, GREY, RED, WATCH, YELLOW, column, pattern, words
 from grafana.dashboards.model import Json, Panel, Promql, thresholds
-from grafana.dashboards.panels import columns, stat
-from grafana.dashboards.promql import as_label, judged, named, or_unknown, sentence
+from grafana.dashboards.panels import at_every_moment, columns, stat
+from grafana.dashboards.promql import as_label, judged, named, sentence
 
 NOBODY_KNOWS = -1
 VERDICTS = words(
@@ -141,7 +141,11 @@ def _value(card: Card) -> Panel:
         card.number,
         card.title,
         card.meaning,
-        [Promql(or_unknown(f"{card.scale} * max(ticketing_{card.metric})"), card.title, over_time=True)],
+        [
+            Promql(f"{card.scale} * max(ticketing_{card.metric})", card.title, over_time=True),
+            Promql("vector(1)", "every moment", over_time=True),
+        ],
+        transformations=at_every_moment(card.title),
         unit=card.unit,
         decimals=card.decimals,
         steps=card.steps,
