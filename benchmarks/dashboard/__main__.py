@@ -15,12 +15,12 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from benchmarks.exporter.machine import hardware, share_of_others
+from simulator import ledger
 from simulator.bulk import bulk_load
 from simulator.local.contract import create_contract_database
 from simulator.local.postgres import Postgres
-from tests.grafana import ledger
-from tests.grafana.board import Asked, panel, queries
-from tests.grafana.macros import filled
+from simulator.viewer.board import Asked, panel, queries
+from simulator.viewer.macros import filled
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs" / "benchmarks.md"

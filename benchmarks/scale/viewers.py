@@ -20,8 +20,8 @@ from simulator.demo.parts import Parts, plan
 from simulator.demo.startup import Startup
 from simulator.demo.supervision import Supervisor
 from simulator.local.prometheus import Prometheus
-from tests.grafana.board import queries
-from tests.grafana.live import answer
+from simulator.viewer.asking import answer
+from simulator.viewer.board import queries
 
 HISTORY_HOURS = 24
 IDLE_SECONDS = 60

@@ -6,7 +6,7 @@ import psycopg2
 
 from benchmarks.dashboard.__main__ import RATES, _name, _report, milliseconds
 from simulator.local.contract import ContractDatabase
-from tests.grafana.board import queries
+from simulator.viewer.board import queries
 
 WALL = [query for query in queries(sql=True) if query.uid == "ticketing"]
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import psycopg2
 import psycopg2.extras
-import requests
 import yaml
 
 from deploy.scale import stores
@@ -21,12 +20,12 @@ from simulator.demo.configs import write_configs
 from simulator.demo.openmetrics import create_blocks, import_samples, write_scrape
 from simulator.demo.parts import Parts, plan
 from simulator.demo.programs import DATABASE
-from simulator.local.prometheus import query
 from simulator.local.server import Server
 from simulator.local.victoriametrics import VictoriaMetrics
 from simulator.preset import figures
-from tests.grafana.board import Asked
-from tests.grafana.macros import Chosen, filled, time_range
+from simulator.viewer.asking import answer
+from simulator.viewer.board import Asked
+from simulator.viewer.macros import Chosen, filled
 from tests.prometheus.ruleset import RULES
 
 Row = dict[str, Any]
@@ -84,26 +83,6 @@ class Live:
     def close(self) -> None:
         """End the connection."""
         self._reader.close()
-
-
-def answer(
-    url: str, asked: Asked, chosen: Chosen | None = None, now: datetime | None = None
-) -> list[tuple[dict[str, str], float]]:
-    """Labels and last value of each series, from whatever has Prometheus's API at the address.
-
-    Raises:
-        requests.HTTPError: it refuses the query.
-    """
-    now = now or datetime.now(UTC)
-    expr = filled(asked, now, chosen)
-    if not asked.over_time:
-        return query(url, expr, now.timestamp())
-    start, end = time_range(asked, now)
-    step = max((end - start).total_seconds() / 1000, 5)
-    parameters: dict[str, Any] = {"query": expr, "start": start.timestamp(), "end": end.timestamp(), "step": step}
-    reply = requests.get(f"{url}/api/v1/query_range", params=parameters, timeout=10)
-    reply.raise_for_status()
-    return [(each["metric"], float(each["values"][-1][1])) for each in reply.json()["data"]["result"]]
 
 
 @contextmanager

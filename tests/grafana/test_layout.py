@@ -12,7 +12,7 @@ from grafana.dashboards.model import Dashboard, Panel, Promql, Sql, thresholds
 from grafana.dashboards.panels import stat, table, time_series
 from grafana.dashboards.promql import as_label, judged, moment, sentence, with_thousands
 from simulator.local.prometheus import Prometheus
-from tests.grafana.board import ROOT
+from simulator.viewer.board import ROOT
 
 DOCS = (ROOT / "docs" / "dashboard.md").read_text()
 

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 import psycopg2
 import pytest
 
+from simulator import ledger
 from simulator.local.contract import ContractDatabase
 from simulator.local.postgres import Postgres
+from simulator.viewer.board import Asked, queries
+from simulator.viewer.macros import filled
 from tests.contract.applying import TODAY, small_database
 from tests.contract.plans import plan, whole_reads
-from tests.grafana import ledger
-from tests.grafana.board import Asked, queries
-from tests.grafana.macros import filled
 
 SQL = queries(sql=True)
 BIG = ("fraud_predictions", "fraud_labels", "security_events", "responder_actions")

@@ -13,9 +13,9 @@ import pytest
 import requests
 
 from simulator.local.victoriametrics import VictoriaMetrics
-from tests.grafana.board import Asked, queries
+from simulator.viewer.board import Asked, queries
+from simulator.viewer.macros import filled, time_range
 from tests.grafana.live import SCRAPED_EVERY, Live
-from tests.grafana.macros import filled, time_range
 from tests.ha.vmalert import VmAlert, active
 from tests.prometheus.ruleset import rules
 from tests.responder.process import wait_until
@@ -59,7 +59,7 @@ def check_every_query_and_rule(live: Live, store: VictoriaMetrics, subtests: pyt
     answered = 0
     for name, expr, at in _expressions(now):
         with subtests.test("the store agrees", query=name):
-            # A scrape longer, it has the sample before the window that VictoriaMetrics begins with: both count the same.
+            # A scrape longer, so that it has the sample before the window that VictoriaMetrics begins with.
             of_prometheus = ask(prometheus.url, in_window(expr, WINDOW + SCRAPED_EVERY), at)
             of_store = ask(store.url, in_window(expr, WINDOW), at)
             problem = difference(expr, of_prometheus, of_store)

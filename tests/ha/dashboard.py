@@ -9,9 +9,9 @@ import psycopg2
 import requests
 
 from simulator.demo.parts import Parts
-from tests.grafana.board import Asked, queries
-from tests.grafana.live import answer
-from tests.grafana.macros import filled
+from simulator.viewer.asking import answer
+from simulator.viewer.board import Asked, queries
+from simulator.viewer.macros import filled
 from tests.grafana.test_live import MAY_BE_EMPTY
 from tests.responder.sql import rows
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from simulator.local.alertmanager import Alertmanager
 from simulator.local.server import Server
-from tests.grafana.board import Asked
+from simulator.viewer.board import Asked
 from tests.ha.dashboard import unanswered
 from tests.ha.stack import EFFECTS, Stack
 from tests.responder.process import wait_until

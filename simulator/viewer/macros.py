@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from tests.grafana.board import Asked, Json, dashboard, panel
+from simulator.viewer.board import Asked, Json, dashboard, panel
 
 #: What a viewer has typed or chosen; a variable that is not here has All of its values.
 Chosen = Mapping[str, Sequence[str]]
@@ -22,7 +22,11 @@ def time_range(asked: Asked, now: datetime) -> tuple[datetime, datetime]:
 
 
 def filled(asked: Asked, now: datetime, chosen: Chosen | None = None) -> str:
-    """The query as it is sent."""
+    """The query as it is sent.
+
+    Raises:
+        ValueError: it has a variable or macro that is not known here.
+    """
     values = {name: list(texts) for name, texts in defaults(dashboard(asked.uid)).items()}
     values |= {name: list(texts) for name, texts in (chosen or {}).items()}
     start, end = time_range(asked, now)
@@ -44,7 +48,8 @@ def _sql(text: str, values: Mapping[str, Sequence[str]], start: datetime, end: d
     for name, texts in values.items():
         quoted = ",".join("'" + each.replace("'", "''") + "'" for each in texts)
         text = text.replace(f"${{{name}:sqlstring}}", quoted)
-    assert "$" not in text, text
+    if "$" in text:
+        raise ValueError(f"a variable or macro is left: {text}")
     return text
 
 
@@ -54,5 +59,6 @@ def _promql(text: str, values: Mapping[str, Sequence[str]]) -> str:
         text = text.replace(f"${name}", f"({'|'.join(escaped)})" if len(escaped) > 1 else "".join(escaped))
     # Ranges of the panels that use it are an hour on a wide screen: their own shortest step wins.
     text = text.replace("$__interval", "5m")
-    assert not re.search(r"\$(?!\d|\{\d)", text), text
+    if re.search(r"\$(?!\d|\{\d)", text):
+        raise ValueError(f"a variable is left: {text}")
     return text

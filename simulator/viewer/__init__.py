@@ -1,0 +1,1 @@
+"""A viewer of the dashboards: their queries as Grafana sends them."""
