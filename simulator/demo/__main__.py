@@ -112,7 +112,7 @@ def _end_with_the_terminal() -> None:
 def _announce(parts: Parts, supervisor: Supervisor) -> None:
     """Leave word for `simulator.demo.incident`."""
     addresses = {
-        "simulator": f"http://127.0.0.1:{parts.simulator.port}",
+        "simulator": parts.simulator.url,
         "prometheus": parts.prometheus.url,
         "inbox": parts.inbox.url,
         "responder": parts.responder.url,
@@ -124,7 +124,7 @@ def _announce(parts: Parts, supervisor: Supervisor) -> None:
 
 def urls(parts: Parts) -> str:
     """Where everything is, one a line; of a pair, one a line each."""
-    platform = f"http://127.0.0.1:{parts.simulator.port}"
+    platform = parts.simulator.url
     rows = [(parts.grafana.home_page, "Grafana: the dashboard")] if parts.grafana else []
     for prometheus in parts.prometheuses:
         rows += [
@@ -137,16 +137,16 @@ def urls(parts: Parts) -> str:
     rows += [(f"{alertmanager.url}/", "Alertmanager") for alertmanager in parts.alertmanagers]
     rows.append((f"{parts.inbox.url}/", "inbox: pages, chat, mail and SMS that were sent"))
     rows += [(f"{responder.url}/metrics", "responder: what it did") for responder in parts.responders]
-    for exporter in (f"http://127.0.0.1:{exporter.port}" for exporter in parts.exporters):
+    for exporter in parts.exporters:
         rows += [
-            (f"{exporter}/", "exporter: state of its collectors, links to its paths"),
-            (f"{exporter}/metrics", "exporter: metrics"),
-            (f"{exporter}/api/monitoring/kpis", "exporter: KPIs as JSON"),
-            (f"{exporter}/api/monitoring/fraud_feed", "exporter: fraud feed as JSON"),
+            (f"{exporter.url}/", "exporter: state of its collectors, links to its paths"),
+            (f"{exporter.url}/metrics", "exporter: metrics"),
+            (f"{exporter.url}/api/monitoring/kpis", "exporter: KPIs as JSON"),
+            (f"{exporter.url}/api/monitoring/fraud_feed", "exporter: fraud feed as JSON"),
         ]
     rows += [
         (f"{platform}/", "the simulated platform"),
-        (f"http://127.0.0.1:{parts.node_exporter.port}/metrics", "node_exporter"),
+        (f"{parts.node_exporter.url}/metrics", "node_exporter"),
         (parts.database.reader_dsn, "PostgreSQL, as the exporter sees it"),
         (parts.database.responder_dsn, "PostgreSQL, as the responder sees it"),
         (parts.redis.url(), "Redis"),

@@ -80,7 +80,7 @@ def targets(parts: Parts) -> dict[str, int | None]:
 
 def responder_config(parts: Parts, responder: Responder, prometheus: Prometheus, chat: Path) -> dict[str, Any]:
     """Everything that the responder can act upon is played by the simulator; the chat is the inbox."""
-    platform = f"http://127.0.0.1:{parts.simulator.port}"
+    platform = parts.simulator.url
     return {
         "prometheus": {"url": prometheus.url},
         "allowed_hosts": ["127.0.0.1"],

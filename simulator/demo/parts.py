@@ -113,7 +113,7 @@ def running(parts: Parts) -> Iterator[None]:
                 parts.postgres.create_database(DATABASE)
             elif server in parts.exporters:
                 # The first answer takes longest; Prometheus is to meet an exporter that is ready.
-                requests.get(f"http://127.0.0.1:{server.port}/metrics", timeout=30).raise_for_status()
+                requests.get(f"{server.url}/metrics", timeout=30).raise_for_status()
         yield
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import requests
 
 from simulator.demo.past import SEED
+from simulator.local.http_server import HttpServer
 from simulator.local.postgres import Postgres
 from simulator.local.redis import Redis
-from simulator.local.server import Server
 
 DATABASE = "ticketing"
 
 
-class Simulator(Server):
+class Simulator(HttpServer):
     """The platform: fills its database with the past, goes on from there, and answers the probes over HTTP.
 
     Args:
@@ -26,6 +26,7 @@ class Simulator(Server):
     """
 
     name = "simulator"
+    ready_path = "/"
 
     def __init__(self, directory: Path, postgres: Postgres, redis: Redis, preset: str | None, hours: float) -> None:
         super().__init__(directory)
@@ -46,16 +47,17 @@ class Simulator(Server):
     def ready(self) -> bool:
         """Whether its history is written."""
         try:
-            status = requests.get(f"http://127.0.0.1:{self.port}/", timeout=2)
+            status = requests.get(f"{self.url}{self.ready_path}", timeout=2)
             return status.ok and status.json()["predictions_written"] > 0
         except requests.RequestException:
             return False
 
 
-class Exporter(Server):
+class Exporter(HttpServer):
     """The exporter itself, with the rights that it has in production."""
 
     name = "exporter"
+    ready_path = "/-/healthy"
 
     def __init__(self, directory: Path, postgres: Postgres, redis: Redis, config: Path) -> None:
         super().__init__(directory)
@@ -74,15 +76,8 @@ class Exporter(Server):
         """See `Server.environment`."""
         return self._sources
 
-    def ready(self) -> bool:
-        """Whether it serves."""
-        try:
-            return requests.get(f"http://127.0.0.1:{self.port}/-/healthy", timeout=2).ok
-        except requests.RequestException:
-            return False
 
-
-class Responder(Server):
+class Responder(HttpServer):
     """The responder itself, with the rights that it has in production.
 
     Args:
@@ -93,6 +88,7 @@ class Responder(Server):
     """
 
     name = "responder"
+    ready_path = "/-/ready"
 
     def __init__(self, directory: Path, postgres: Postgres, redis: Redis, token_file: Path) -> None:
         super().__init__(directory)
@@ -103,11 +99,6 @@ class Responder(Server):
             "RESPONDER_TOKEN_FILE": str(token_file),
         }
         self._token_file = token_file
-
-    @property
-    def url(self) -> str:
-        """Its address, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
 
     def token(self) -> str:
         """What Alertmanager shows to it, and what shows its incidents."""
@@ -121,10 +112,3 @@ class Responder(Server):
     def environment(self) -> Mapping[str, str]:
         """See `Server.environment`."""
         return self._environment
-
-    def ready(self) -> bool:
-        """Whether it takes alerts."""
-        try:
-            return requests.get(f"{self.url}/-/ready", timeout=2).ok
-        except requests.RequestException:
-            return False

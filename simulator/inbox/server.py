@@ -7,23 +7,19 @@ from typing import Any
 
 import requests
 
+from simulator.local.http_server import HttpServer
 from simulator.local.ports import free_port
-from simulator.local.server import Server
 
 
-class Inbox(Server):
+class Inbox(HttpServer):
     """The inbox on 127.0.0.1: HTTP on `port`, SMTP on `smtp_port`."""
 
     name = "inbox"
+    ready_path = "/-/healthy"
 
     def __init__(self, directory: Path | None = None, port: int | None = None, smtp_port: int | None = None) -> None:
         super().__init__(directory, port)
         self.smtp_port = smtp_port or free_port()
-
-    @property
-    def url(self) -> str:
-        """Address of the page, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> Sequence[str]:
         """See `Server.command`."""
@@ -34,13 +30,6 @@ class Inbox(Server):
             f"--web.listen-address=127.0.0.1:{self.port}",
             f"--smtp.listen-address=127.0.0.1:{self.smtp_port}",
         ]
-
-    def ready(self) -> bool:
-        """Whether it answers; it takes mail by then."""
-        try:
-            return requests.get(f"{self.url}/-/healthy", timeout=2).ok
-        except requests.RequestException:
-            return False
 
     def notifications(self, channel: str | None = None, since: int = 0) -> list[dict[str, Any]]:
         """Return what arrived, newest first; see `store.Notification`, and `id` and `received_at` besides."""

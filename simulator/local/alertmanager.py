@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import requests
 import yaml
 
-from simulator.local.server import Server
+from simulator.local.http_server import HttpServer
 
 SHIPPED_DIRECTORY = Path(__file__).parents[2] / "alertmanager"
 
@@ -33,7 +33,7 @@ class Receivers(NamedTuple):
     monitoring_url: str | None = None
 
 
-class Alertmanager(Server):
+class Alertmanager(HttpServer):
     """Alertmanager on 127.0.0.1, alone unless `flags` make it a member of a cluster.
 
     Args:
@@ -45,6 +45,7 @@ class Alertmanager(Server):
     """
 
     name = "alertmanager"
+    ready_path = "/-/ready"
 
     def __init__(
         self,
@@ -58,11 +59,6 @@ class Alertmanager(Server):
         self.config = config.absolute()
         self._flags = list(flags)
         self._external_url = external_url or self.url
-
-    @property
-    def url(self) -> str:
-        """Its address, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> Sequence[str]:
         """See `Server.command`."""
@@ -83,13 +79,6 @@ class Alertmanager(Server):
     def environment(self) -> Mapping[str, str]:
         """Credentials for SNS, which a host on AWS has from its role; the inbox takes any."""
         return {"AWS_ACCESS_KEY_ID": "inbox", "AWS_SECRET_ACCESS_KEY": "inbox", "AWS_EC2_METADATA_DISABLED": "true"}
-
-    def ready(self) -> bool:
-        """Whether it takes alerts."""
-        try:
-            return requests.get(f"{self.url}/-/ready", timeout=2).ok
-        except requests.RequestException:
-            return False
 
     def post(self, alerts: Iterable[Mapping[str, Any]]) -> None:
         """Send alerts as Prometheus does.

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Self
 
 import psycopg2.extensions
-import requests
 
 from simulator.local.contract import ContractDatabase
+from simulator.local.http_server import HttpServer
 from simulator.local.prometheus import Prometheus
-from simulator.local.server import Server
 from simulator.local.victoriametrics import VictoriaMetrics
 
 SHIPPED = Path(__file__).parents[2] / "grafana"
@@ -28,7 +27,7 @@ PACKAGED_HOME = Path("/usr/share/grafana")
 Metrics = Prometheus | VictoriaMetrics
 
 
-class Grafana(Server):
+class Grafana(HttpServer):
     """Grafana on 127.0.0.1 as shipped, except that everybody who reaches it is a viewer.
 
     Args:
@@ -40,6 +39,7 @@ class Grafana(Server):
     """
 
     name = "grafana"
+    ready_path = f"{SUB_PATH}/api/health"
 
     def __init__(
         self, program: Sequence[str], home: Path, directory: Path, metrics: Metrics, database: ContractDatabase
@@ -55,11 +55,6 @@ class Grafana(Server):
         """The Grafana under $GRAFANA_HOME, or on the search path; None without one."""
         program = installed_program()
         return None if program is None else cls(program, home_of(program), directory, metrics, database)
-
-    @property
-    def url(self) -> str:
-        """Its address, without the sub-path and without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def home_page(self) -> str:
@@ -95,13 +90,6 @@ class Grafana(Server):
             "GF_AUTH_DISABLE_LOGIN_FORM": "true",
             "GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION": "true",
         }
-
-    def ready(self) -> bool:
-        """Whether it answers."""
-        try:
-            return requests.get(f"{self.url}{SUB_PATH}/api/health", timeout=2).ok
-        except requests.RequestException:
-            return False
 
 
 def installed_program() -> list[str] | None:

@@ -2,23 +2,15 @@
 
 from collections.abc import Sequence
 
-import requests
-
-from simulator.local.server import Server
+from simulator.local.http_server import HttpServer
 
 
-class NodeExporter(Server):
+class NodeExporter(HttpServer):
     """node_exporter on 127.0.0.1 with its default collectors."""
 
     name = "node-exporter"
+    ready_path = "/"
 
     def command(self) -> Sequence[str]:
         """See `Server.command`."""
         return ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{self.port}"]
-
-    def ready(self) -> bool:
-        """Whether it answers."""
-        try:
-            return requests.get(f"http://127.0.0.1:{self.port}/", timeout=2).ok
-        except requests.RequestException:
-            return False

@@ -6,12 +6,12 @@ from typing import Any
 
 import requests
 
-from simulator.local.server import Server
+from simulator.local.http_server import HttpServer
 
 SHIPPED_DIRECTORY = Path(__file__).parents[2] / "prometheus"
 
 
-class Prometheus(Server):
+class Prometheus(HttpServer):
     """Prometheus on 127.0.0.1 that keeps its data in its directory and serves the shipped board.
 
     Args:
@@ -22,6 +22,7 @@ class Prometheus(Server):
     """
 
     name = "prometheus"
+    ready_path = "/-/ready"
 
     def __init__(
         self, config: Path, directory: Path | None = None, port: int | None = None, flags: Sequence[str] = ()
@@ -30,11 +31,6 @@ class Prometheus(Server):
         self.config = config
         self.data = self.directory / "data"
         self._flags = list(flags)
-
-    @property
-    def url(self) -> str:
-        """Its address, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def board(self) -> str:
@@ -52,13 +48,6 @@ class Prometheus(Server):
             f"--web.console.libraries={SHIPPED_DIRECTORY / 'console_libraries'}",
             *self._flags,
         ]
-
-    def ready(self) -> bool:
-        """Whether it answers queries."""
-        try:
-            return requests.get(f"{self.url}/-/ready", timeout=2).ok
-        except requests.RequestException:
-            return False
 
     def query(self, promql: str, time: float | None = None) -> list[tuple[dict[str, str], float]]:
         """Evaluate an expression that gives a vector, at the given unix seconds or now.

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import requests
-
+from simulator.local.http_server import HttpServer
 from simulator.local.prometheus import query
-from simulator.local.server import Server
 
 
-class VictoriaMetrics(Server):
+class VictoriaMetrics(HttpServer):
     """VictoriaMetrics on 127.0.0.1 that keeps its data in its directory.
 
     Args:
@@ -19,15 +17,11 @@ class VictoriaMetrics(Server):
     """
 
     name = "victoriametrics"
+    ready_path = "/health"
 
     def __init__(self, directory: Path | None = None, port: int | None = None, flags: Sequence[str] = ()) -> None:
         super().__init__(directory, port)
         self._flags = list(flags)
-
-    @property
-    def url(self) -> str:
-        """Its address, without a slash at the end; under it is Prometheus's API."""
-        return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> Sequence[str]:
         """See `Server.command`."""
@@ -39,13 +33,6 @@ class VictoriaMetrics(Server):
             "-memory.allowedBytes=256MB",
             *self._flags,
         ]
-
-    def ready(self) -> bool:
-        """Whether it answers."""
-        try:
-            return requests.get(f"{self.url}/health", timeout=2).ok
-        except requests.RequestException:
-            return False
 
     def query(self, promql: str, time: float | None = None) -> list[tuple[dict[str, str], float]]:
         """See `Prometheus.query`."""

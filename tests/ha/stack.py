@@ -63,7 +63,7 @@ class Stack:
 
     def effects(self, account: str) -> dict[str, int]:
         """How often each was done to the platform; of a lock, how often the account went from open to locked."""
-        platform = f"http://127.0.0.1:{self.parts.simulator.port}"
+        platform = self.parts.simulator.url
         workflows = requests.get(f"{platform}/siem/incidents", timeout=10).json()
         source = self._source(account)
         counts = self._sql(
@@ -98,12 +98,12 @@ class Stack:
     def replicas(self) -> int:
         """Of the backend."""
         path = "apis/apps/v1/namespaces/ticketing/deployments/backend/scale"
-        scale = requests.get(f"http://127.0.0.1:{self.parts.simulator.port}/{path}", timeout=10).json()
+        scale = requests.get(f"{self.parts.simulator.url}/{path}", timeout=10).json()
         return int(scale["spec"]["replicas"])
 
     @property
     def _slow_api(self) -> str:
-        return f"http://127.0.0.1:{self.parts.simulator.port}/control/episodes/slow_api"
+        return f"{self.parts.simulator.url}/control/episodes/slow_api"
 
     def told(self) -> Counter[Told]:
         """How often each channel was told what of which account or, of other alerts, by its name."""

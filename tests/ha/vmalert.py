@@ -9,13 +9,13 @@ from typing import Any
 import requests
 import yaml
 
-from simulator.local.server import Server
+from simulator.local.http_server import HttpServer
 
 #: Labels without the alert's state.
 Active = set[frozenset[tuple[str, str]]]
 
 
-class VmAlert(Server):
+class VmAlert(HttpServer):
     """vmalert on 127.0.0.1.
 
     Args:
@@ -26,6 +26,7 @@ class VmAlert(Server):
     """
 
     name = "vmalert"
+    ready_path = "/health"
 
     def __init__(self, directory: Path, rules: Path, store: str, alertmanager: str) -> None:
         super().__init__(directory)
@@ -43,12 +44,6 @@ class VmAlert(Server):
             f"-httpListenAddr=127.0.0.1:{self.port}",
             "-disableAlertgroupLabel",
         ]
-
-    def ready(self) -> bool:
-        try:
-            return requests.get(f"http://127.0.0.1:{self.port}/health", timeout=2).ok
-        except requests.RequestException:
-            return False
 
     def active(self) -> Active:
         """Alerts that are pending or fire."""

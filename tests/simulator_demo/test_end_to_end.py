@@ -64,7 +64,7 @@ def healthy(parts: Parts) -> bool:
 
 def test_who_is_told_when_it_begins_and_when_it_is_over() -> None:
     with pipeline() as parts:
-        demo = {"simulator": f"http://127.0.0.1:{parts.simulator.port}", "prometheus": parts.prometheus.url}
+        demo = {"simulator": parts.simulator.url, "prometheus": parts.prometheus.url}
         inbox = parts.inbox
         wait_until(lambda: healthy(parts), LONGEST)
         inbox.clear()

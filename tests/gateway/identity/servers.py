@@ -10,6 +10,7 @@ from typing import Any
 import requests
 
 from gateway.settings import ROOT
+from simulator.local.http_server import HttpServer
 from simulator.local.ports import free_port
 from simulator.local.server import Server
 from tests.gateway.edge import HOST
@@ -85,10 +86,11 @@ class Keycloak(Server):
             self.admin("POST", f"/users/{found}/role-mappings/realm", json=roles)
 
 
-class OAuth2Proxy(Server):
+class OAuth2Proxy(HttpServer):
     """oauth2-proxy with the rendered configuration."""
 
     name = "oauth2-proxy"
+    ready_path = "/ready"
 
     def __init__(self, config: Path, port: int) -> None:
         super().__init__(port=port)
@@ -96,9 +98,3 @@ class OAuth2Proxy(Server):
 
     def command(self) -> Sequence[str]:
         return [str(CACHE / "oauth2-proxy"), f"--config={self._config}"]
-
-    def ready(self) -> bool:
-        try:
-            return requests.get(f"http://127.0.0.1:{self.port}/ready", timeout=2).ok
-        except requests.RequestException:
-            return False
