@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         default=BUSY_HOURS,
         help=f"hours of history at {BUSY_PER_HOUR:,} predictions an hour; 0 leaves that out (%(default)s)",
     )
-    add("--quick", action="store_true", help="a tenth of the scrapes: to try it out")
+    add("--quick", action="store_true", help="a fifth of the scrapes: to try it out")
     add("--long", action="store_true", help="also the exporter's memory after an hour of one scrape a second")
     add("--keep-data", type=Path, metavar="DIR", help="keep the loaded databases there, and use those that are there")
     add("--no-page", action="store_true", help="print only, and leave docs/benchmarks.md as it is")

@@ -71,8 +71,10 @@ CREATE INDEX IF NOT EXISTS responder_actions_due_at
     ON monitoring.responder_actions (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS responder_actions_target
     ON monitoring.responder_actions (target) WHERE target IS NOT NULL AND due_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS responder_actions_activity  -- of the view below
-    ON monitoring.responder_actions (coalesce(reverted_at, finished_at, started_at)) WHERE state <> 'pending';
+CREATE INDEX IF NOT EXISTS responder_actions_begun  -- of the view below
+    ON monitoring.responder_actions (coalesce(reverted_at, finished_at, started_at))
+    WHERE state <> 'pending' OR attempts > 0;
+DROP INDEX IF EXISTS monitoring.responder_actions_activity;
 CREATE INDEX IF NOT EXISTS responder_actions_uncounted
     ON monitoring.responder_actions (action_id) WHERE NOT counted;
 
@@ -100,14 +102,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     LIMIT 100;
 $$;
 
--- What it did, for dashboards: one row an action that is no longer pending.
+-- What it did, for dashboards: one row an action that was begun, also one that waits for its next try.
 CREATE OR REPLACE VIEW monitoring.responder_activity AS
 SELECT coalesce(a.reverted_at, a.finished_at, a.started_at) AS "timestamp",
        i.playbook, i.alertname, a.action, a.state, a.error, i.correlation_id,
        concat_ws(' ', i.labels ->> 'account', i.labels ->> 'feature') AS subject
 FROM monitoring.responder_actions a
 JOIN monitoring.responder_incidents i USING (correlation_id)
-WHERE a.state <> 'pending';
+WHERE a.state <> 'pending' OR a.attempts > 0;
 
 GRANT USAGE ON SCHEMA monitoring TO monitoring_responder;
 -- No DELETE: what was done stays on record. Retention is the owner's; rows that are counted may go.

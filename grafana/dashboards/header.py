@@ -27,13 +27,19 @@ from grafana.dashboards.sections import SECTIONS
 COLLECTED = "max by (collector) (ticketing_exporter_collector_last_success_timestamp_seconds{collector%s'model'})"
 FRESH = f"count((time() - {COLLECTED % '!='}) < 30 or (time() - {COLLECTED % '='}) < 180) or vector(0)"
 
-# An alert's subject is whichever of these labels it has.
+# An alert's subject is whichever of these labels it has; of alerts about a job's programs, the job.
 _WITH_SUBJECT = """
 label_replace(
   label_join(
-    1000 * ALERTS{alertstate="firing",alertname!="Watchdog",section=~"$section"}
-    * ignoring (alertstate) ALERTS_FOR_STATE,
-    "subject", " ", "account", "feature", "probe", "collector"
+    label_replace(
+      label_join(
+        1000 * ALERTS{alertstate="firing",alertname!="Watchdog",section=~"$section"}
+        * ignoring (alertstate) ALERTS_FOR_STATE,
+        "job", " ", "alertname", "source_job"
+      ),
+      "program", "$1", "job", "(?:Exporter.*|TargetDown|JobGone|ConfigReloadFailed) (.*)"
+    ),
+    "subject", " ", "account", "feature", "probe", "collector", "kpi", "series", "action", "integration", "program"
   ),
   "subject", "$1", "subject", " *(.*?) *"
 )
@@ -126,7 +132,7 @@ def _live() -> Panel:
 
 
 def _firing() -> Panel:
-    known = {"nothing": ("✅ Nothing is firing", GREEN)}
+    known = {"nothing": ("✅ None in chosen sections", GREEN)}
     runbook = link("Runbook", '${__data.fields["Runbook"].text}', new_tab=True)
     panel = 'viewPanel=${__data.fields["Panel"].text}'
     look = link("Look at it", links.dashboard(links.TICKETING, f"{panel}&{links.SAME_TIME}"))

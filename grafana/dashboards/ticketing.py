@@ -18,7 +18,7 @@ ALERTS = Annotation(
     Promql('ALERTS{alertstate="firing",alertname!="Watchdog",section=~"$section"}'),
     RED,
     title="{{alertname}}",
-    text="{{severity}} {{account}} {{feature}} {{probe}}",
+    text="{{severity}} {{account}} {{feature}} {{probe}} {{collector}} {{kpi}} {{series}} {{action}} {{integration}}",
 )
 ACTIONS = Annotation(
     "Responder",

@@ -82,7 +82,7 @@ def _run(parts: Parts, supervisor: Supervisor, preset: str | None, hours: float)
             "Kill any exporter, Prometheus, Alertmanager or responder: what it did goes on, and supervisor restarts it."
         )
     _announce(parts, supervisor)
-    _tell(f"Alerts of incidents wait at most {WAIT} s here, in a copy of the rules; as shipped, up to 10 minutes.")
+    _tell(f"What incidents raise waits {WAIT} s here, what is down a minute or two; as shipped, up to 10 minutes.")
     if parts.grafana is None:
         _tell("No Grafana is installed: the board stands in for the dashboard. docs/dashboard.md says how to see that.")
     _tell("To see an alert, in another terminal: make incident NAME=admin-attack")

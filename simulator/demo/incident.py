@@ -23,7 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.name not in INCIDENTS:
         print(listing())
-        return 0 if not options.name else 2
+        if not options.name:
+            return 0
+        print(f"There is no incident {options.name!r}: the above are all.", file=sys.stderr)
+        return 2
     running = _running_demo(options.directory)
     if running is None:
         print("No demo is running: start one with make demo in another terminal.", file=sys.stderr)

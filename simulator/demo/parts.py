@@ -149,7 +149,7 @@ def plan(directory: Path, preset: str | None, hours: float, *, ha: bool = False)
         ),
         prometheuses=prometheuses,
         alertmanagers=_alertmanagers(directory, endings),
-        inbox=Inbox(directory / "inbox"),
+        inbox=Inbox(directory / "inbox", board=prometheuses[0].board),
         responders=tuple(Responder(directory / f"responder{ending}", postgres, redis, token) for ending in endings),
         store=store,
         grafana=Grafana.found(directory / "grafana", store or prometheuses[0], ContractDatabase(postgres, DATABASE)),

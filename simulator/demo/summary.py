@@ -34,11 +34,33 @@ def ratio(value: float) -> str:
     return f"{value:.3f}"
 
 
-KPIS: tuple[tuple[str, str, Format], ...] = (
-    ("transactions per hour", "ticketing_kpi_transactions_per_hour", count),
-    ("fraud rate", "ticketing_kpi_fraud_rate_ratio", percent),
-    ("API latency p95", "ticketing_kpi_api_latency_p95_seconds", milliseconds),
-    ("revenue per hour", "ticketing_kpi_revenue_per_hour_usd", usd),
+def relative(value: float) -> str:
+    """+12.0 %, from 0.12."""
+    return f"{100 * value:+.1f} %"
+
+
+def points(value: float) -> str:
+    """-0.3 points, from a difference of ratios."""
+    return f"{100 * value:+.1f} points"
+
+
+def slower(value: float) -> str:
+    """+5.0 ms, from a difference of seconds."""
+    return f"{1000 * value:+.1f} ms"
+
+
+#: Name, metric and its format; the change against one hour ago, as the dashboard has it, and its format.
+KPIS: tuple[tuple[str, str, Format, str, Format], ...] = (
+    ("transactions per hour", "ticketing_kpi_transactions_per_hour", count, "{0} / ({0} offset 1h) - 1", relative),
+    ("fraud rate", "ticketing_kpi_fraud_rate_ratio", percent, "{0} - {0} offset 1h", points),
+    (
+        "API latency p95",
+        "ticketing_kpi_api_latency_p95_seconds",
+        milliseconds,
+        "{0} - {0} offset 1h",
+        slower,
+    ),
+    ("revenue per hour", "ticketing_kpi_revenue_per_hour_usd", usd, "{0} / ({0} offset 1h) - 1", relative),
 )
 
 CONFUSION = 'ticketing_model_predictions{{predicted="{predicted}",actual="{actual}",window="24h"}}'
@@ -93,9 +115,8 @@ def _row(name: str, value: str, more: str = "") -> str:
 
 
 def _kpis(screen: _Screen) -> Iterator[str]:
-    for name, metric, form in KPIS:
-        change = screen.value(f"100 * ({metric} / ({metric} offset 1h) - 1)", lambda value: f"{value:+.1f} %")
-        yield _row(name, screen.value(metric, form), change)
+    for name, metric, form, change, change_form in KPIS:
+        yield _row(name, screen.value(metric, form), screen.value(change.format(metric), change_form))
 
 
 def _fraud(screen: _Screen) -> Iterator[str]:

@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m simulator.inbox", description="Receives what Alertmanager sends.")
     parser.add_argument("--web.listen-address", dest="web", default="127.0.0.1:8040", type=_address)
     parser.add_argument("--smtp.listen-address", dest="smtp", default="127.0.0.1:8025", type=_address)
+    parser.add_argument("--board", metavar="URL", help="where links to the dashboard go on to")
     options = parser.parse_args(arguments)
     logs.configure("info")
     logging.getLogger("mail.log").setLevel("WARNING")
@@ -28,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     store = Store()
     mail = smtp_server(store, *options.smtp)
     try:
-        server = web.serve(web.Web(store), *options.web)
+        server = web.serve(web.Web(store, options.board), *options.web)
         mail.start()
     except OSError as error:
         _LOG.error("cannot listen: %s", error)

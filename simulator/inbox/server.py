@@ -12,13 +12,27 @@ from simulator.local.ports import free_port
 
 
 class Inbox(HttpServer):
-    """The inbox on 127.0.0.1: HTTP on `port`, SMTP on `smtp_port`."""
+    """The inbox on 127.0.0.1: HTTP on `port`, SMTP on `smtp_port`.
+
+    Args:
+        directory: See `Server`.
+        port: See `Server`.
+        smtp_port: By default a free one.
+        board: Where links to the dashboard go on to, when there is no Grafana.
+    """
 
     name = "inbox"
     ready_path = "/-/healthy"
 
-    def __init__(self, directory: Path | None = None, port: int | None = None, smtp_port: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path | None = None,
+        port: int | None = None,
+        smtp_port: int | None = None,
+        board: str | None = None,
+    ) -> None:
         super().__init__(directory, port)
+        self._board = board
         self.smtp_port = smtp_port or free_port()
 
     def command(self) -> Sequence[str]:
@@ -29,6 +43,7 @@ class Inbox(HttpServer):
             "simulator.inbox",
             f"--web.listen-address=127.0.0.1:{self.port}",
             f"--smtp.listen-address=127.0.0.1:{self.smtp_port}",
+            *([] if self._board is None else [f"--board={self._board}"]),
         ]
 
     def notifications(self, channel: str | None = None, since: int = 0) -> list[dict[str, Any]]:

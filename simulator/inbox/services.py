@@ -28,11 +28,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """Status line, type and body."""
+    """Status line, type and body, and for a redirection where to."""
 
     status: str
     content_type: str
     body: bytes
+    location: str | None = None
 
     @classmethod
     def of_json(cls, status: str, value: Any) -> "Answer":

@@ -21,15 +21,23 @@ class Web:
 
     ``GET /`` (the page), ``GET /api/notifications?channel=&since=`` (newest first; `since` is the id after
     which they begin), ``DELETE /api/notifications``, ``GET /-/healthy``, and ``POST`` to the services.
+    ``GET /admin/monitoring/…``, where links in notifications lead, goes on to `board`.
+
+    Args:
+        store: What arrived.
+        board: Address of what stands in for the dashboard; None without one.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, board: str | None = None) -> None:
         self._store = store
+        self._board = board
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         answer = self._answer(environ)
         headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
+        if answer.location is not None:
+            headers.append(("Location", answer.location))
         start_response(answer.status, [*headers, ("Cache-Control", "no-store")])
         return [answer.body]
 
@@ -47,6 +55,8 @@ class Web:
             case "DELETE", "/api/notifications":
                 self._store.clear()
                 return Answer("204 No Content", "text/plain", b"")
+        if method == "GET" and path.startswith("/admin/monitoring/") and self._board is not None:
+            return Answer("302 Found", "text/plain", b"", self._board)
         return Answer.of_json("404 Not Found", {"error": f"no {method} {path}"})
 
     def _service(self, path: str, environ: Environ) -> Answer:

@@ -37,7 +37,7 @@ MAY_BE_EMPTY = {
     ),
     *("ticketing-stack/303B", "ticketing-stack/303C", "ticketing-stack/303D"),
 }
-# An incident with an action that is done, one that failed, and one that is still to come.
+# An incident with an action that is done, one that failed, one that waits for its next try, and one still to come.
 LEDGER = """
 WITH incident AS (
     INSERT INTO monitoring.responder_incidents
@@ -46,13 +46,15 @@ WITH incident AS (
     RETURNING correlation_id
 )
 INSERT INTO monitoring.responder_actions
-    (correlation_id, phase, position, action, parameters, state, requested_by, started_at, finished_at, error)
-SELECT correlation_id, 'firing', position, action, '{}', state, 'test', started, started, error
+    (correlation_id, phase, position, action, parameters, state, requested_by, attempts, started_at, finished_at, error)
+SELECT correlation_id, 'firing', position, action, '{}', state, 'test', attempts, started,
+       CASE WHEN state <> 'pending' THEN started END, error
 FROM incident, (VALUES
-    (1, 'lock_account', 'done', now() - interval '2 s', NULL),
-    (2, 'notify', 'failed', now() - interval '3 s', 'the chat does not answer'),
-    (3, 'record_siem', 'pending', NULL, NULL)
-) AS actions (position, action, state, started, error)
+    (1, 'lock_account', 'done', 1, now() - interval '2 s', NULL),
+    (2, 'notify', 'failed', 5, now() - interval '3 s', 'the chat does not answer'),
+    (3, 'record_siem', 'pending', 2, now() - interval '1 s', 'no answer'),
+    (4, 'open_siem_incident', 'pending', 0, NULL, NULL)
+) AS actions (position, action, state, attempts, started, error)
 """
 # Not shown, and why: said by another metric that is.
 NOT_SHOWN = {
@@ -247,11 +249,13 @@ def check_what_was_done(live: Live) -> None:
     live.parts.postgres.execute(LEDGER, live.parts.database.name)
     ((_, what, alert),) = (tuple(row.values()) for row in live.sql(asked(6)))
     # Spaces at which no line breaks.
-    assert what.replace("\N{NO-BREAK SPACE}", " ") == "🔴 notify: the chat does not answer · ✅ lock account"
+    assert what.replace("\N{NO-BREAK SPACE}", " ").split(" · ") == [
+        "🔴 notify: the chat does not answer", "✅ lock account", "⏳ record siem: no answer",
+    ]  # fmt: skip
     assert alert == "UnauthorizedAdminAccess – root"
     (mark,) = (query for query in SQL if query.number == 0 and "responder_activity" in query.text)
     marks = [(row["text"], row["tags"]) for row in live.sql(mark)]
-    assert marks[0] == ("lock account – root", "UnauthorizedAdminAccess,done")
+    assert marks[0] == ("record siem – root", "UnauthorizedAdminAccess,pending")
 
 
 def check_no_panel_is_empty(live: Live) -> None:

@@ -137,7 +137,8 @@ def ask(url: str, expr: str, at: float | Range) -> Series:
     if data["resultType"] == "scalar":
         return {frozenset(): {0: float(data["result"][1])}}
     return {
-        frozenset((name, value) for name, value in one["metric"].items() if name != "__name__"): {
+        # An empty label is none.
+        frozenset((name, value) for name, value in one["metric"].items() if value and name != "__name__"): {
             # VictoriaMetrics rounds the time of an instant query to seconds.
             round(float(second)): float(value)
             for second, value in one.get("values") or [one["value"]]

@@ -224,6 +224,13 @@ def test_answers(inbox: Inbox, method: str, path: str, status: int) -> None:
     assert requests.request(method, inbox.url + path, timeout=5).status_code == status
 
 
+def test_links_to_the_dashboard_go_on_to_what_stands_in_for_it() -> None:
+    with Inbox(board="http://board.example/board") as inbox:
+        link = f"{inbox.url}/admin/monitoring/d/ticketing/ticketing?var-section=fraud"
+        answer = requests.get(link, timeout=5, allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "http://board.example/board")
+
+
 def test_page_needs_nothing_from_elsewhere(inbox: Inbox) -> None:
     page = requests.get(inbox.url, timeout=5)
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"

@@ -28,6 +28,14 @@ SERVICES = {
     "smart_contract_rpc": ("Smart Contract RPC", "Check Infura/Alchemy status or switch provider"),
     "siem_collector": ("SIEM Log Collector", "Check its disk and queue: events may arrive late"),
 }
+#: The monitor's own, in the same way; docs/operations.md tells about each.
+OWN_SERVICES = {
+    "grafana": ("Grafana", "See its log and memory; the fallback board takes its place"),
+    "gateway": ("Gateway", "See its log and certificate; people cannot get in without it"),
+    "sign_in": ("Sign-in", "See oauth2-proxy's log; nobody can sign in without it"),
+    "identity": ("Identity Provider", "See Keycloak's log and database; nobody can sign in without it"),
+}
+IF_DOWN = "Open it yourself, and see what failed with it: the host, the network, a deployment"
 
 DOWN, SLOW, UP = 0, 1, 2
 STATES = words({UP: ("✅ UP", GREEN), SLOW: ("⚠️ SLOW", YELLOW), DOWN: ("🔴 DOWN", RED)})
@@ -40,13 +48,14 @@ CHECKED = "max by (probe) (ticketing_probe_timestamp_seconds)"
 TOO_SLOW = f"({TOOK} > 2 * {BASELINE} and on (probe) {SUCCESS} == 1)"
 
 GIB = 1 << 30
-MEMORY = "sum(node_memory_MemTotal_bytes)", "sum(node_memory_MemAvailable_bytes)"
+#: What is there, what of it is free, and what of that can be had: a file system keeps a part for root.
+MEMORY = "sum(node_memory_MemTotal_bytes)", *["sum(node_memory_MemAvailable_bytes)"] * 2
 ROOT = '{mountpoint="/"}'
-DISK = f"sum(node_filesystem_size_bytes{ROOT})", f"sum(node_filesystem_avail_bytes{ROOT})"
+DISK = tuple(f"sum(node_filesystem_{name}_bytes{ROOT})" for name in ("size", "free", "avail"))
 
 
 def _called() -> Json:
-    return words({probe: name for probe, (name, _) in SERVICES.items()})
+    return words({probe: name for probe, (name, _) in (SERVICES | OWN_SERVICES).items()})
 
 
 def _services() -> Panel:
@@ -85,12 +94,11 @@ def _services() -> Panel:
     )  # fmt: skip
 
 
-def _used(total: str, free: str) -> str:
-    used = f"{total} - {free}"
-    share = f"({used}) / {total}"
-    texts = (
-        f"{as_label(f'({used}) / {GIB}', 'used')} * on () group_left (total) {as_label(f'{total} / {GIB}', 'total')}"
-    )
+def _used(total: str, free: str, available: str) -> str:
+    # As df has it.
+    used = f"({total} - {free})"
+    share = f"{used} / ({used} + {available})"
+    texts = f"{as_label(f'{used} / {GIB}', 'used')} * on () group_left (total) {as_label(f'{total} / {GIB}', 'total')}"
     return f"{share} * on () group_left (used, total) {texts}"
 
 
@@ -104,8 +112,8 @@ def _resources() -> Panel:
         " systems.",
         [
             Promql(f"(1 - avg(rate({idle}[1m]))) * on () group_left (cores) {cores}", "CPU ({{cores}} cores)"),
-            Promql(_used(*MEMORY), "Memory ({{used}}GB / {{total}}GB)"),
-            Promql(_used(*DISK), "Disk ({{used}}GB / {{total}}GB)"),
+            Promql(_used(*MEMORY), "Memory ({{used}}GiB / {{total}}GiB)"),
+            Promql(_used(*DISK), "Disk ({{used}}GiB / {{total}}GiB)"),
         ],
         unit="percentunit",
         decimals=0,
@@ -120,15 +128,16 @@ def _warnings() -> Panel:
         f"{as_label(f'1000 * {TOO_SLOW}', 'took', 10, by='probe')} * on (probe) group_left (normal)"
         f" {as_label(f'1000 * {BASELINE}', 'normal', by='probe')}"
     )
-    down = f"{SUCCESS} == 0"
+    # What to do is the same for all.
+    down = named(sentence(_with_name(f"{SUCCESS} == 0"), "🔴 {service} is down"), "probe", "down")
     fine = named(f"max({SUCCESS}) unless on () ({TOO_SLOW} or {SUCCESS} == 0)", "message",
                  "✅ All services answer, none is slow")  # fmt: skip
     rows = (
         sentence(_with_name(slow), "⚠️ {service} latency: {took}ms (baseline: {normal}ms)"),
-        sentence(_with_name(down), "🔴 {service} is down"),
+        down,
         fine,
     )
-    actions = words({probe: f"📋 {action}" for probe, (_, action) in SERVICES.items()})
+    actions = {probe: f"📋 {action}" for probe, (_, action) in (SERVICES | OWN_SERVICES).items()}
     return table(
         503,
         "Warnings and actions",
@@ -136,8 +145,8 @@ def _warnings() -> Panel:
         [Promql(" or ".join(rows), shape="table")],
         transformations=columns({"message": "Message", "probe": "Action"}),
         overrides=[
-            column("Message", custom__cellOptions=WRAPPED, links=[runbook("ServiceSlow")]),
-            column("Action", custom__cellOptions=WRAPPED, mappings=[actions]),
+            column("Message", custom__cellOptions=WRAPPED, links=[runbook("ServiceDown"), runbook("ServiceSlow")]),
+            column("Action", custom__cellOptions=WRAPPED, mappings=[words(actions | {"down": f"📋 {IF_DOWN}"})]),
         ],
         header=False,
         sort=[("Message", True)],
@@ -147,7 +156,7 @@ def _warnings() -> Panel:
 def _with_name(expr: str) -> str:
     """The expression with label `service`: what people call the probe."""
     expr = f'label_replace({expr}, "service", "$1", "probe", "(.*)")'
-    for probe, (name, _) in SERVICES.items():
+    for probe, (name, _) in (SERVICES | OWN_SERVICES).items():
         expr = f'label_replace({expr}, "service", "{name}", "probe", "{probe}")'
     return expr
 

@@ -38,8 +38,10 @@ DROP_WORTH_A_WARNING = 0.05  # relative; ModelPrecisionDrop fires at 0.08
 METRICS = {"precision": "Precision", "recall": "Recall", "f1": "F1 score"}
 
 # Lines of the warnings table.
-WARNING, ACTION, FINE = 2, 1, 0
-LEVELS = words({WARNING: ("⚠️ WARNING", YELLOW), ACTION: ("📋 Action", BLUE), FINE: ("✅ Fine", GREEN)})
+WARNING, ACTION, FINE, NOBODY_KNOWS = 2, 1, 0, -1
+LEVELS = words({
+    WARNING: ("⚠️ WARNING", YELLOW), ACTION: ("📋 Action", BLUE), FINE: ("✅ Fine", GREEN), NOBODY_KNOWS: ("—", GREY),
+})  # fmt: skip
 
 
 def _confusion() -> Panel:
@@ -92,11 +94,11 @@ def _quality() -> Panel:
     return stat(
         402,
         "",
-        "Of the confusion matrix, each beside its value at training. Alert when precision is 8 % below it.",
+        "Of the confusion matrix, each beside its value at training. The warnings say when precision is too far below.",
         queries,
         unit="none",
         decimals=3,
-        steps=thresholds(RED, (0.6, YELLOW), (0.7, GREEN)),
+        steps=thresholds(BLUE),
         links=[runbook("ModelPrecisionDrop")],
         shown="value_and_name",
         direction="vertical",
@@ -175,22 +177,30 @@ def _warnings() -> Panel:
         f"{{feature}} drifted: {{nats}} nats (threshold {DRIFT_LIMIT})",
     )
     trouble = f"({drop} >= {DROP_WORTH_A_WARNING} or max({DRIFT} > {DRIFT_LIMIT}))"
-    planned = "max(ticketing_model_next_retraining_timestamp_seconds)"
+    planned = "(max(ticketing_model_next_retraining_timestamp_seconds) > time())"
     act = sentence(f"{moment(planned, 'next')} and on () {trouble}", "Schedule model retraining (next: {next} UTC)")
     unplanned = named(
         f"0 * max({trouble}) + {ACTION} and on () {READ} unless on () {planned}",
         "message", "Schedule model retraining: none is planned",
     )  # fmt: skip
+    known = f"{drop} and on () max({DRIFT})"
     fine = named(
-        f"0 * {READ} + {FINE} unless on () {trouble}",
+        f"0 * {READ} + {FINE} and on () ({known}) unless on () {trouble}",
         "message", "Precision is near its baseline, and no feature has drifted",
     )  # fmt: skip
+    unknown = " or ".join(
+        named(f"0 * {READ} + {NOBODY_KNOWS} unless on () {value}", "message", text)
+        for value, text in (
+            (drop, "Precision beside its baseline is not known: no labels yet, or no baseline"),
+            (f"max({DRIFT})", "Drift is not known: too few samples, or no reference to compare them with"),
+        )
+    )
     both = " or ".join(f"{WARNING} * {each}" for each in (dropped, drifted))
     return table(
         405,
         "",
         "What the figures beside call for.",
-        [Promql(f"{both} or {ACTION} * {act} or {unplanned} or {fine}", shape="table")],
+        [Promql(f"{both} or {ACTION} * {act} or {unplanned} or {fine} or {unknown}", shape="table")],
         transformations=columns({"Value": "Level", "message": "Message"}),
         overrides=[
             column("Level", mappings=[LEVELS], custom__width=125, custom__cellOptions=COLOUR_TEXT),
