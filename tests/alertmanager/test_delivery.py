@@ -57,6 +57,17 @@ def test_second_account_under_brute_force_is_an_incident_of_its_own(tmp_path: Pa
         assert len({one["raw"]["dedup_key"] for one in it.inbox.notifications("pagerduty")}) == 2
 
 
+def test_security_unseen_calls_people_while_another_section_fails(tmp_path: Path) -> None:
+    row = next(row for row in ALERTS if row.name == "CollectorFailing")
+    page = ("pagerduty", row.name, "firing")
+    security = row.labels | dict.fromkeys(("team", "section", "collector"), "security")
+    with chain(tmp_path, hasten) as it:
+        for number, labels in enumerate((row.labels, security), 1):
+            it.alertmanager.post([alert(labels)])
+            wait_until(lambda expected=number: it.arrivals()[page] == expected, 5, it.arrivals)  # type: ignore[misc]
+        assert len({one["raw"]["dedup_key"] for one in it.inbox.notifications("pagerduty")}) == 2
+
+
 def test_features_that_drift_share_an_email_but_not_a_response(tmp_path: Path) -> None:
     row = next(row for row in ALERTS if row.name == "ModelDrift")
     with chain(tmp_path, hasten) as it:
@@ -77,7 +88,8 @@ def test_dead_exporter_is_heard_of_instead_of_its_symptoms(tmp_path: Path) -> No
             [
                 alert(labels("ExporterDown")),
                 alert(labels("KpiStale")),
-                alert(labels("PredictionsStalled")),
+                alert(labels("TransactionsLow")),
+                alert(labels("ServiceDown")),
                 alert(labels("FraudRateSpike")),
                 alert(labels("UnauthorizedAdminAccess", source_job=LIVE)),
                 alert({"alertname": "NoSourceJob", "severity": "medium", "team": "engineering"}),
@@ -86,6 +98,8 @@ def test_dead_exporter_is_heard_of_instead_of_its_symptoms(tmp_path: Path) -> No
         expected = {
             ("pagerduty", "ExporterDown", "firing"),
             ("slack", "ExporterDown", "firing"),
+            ("pagerduty", "ServiceDown", "firing"),
+            ("slack", "ServiceDown", "firing"),
             ("pagerduty", "FraudRateSpike", "firing"),
             ("responder", "FraudRateSpike", "firing"),
             ("pagerduty", "UnauthorizedAdminAccess", "firing"),
@@ -96,9 +110,11 @@ def test_dead_exporter_is_heard_of_instead_of_its_symptoms(tmp_path: Path) -> No
         it.wait_for(expected)
         time.sleep(1)
         assert it.arrivals() == Counter(expected)
-        # The symptom ends while it is muted; what has a playbook says so nevertheless.
-        it.alertmanager.post([ended(alert(labels("KpiStale"))), ended(alert(labels("FraudRateSpike")))])
+        # Symptoms end while they are muted; what pages or has a playbook says so nevertheless.
+        ends = ("KpiStale", "FraudRateSpike", "ServiceDown")
+        it.alertmanager.post([ended(alert(labels(name))) for name in ends])
         over = {(channel, "FraudRateSpike", "resolved") for channel in ("pagerduty", "responder")}
+        over |= {(channel, "ServiceDown", "resolved") for channel in ("pagerduty", "slack")}
         it.wait_for(over)
         assert it.arrivals() == Counter(expected | over)
 

@@ -18,18 +18,24 @@ RULE = SHIPPED["inhibit_rules"][0]
 
 MUTED = (
     {"alertname": "KpiStale", "severity": "medium", "source_job": LIVE},
-    {"alertname": "PredictionsStalled", "severity": "high", "source_job": LIVE},
+    {"alertname": "TransactionsLow", "severity": "medium", "source_job": LIVE},
     {"alertname": "ClientNearLimit", "severity": "low", "source_job": LIVE},
 )
 HEARD = (
     {"alertname": "ExporterDown", "severity": "high", "source_job": LIVE},
     # Its end, too, must be heard.
-    {"alertname": "FraudRateSpike", "severity": "high", "source_job": LIVE, "playbook": "FraudRateSpike"},
+    {"alertname": "ServiceDown", "severity": "high", "source_job": LIVE},
+    {
+        "alertname": "ApiLatencyDegradation",
+        "severity": "medium",
+        "source_job": LIVE,
+        "playbook": "ApiLatencyDegradation",
+    },
     {"alertname": "Critical", "severity": "critical", "source_job": LIVE},
     {"alertname": "ModelPrecisionDrop", "severity": "medium", "source_job": AGGREGATES},
     {"alertname": "NoSourceJob", "severity": "medium"},
     {"alertname": "RevenueLow", "severity": "high", "source_job": "elsewhere"},
-    {"alertname": "TransactionsLow", "severity": "medium", "source_job": "elsewhere"},
+    {"alertname": "KpiMismatch", "severity": "medium", "source_job": "elsewhere"},
     # Mislabelled: a source without the label that it is guarded by.
     {"alertname": "ExporterDown", "severity": "high"},
 )
