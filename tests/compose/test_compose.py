@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,19 @@ def test_networks() -> None:
     # The gateway, and those who call others. Nobody who keeps passwords or sessions.
     callers = {"exporter", "responder", "alertmanager"}
     assert outside == {"gateway", "grafana"} | callers | {f"{name}-1" for name in callers}
+
+
+def test_no_fixed_address_can_be_given_to_another_container() -> None:
+    (pool,) = compose()["networks"]["inside"]["ipam"]["config"]
+    subnet, given_out = ip_network(pool["subnet"]), ip_network(pool["ip_range"])
+    assert given_out.subnet_of(subnet)
+    assert given_out.num_addresses > 2 * len(services())
+    joined = [networks for _, service in ALL if isinstance(networks := service["networks"], dict)]
+    fixed = [one["ipv4_address"] for networks in joined for one in networks.values() if "ipv4_address" in one]
+    assert fixed
+    taken = [ip_address(address) for address in (*fixed, pool["gateway"])]
+    assert len(set(taken)) == len(taken)
+    assert not [address for address in taken if address in given_out or address not in subnet]
 
 
 @every_service
