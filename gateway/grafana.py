@@ -21,7 +21,7 @@ REQUIRED: tuple[tuple[str, str, str], ...] = (
     ("auth.generic_oauth", "skip_org_role_sync", "false"),
     ("auth.generic_oauth", "allow_assign_grafana_admin", "false"),
     ("auth.generic_oauth", "scopes", "openid profile email"),
-    ("sso_settings", "configurable_providers", ""),
+    ("sso_settings", "configurable_providers", "none"),
     ("users", "allow_sign_up", "false"),
     ("users", "auto_assign_org_role", "Viewer"),
     ("security", "disable_initial_admin_creation", "true"),
@@ -77,6 +77,9 @@ def weaknesses(text: str) -> Iterator[str]:
         value = settings.get(section, key, fallback=None)
         if value != wanted:
             yield f"[{section}] {key} is {value!r}, must be {wanted!r}"
+    for section in settings.sections():
+        empty = [key for key, value in settings.items(section) if not value]
+        yield from (f"[{section}] {key} is empty: Grafana would keep its default" for key in empty)
     for section, key in SECRETS:
         if not settings.get(section, key, fallback="").startswith("$__file{"):
             yield f"[{section}] {key}: the secret must come from a file"

@@ -67,6 +67,10 @@ def test_every_required_setting_is_held(section: str, key: str, value: str) -> N
         ("$__file{/run/secrets/grafana_oidc_secret}", "hunter2"),
         ("[auth.basic]", "[auth.basics]"),
         ("[auth.proxy]", "[auth.proxy]\nenabled = true"),
+        # Grafana takes no notice of an empty value, and keeps its default.
+        ("configurable_providers = none", "configurable_providers ="),
+        ("login_maximum_lifetime_duration = 8h", "login_maximum_lifetime_duration ="),
+        ("cookie_samesite = lax", "cookie_samesite = "),
     ],
 )
 def test_weakening_is_noticed(old: str, new: str) -> None:
