@@ -26,6 +26,12 @@ MOST = {
     "ssoSessionMaxLifespan": 28800,
     "ssoSessionIdleTimeout": 1800,
 }
+LEAST = {
+    # The lock after too many failures.
+    "waitIncrementSeconds": 900,
+    # For how long a failure counts: who waits this long between two guesses is never locked out.
+    "maxDeltaTimeSeconds": 43200,
+}
 PASSWORD, OTP, COOKIE, DENY = (
     "auth-username-password-form",
     "auth-otp-form",
@@ -42,10 +48,11 @@ def weaknesses(realm: Json) -> Iterator[str]:
     for key, most in MOST.items():
         if not isinstance(realm.get(key), int) or realm[key] > most:
             yield f"{key} is {realm.get(key)!r}, must be at most {most}"
+    for key, least in LEAST.items():
+        if not isinstance(realm.get(key), int) or realm[key] < least:
+            yield f"{key} is {realm.get(key)!r}, must be at least {least}"
     if realm.get("sslRequired") not in ("all", "external"):
         yield "sslRequired must be all or external"
-    if realm.get("waitIncrementSeconds", 0) < 900:
-        yield "waitIncrementSeconds must be at least 900: the lock after too many failures"
     # Given, Keycloak would create none of its own scopes, or run migrations.
     yield from (f"{key} must not be given" for key in ("clientScopes", "keycloakVersion", "users") if key in realm)
     yield from _flows(realm)

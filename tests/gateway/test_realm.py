@@ -60,6 +60,8 @@ WEAKENINGS: dict[str, Callable[[Realm], Any]] = {
     "guessing": setting(bruteForceProtected=False),
     "guessing ten times": setting(failureFactor=10),
     "a short lock": setting(waitIncrementSeconds=10),
+    "guessing every five minutes": setting(maxDeltaTimeSeconds=300),
+    "guessing as slowly as Keycloak has it": lambda one: one.pop("maxDeltaTimeSeconds"),
     "anybody may register": setting(registrationAllowed=True),
     "passwords by mail": setting(resetPasswordAllowed=True),
     "sessions for days": setting(ssoSessionMaxLifespan=604800),
