@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,28 @@ import yaml
 from gateway.__main__ import env_file
 from gateway.render import render
 from gateway.settings import VARIABLES, Settings
-from tests.compose.stack import FILE, ROOT, VARIABLE, compose, mounts, services
+from tests.compose.stack import FILE, ROOT, VARIABLE, compose, mounts, services, substituted
 from tests.gateway.rendered import rendered
 
 ENVIRONMENTS = ((), (".env.example",), ("deploy/compose/demo.env",), ("deploy/compose/scale.env",))
 ALL = sorted(services().items())
 NAMES = [name for name, _ in ALL]
+#: Every call of the stack, of both profiles.
+CALLS = {
+    "gateway": "oauth2-proxy keycloak grafana prometheus",
+    "oauth2-proxy": "keycloak redis",
+    "keycloak": "postgres",
+    "grafana": "keycloak prometheus vmselect platform-postgres",
+    "exporter": "gateway grafana oauth2-proxy keycloak simulator platform-postgres platform-redis",
+    "prometheus": "exporter exporter-1 grafana node-exporter responder responder-1 prometheus-1 alertmanager "
+    "alertmanager-1 vminsert",
+    "alertmanager": "responder responder-1 alertmanager-1 inbox",
+    "responder": "prometheus simulator platform-postgres platform-redis",
+    "responder-1": "prometheus-1",
+    "simulator": "platform-postgres platform-redis",
+    "vminsert": "vmstorage-0 vmstorage-1",
+    "vmselect": "vmstorage-0 vmstorage-1",
+}
 every_service = pytest.mark.parametrize(("name", "service"), ALL, ids=NAMES)
 
 
@@ -52,24 +68,45 @@ def test_publishes_the_gateway_alone() -> None:
     assert not [name for name, service in ALL if service.get("network_mode")]
 
 
-def test_networks() -> None:
+def members(network: str) -> set[str]:
+    """Services on a network, those of other stores as well; the second one of a pair by the name of the first."""
+    every = dict(ALL)
+    for file in (ROOT / "deploy" / "store").glob("*.compose.yml"):
+        every |= yaml.safe_load(substituted(file.read_text(), {}))["services"]
+    return {name.removesuffix("-1") for name, service in every.items() if network in service["networks"]}
+
+
+def test_who_has_a_way_out() -> None:
     networks = compose()["networks"]
-    assert networks["inside"]["internal"] is True
-    outside = {name for name, service in ALL if "outside" in service["networks"]}
+    internal = {name for name, network in networks.items() if network.get("internal")}
+    assert internal == {"inside", "alerting"}
+    out = {name for network in networks.keys() - internal for name in members(network)}
     # The gateway, and those who call others. Nobody who keeps passwords or sessions.
-    callers = {"exporter", "responder", "alertmanager"}
-    assert outside == {"gateway", "grafana"} | callers | {f"{name}-1" for name in callers}
+    assert out & services().keys() == {"gateway", "grafana", "exporter", "responder", "alertmanager"}
+
+
+def test_who_reaches_alertmanager() -> None:
+    """It asks for no password: who reaches it could have accounts locked, or silence everything."""
+    reaching = {name for network in services()["alertmanager"]["networks"] for name in members(network)}
+    # Who tells it of alerts, and whom it tells: the inbox, in the demo, is told what people are.
+    assert reaching - {"alertmanager"} == {"prometheus", "responder", "inbox"}
+
+
+@pytest.mark.parametrize(("caller", "called"), CALLS.items(), ids=CALLS)
+def test_who_calls_whom(caller: str, called: str) -> None:
+    for name in called.split():
+        assert set(services()[caller]["networks"]) & set(services()[name]["networks"]), name
 
 
 def test_no_fixed_address_can_be_given_to_another_container() -> None:
     (pool,) = compose()["networks"]["inside"]["ipam"]["config"]
-    subnet, given_out = ip_network(pool["subnet"]), ip_network(pool["ip_range"])
+    subnet, given_out = IPv4Network(pool["subnet"]), IPv4Network(pool["ip_range"])
     assert given_out.subnet_of(subnet)
     assert given_out.num_addresses > 2 * len(services())
     joined = [networks for _, service in ALL if isinstance(networks := service["networks"], dict)]
     fixed = [one["ipv4_address"] for networks in joined for one in networks.values() if "ipv4_address" in one]
     assert fixed
-    taken = [ip_address(address) for address in (*fixed, pool["gateway"])]
+    taken = [IPv4Address(address) for address in (*fixed, pool["gateway"])]
     assert len(set(taken)) == len(taken)
     assert not [address for address in taken if address in given_out or address not in subnet]
 
