@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[1]
 
 _HOST = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _RATE = re.compile(r"[1-9]\d*r/[sm]")
-#: Docker's own bridges: behind its userland proxy everybody has such an address.
-_BRIDGES = ip_network("172.16.0.0/12")
-
+#: The shortest prefix that a network may have, by version of IP.
+_WIDEST_OF_PEOPLE = {4: 8, 6: 8}  # 10.0.0.0/8 and fd00::/8, all that is private
+_WIDEST_OF_BALANCERS = {4: 16, 6: 48}  # everybody in it can say whose address it has: subnets of one site
 
 #: What people set, in upper case in .env; all else is as docker-compose.yml has it.
 VARIABLES = ("monitoring_host", "allowed_networks", "load_balancer_networks", "sign_in_rate")
@@ -45,6 +45,7 @@ class Settings:
         pages: directory of the static pages, as nginx sees it.
         run_directory: where nginx may write.
         redis: address of the Redis that keeps sessions.
+        bridges: Docker's own, where there is Docker: behind its userland proxy everybody has such an address.
     """
 
     monitoring_host: str = "monitoring.nft-ticketing.com"
@@ -66,6 +67,7 @@ class Settings:
     secrets: str = "/run/secrets"
     pages: str = "/etc/nginx/monitoring/pages"
     run_directory: str = "/tmp"  # noqa: S108  (the container's own tmpfs)
+    bridges: str = "172.16.0.0/12"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -82,16 +84,12 @@ class Settings:
             raise SettingsError(f"MONITORING_HOST: {self.monitoring_host!r} is not a host name in lower case")
         if not _RATE.fullmatch(self.sign_in_rate):
             raise SettingsError(f"SIGN_IN_RATE: {self.sign_in_rate!r} is not a rate such as 30r/m")
-        inside = networks("ALLOWED_NETWORKS", self.allowed_networks)
+        inside = networks("ALLOWED_NETWORKS", self.allowed_networks, _WIDEST_OF_PEOPLE)
         if not inside:
             raise SettingsError("ALLOWED_NETWORKS: is empty, nobody could connect")
-        balancers = networks("LOAD_BALANCER_NETWORKS", self.load_balancer_networks)
-        for network in inside:
-            if network.overlaps(_BRIDGES):
-                raise SettingsError(
-                    f"ALLOWED_NETWORKS: {network} holds addresses of Docker's own bridges, so that everybody might"
-                    " be inside; see docs/operations.md on the userland proxy"
-                )
+        balancers = networks("LOAD_BALANCER_NETWORKS", self.load_balancer_networks, _WIDEST_OF_BALANCERS)
+        self._refuse_bridges("ALLOWED_NETWORKS", inside, "might be inside")
+        self._refuse_bridges("LOAD_BALANCER_NETWORKS", balancers, "might say what address they have")
         real_ip = [f"set_real_ip_from {network};" for network in balancers]
         if balancers:
             real_ip += ["real_ip_header X-Forwarded-For;", "real_ip_recursive off;"]
@@ -103,16 +101,29 @@ class Settings:
             "ANY_PEER": "0" if balancers else "1",
             "TRUSTED_PEERS": " ".join(f"{network} 1;" for network in balancers),
             "UNTOLD": "0" if balancers else "1",
-            "GATE_TRUSTS": ", ".join(f'"{one}"' for one in networks("GATEWAY_NETWORK", self.gateway_network)),
+            "GATE_TRUSTS": f'"{self.gateway_network}"',
             "REDIS_URL": f"redis://:{redis_password}@{self.redis}/0",
         }
 
+    def _refuse_bridges(self, name: str, found: list[Network], risk: str) -> None:
+        for network in found:
+            if any(network.overlaps(ip_network(bridges)) for bridges in self.bridges.split()):
+                raise SettingsError(
+                    f"{name}: {network} holds addresses of Docker's own bridges, so that everybody {risk};"
+                    " see docs/operations.md on the userland proxy"
+                )
 
-def networks(name: str, text: str) -> list[Network]:
+
+def networks(name: str, text: str, widest: Mapping[int, int]) -> list[Network]:
     """Parse networks in CIDR notation.
 
+    Args:
+        name: of the variable.
+        text: separated by blanks or commas.
+        widest: the shortest prefix that is taken, by version of IP.
+
     Raises:
-        SettingsError: One is none, has host bits set, or holds half of all addresses or more.
+        SettingsError: One is none, has host bits set, or is too wide.
     """
     found = []
     for part in re.split(r"[\s,]+", text.strip()) if text.strip() else []:
@@ -120,7 +131,7 @@ def networks(name: str, text: str) -> list[Network]:
             network = ip_network(part)
         except ValueError as error:
             raise SettingsError(f"{name}: {error}") from None
-        if network.prefixlen < 2:
-            raise SettingsError(f"{name}: {network} lets nearly everybody in")
+        if network.prefixlen < widest[network.version]:
+            raise SettingsError(f"{name}: {network} is too wide: /{widest[network.version]} is the widest")
         found.append(network)
     return found

@@ -226,6 +226,7 @@ def _gateway_settings(environment: Environment) -> Settings:
         grafana=f"grafana.{DOMAIN}:3000",
         prometheus=f"prometheus.{DOMAIN}:9090",
         resolver="169.254.169.253",
+        bridges="",  # there is no Docker: people and load balancer may have any private address
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.aws import configuration
 from gateway.__main__ import env_file, main
 from gateway.render import TEMPLATES, render, weaknesses
 from gateway.settings import ROOT, VARIABLES, Settings, SettingsError
@@ -53,21 +54,43 @@ def test_load_balancer(tmp_path: Path) -> None:
     assert "$trusted_peer { default 0; 10.20.0.0/24 1; }" in config
 
 
+def test_narrow_enough_networks_of_a_load_balancer(tmp_path: Path) -> None:
+    assert run(tmp_path, "LOAD_BALANCER_NETWORKS=10.20.0.0/16 2001:db8::/48\n") == 0
+    assert "set_real_ip_from 2001:db8::/48;" in (tmp_path / "out" / "nginx" / "nginx.conf").read_text()
+
+
+def test_where_docker_is_not_its_networks_are_anybodys(tmp_path: Path) -> None:
+    variables = {
+        "MONITORING_HOST": "watch.example.com",
+        "ALLOWED_NETWORKS": "172.20.0.0/16",
+        "LOAD_BALANCER_NETWORKS": "172.21.0.0/23",
+    }
+    configuration.gateway(configuration.Environment(variables), tmp_path)
+    config = (tmp_path / "nginx.conf").read_text()
+    assert "$inside { default 0; 172.20.0.0/16 1; }" in config
+    assert "set_real_ip_from 172.21.0.0/23;" in config
+
+
 @pytest.mark.parametrize(
     ("env", "complaint"),
     [
         ("MONITORING_HOST=not a host", "MONITORING_HOST"),
         ("MONITORING_HOST=a.example.com;return 200", "MONITORING_HOST"),
         ("MONITORING_HOST=localhost", "MONITORING_HOST"),
-        ("ALLOWED_NETWORKS=0.0.0.0/0", "lets nearly everybody in"),
-        ("ALLOWED_NETWORKS=0.0.0.0/1,128.0.0.0/1", "lets nearly everybody in"),
-        ("ALLOWED_NETWORKS=::/0", "lets nearly everybody in"),
+        ("ALLOWED_NETWORKS=0.0.0.0/0", "too wide"),
+        ("ALLOWED_NETWORKS=0.0.0.0/1,128.0.0.0/1", "too wide"),
+        ("ALLOWED_NETWORKS=10.0.0.0/7", "ALLOWED_NETWORKS: 10.0.0.0/7 is too wide: /8"),
+        ("ALLOWED_NETWORKS=::/0", "too wide"),
+        ("ALLOWED_NETWORKS=fc00::/7", "too wide"),
         ("ALLOWED_NETWORKS=172.16.0.0/12", "Docker's own bridges"),
         ("ALLOWED_NETWORKS=10.0.0.0/8 172.17.0.1", "Docker's own bridges"),
         ("ALLOWED_NETWORKS=10.0.0.1/8", "host bits"),
         ("ALLOWED_NETWORKS=10.0.0.0/8;", "ALLOWED_NETWORKS"),
         ("ALLOWED_NETWORKS=,", "ALLOWED_NETWORKS"),
         ("LOAD_BALANCER_NETWORKS=0.0.0.0/0", "LOAD_BALANCER_NETWORKS"),
+        ("LOAD_BALANCER_NETWORKS=10.0.0.0/15", "LOAD_BALANCER_NETWORKS: 10.0.0.0/15 is too wide: /16"),
+        ("LOAD_BALANCER_NETWORKS=2001:db8::/47", "too wide: /48"),
+        ("LOAD_BALANCER_NETWORKS=10.20.0.0/24,172.17.0.0/16", "LOAD_BALANCER_NETWORKS: 172.17.0.0/16 holds"),
         ("SIGN_IN_RATE=fast", "SIGN_IN_RATE"),
     ],
 )
