@@ -7,7 +7,7 @@ import pytest
 
 from simulator.local.prometheus import Prometheus
 from tests.gateway import standins
-from tests.gateway.attacks import BOARD, DASHBOARD, GATED, reached
+from tests.gateway.attacks import BOARD, DASHBOARD, GATED, by_reading_codes_in_the_log, reached
 from tests.gateway.edge import HTML, edge
 from tests.prometheus.board import board
 
@@ -63,6 +63,12 @@ def test_prometheus_down_too(tmp_path: Path) -> None:
     with edge(tmp_path, down=["grafana", "prometheus"]) as running:
         page = running.ask(DASHBOARD, session="with-otp", headers=HTML)
         assert (page.status, "The dashboard and its fallback are down" in page.body) == (503, True)
+
+
+@pytest.mark.parametrize("down", [["gate"], ["grafana", "keycloak", "prometheus"]], ids=str)
+def test_no_outage_has_codes_of_a_sign_in_written_to_the_log(tmp_path: Path, down: list[str]) -> None:
+    with edge(tmp_path, down=down) as running:
+        by_reading_codes_in_the_log(running)
 
 
 def test_starts_before_everything_else(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The variables: safe defaults, clear refusals, nothing left unfilled."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from deploy.aws import configuration
 from gateway.__main__ import env_file, main
 from gateway.render import TEMPLATES, render, weaknesses
 from gateway.settings import ROOT, VARIABLES, Settings, SettingsError
+from tests.gateway.rendered import rendered
 
 
 def run(tmp_path: Path, env: str, *, password: str | None = "secret") -> int:
@@ -114,6 +116,11 @@ def test_a_broken_result_is_refused(tmp_path: Path) -> None:
     assert len(found) == 1
     assert found[0].startswith("nginx.conf: ")
     assert "gateway/rendered/nginx/nginx.conf:9" in found[0]
+
+
+def test_the_gate_logs_no_request() -> None:
+    """By itself it writes the whole address of each, codes of a sign-in included."""
+    assert tomllib.loads(rendered("oauth2-proxy.cfg"))["request_logging"] is False
 
 
 def test_no_placeholder_is_forgotten() -> None:

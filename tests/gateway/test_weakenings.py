@@ -109,6 +109,7 @@ WEAKENINGS = (
     Weakening("codes may be guessed fast", attacks.by_guessing_codes, "limit_req zone=signin burst=20 nodelay;"),
     Weakening("pages may be framed", attacks.by_framing_or_caching, "add_header X-Frame-Options DENY always;"),
     Weakening("codes are logged", attacks.by_reading_codes_in_the_log, '"$request_method $uri"', '"$request"'),
+    Weakening("errors are logged, with the request", attacks.by_reading_codes_in_the_log, "error_log stderr emerg;"),
     Weakening(
         "round the load balancer",
         attacks.round_the_load_balancer,

@@ -60,6 +60,11 @@ def test_the_way_in_and_what_is_refused_on_it(stack: Stack, browser: Any) -> Non
     assert "authorization" not in seen.headers
     assert claims_of_grafana(stack, page) == "Admin"
 
+    # Its own codes, of the redirects, are in no log.
+    assert "/oauth2/callback" in stack.edge.log.read_text()
+    for log in (stack.edge.log, stack.gate.log):
+        assert "code=" not in log.read_text()
+
     # The same code once more is refused.
     again = visitor(browser)
     give_password(again, "ana")
