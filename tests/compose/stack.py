@@ -12,13 +12,13 @@ from gateway.__main__ import env_file
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
-VARIABLE = re.compile(r"\$(?:\$|\{(\w+)(?::-([^}]*))?\})")
+VARIABLE = re.compile(r"\$(?:\$|\{(\w+)(?::-([^}]*)|:\?[^}]*)?\})")
 
 Yaml = dict[str, Any]
 
 
 def substituted(text: str, variables: Mapping[str, str]) -> str:
-    """The text with `${NAME:-default}` replaced, and `$$` as `$`."""
+    """The text with `${NAME:-default}` and `${NAME:?message}` replaced, the latter also by nothing, and `$$` as `$`."""
 
     def value(match: re.Match[str]) -> str:
         if match[0] == "$$":

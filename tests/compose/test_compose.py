@@ -228,6 +228,17 @@ def test_grafana_has_every_variable_that_its_files_ask_for() -> None:
     assert asked <= given
 
 
+def test_grafana_does_not_start_without_the_platforms_address() -> None:
+    """A default would be wrong everywhere but in the demo, and what Grafana then shows would be of nothing."""
+    required = set(re.findall(r"\$\{(\w+):\?", FILE.read_text()))
+    assert required == {"PLATFORM_POSTGRES_ADDRESS", "PLATFORM_POSTGRES_DATABASE"}
+    assert {env_file(ROOT / ".env.example")[name] for name in required} == {""}
+    platform = services()["platform-postgres"]["environment"]
+    told = services("deploy/compose/demo.env")["grafana"]["environment"]
+    assert told["POSTGRES_ADDRESS"] == "platform-postgres:5432"
+    assert told["POSTGRES_DATABASE"] == platform["POSTGRES_DB"]
+
+
 def test_every_volume_is_declared_and_used() -> None:
     named = {source for _, service in ALL for source, _, _ in mounts(service) if not source.startswith((".", "/"))}
     assert named == compose()["volumes"].keys()
