@@ -1,5 +1,6 @@
 """What the templates promise, each as a function that yields where the promise is broken."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,6 +8,9 @@ from tests.deploy.aws.templates import World, of_type
 
 Check = Callable[[World], Iterator[str]]
 EVERYWHERE = ("0.0.0.0/0", "::/0")
+#: People and platform are in different networks here, so that taking one for the other is noticed.
+PEOPLE, PLATFORM, VPC = "10.0.0.0/8", "172.16.0.0/12", "10.64.0.0/20"
+COMPANY = {"AllowedNetwork": PEOPLE, "PlatformNetwork": PLATFORM, "VpcCidr": VPC, "TransitGatewayId": "tgw-0"}
 
 #: Who is reached by whom, and on which port: by the names of the groups.
 ALLOWED = {
@@ -25,14 +29,30 @@ ALLOWED = {
     ("Database", "Responder", 5432),
     ("Database", "Grafana", 5432),
     ("Database", "Contract", 5432),
-    ("Database", "10.0.0.0/8", 5432),
+    ("Database", PLATFORM, 5432),
     ("Cache", "Exporter", 6379),
     ("Cache", "Responder", 6379),
     ("Cache", "Gateway", 6379),
-    ("Cache", "10.0.0.0/8", 6379),
+    ("Cache", PLATFORM, 6379),
     ("Files", "Prometheus", 2049),
     ("Files", "Alertmanager", 2049),
-    ("LoadBalancer", "10.0.0.0/8", 443),
+    ("LoadBalancer", PEOPLE, 443),
+}
+
+#: Where each group may go, over TCP, and to which ports. Exporter and responder probe the platform, and act on it.
+_PARTS = {(VPC, 0, 65535), ("0.0.0.0/0", 443, 443)}
+LEAVE = {
+    "LoadBalancer": {(VPC, 8443, 8443)},
+    "Gateway": _PARTS,
+    "Exporter": _PARTS | {(PLATFORM, 0, 65535)},
+    "Responder": _PARTS | {(PLATFORM, 0, 65535)},
+    "Prometheus": _PARTS,
+    "Alertmanager": _PARTS | {("0.0.0.0/0", 587, 587)},
+    "Grafana": _PARTS,
+    "Contract": _PARTS,
+    "Database": set(),
+    "Cache": set(),
+    "Files": set(),
 }
 
 #: All that the tasks themselves may do in AWS, besides their files on EFS.
@@ -66,6 +86,32 @@ def _entry(group: str, rule: dict[str, Any]) -> tuple[str, str, int | str]:
 
 def _group(text: str) -> str:
     return text.removeprefix("<groups.").removesuffix("Group>")
+
+
+def ways_out(world: World) -> Iterator[str]:
+    """Where each part may go is exactly the table above."""
+    found: dict[str, set[tuple[str, int, int]]] = {}
+    for (_, name), group in of_type(world, "AWS::EC2::SecurityGroup").items():
+        rules = [rule for rule in group["SecurityGroupEgress"] if rule["CidrIp"] != "127.0.0.1/32"]
+        yield from (f"{name}: {rule}" for rule in rules if rule["IpProtocol"] != "tcp")
+        tcp = [rule for rule in rules if rule["IpProtocol"] == "tcp"]
+        leave = {(rule["CidrIp"], int(rule["FromPort"]), int(rule["ToPort"])) for rule in tcp}
+        found[name.removesuffix("Group")] = leave
+    for name in found.keys() | LEAVE.keys():
+        if differing := found.get(name, set()) ^ LEAVE.get(name, set()):
+            yield f"{name}: {sorted(differing)}"
+
+
+def routes(world: World) -> Iterator[str]:
+    """In both zones, what is for people or platform goes by the transit gateway: one route for each network."""
+    found = Counter(
+        (route["RouteTableId"], route["DestinationCidrBlock"])
+        for route in of_type(world, "AWS::EC2::Route").values()
+        if route.get("TransitGatewayId") == COMPANY["TransitGatewayId"]
+    )
+    tables = [f"<network.PrivateRouteTable{zone}>" for zone in "AB"]
+    wanted = Counter((table, network) for table in tables for network in (PEOPLE, PLATFORM))
+    yield from (f"{one}: {found[one]} times" for one in found | wanted if found[one] != wanted[one])
 
 
 def nothing_public(world: World) -> Iterator[str]:
@@ -301,6 +347,8 @@ def alarms(world: World) -> Iterator[str]:
 
 CHECKS: tuple[Check, ...] = (
     ports,
+    ways_out,
+    routes,
     nothing_public,
     encryption,
     second_factor,

@@ -163,6 +163,8 @@ FUNCTIONS: dict[str, Callable[[Stack, Any], Any]] = {
     "Fn::If": _if,
     "Fn::Equals": _equals,
     "Fn::Not": lambda stack, argument: not stack.value(argument[0]),
+    "Fn::And": lambda stack, argument: all(stack.value(argument)),
+    "Condition": Stack.condition,
     "Fn::Join": lambda stack, argument: argument[0].join(stack.value(argument[1])),
     "Fn::Select": lambda stack, argument: stack.value(argument[1])[int(argument[0])],
     "Fn::GetAZs": lambda _stack, _argument: ["us-east-1a", "us-east-1b"],

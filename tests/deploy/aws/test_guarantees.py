@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.deploy.aws import guarantees
-from tests.deploy.aws.guarantees import CHECKS, Check
-from tests.deploy.aws.templates import changed, parsed, resolved
+from tests.deploy.aws.guarantees import CHECKS, COMPANY, PEOPLE, VPC, Check
+from tests.deploy.aws.templates import changed, of_type, parsed, resolved
 
 TEMPLATES = parsed()
 EVERYBODY = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "0.0.0.0/0"}
@@ -27,6 +27,17 @@ BROKEN = (
     Broken(guarantees.ports, "groups/PlatformToCache/Properties/CidrIp", "10.0.0.0/7"),
     Broken(guarantees.ports, "groups/AlertmanagerToResponder"),
     Broken(guarantees.ports, "groups/LoadBalancerToGateway/Properties/IpProtocol", "-1"),
+    Broken(guarantees.ways_out, "groups/ExporterGroup/Properties/SecurityGroupEgress/2"),
+    Broken(guarantees.ways_out, "groups/ResponderGroup/Properties/SecurityGroupEgress/2"),
+    Broken(guarantees.ways_out, "groups/ExporterGroup/Properties/SecurityGroupEgress/2/Fn::If/1/CidrIp", PEOPLE),
+    Broken(guarantees.ways_out, "groups/GrafanaGroup/Properties/SecurityGroupEgress/1/FromPort", 0),
+    Broken(guarantees.ways_out, "groups/DatabaseGroup/Properties/SecurityGroupEgress/0/CidrIp", "0.0.0.0/0"),
+    Broken(guarantees.routes, "network/PlatformRouteA"),
+    Broken(guarantees.routes, "network/PlatformRouteB"),
+    Broken(guarantees.routes, "network/CompanyRouteA"),
+    Broken(guarantees.routes, "network/PlatformRouteB/Properties/DestinationCidrBlock", {"Ref": "AllowedNetwork"}),
+    Broken(guarantees.routes, "network/PlatformRouteA/Properties/RouteTableId", {"Ref": "PrivateRouteTableB"}),
+    Broken(guarantees.routes, "root/Network/Properties/Parameters/PlatformNetwork"),
     Broken(guarantees.nothing_public, "groups/LoadBalancerGroup/Properties/SecurityGroupIngress/0", EVERYBODY),
     Broken(guarantees.nothing_public, "groups/PlatformToDatabase/Properties/CidrIp", "0.0.0.0/0"),
     Broken(guarantees.nothing_public, "gateway/LoadBalancer/Properties/Scheme", "internet-facing"),
@@ -124,11 +135,11 @@ BROKEN = (
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_holds(check: Check) -> None:
-    assert list(check(resolved(TEMPLATES))) == []
+    assert list(check(resolved(TEMPLATES, **COMPANY))) == []
 
 
 def test_holds_with_the_managed_store_but_for_what_it_needs() -> None:
-    world = resolved(TEMPLATES, MetricsStore="managed")
+    world = resolved(TEMPLATES, MetricsStore="managed", **COMPANY)
     found = [one for check in CHECKS for one in check(world)]
     # Prometheus may write to the workspace, Grafana may read it, and nothing else differs.
     assert len(found) == 2
@@ -136,9 +147,26 @@ def test_holds_with_the_managed_store_but_for_what_it_needs() -> None:
     assert not any(word in one for one in found for word in ("Create", "Delete", "Put", "'*'"))
 
 
+@pytest.mark.parametrize("platform", [PEOPLE, VPC])
+def test_nothing_is_allowed_or_routed_twice(platform: str) -> None:
+    """AWS refuses a second rule or route for the same network: the platform may be where the people are, or inside."""
+    world = resolved(TEMPLATES, **{**COMPANY, "PlatformNetwork": platform})
+    found = [one for one in of_type(world, "AWS::EC2::Route").values() if "TransitGatewayId" in one]
+    assert [one["DestinationCidrBlock"] for one in found] == [PEOPLE, PEOPLE]
+    for group in of_type(world, "AWS::EC2::SecurityGroup").values():
+        rules = [(one["CidrIp"], one.get("FromPort")) for one in group["SecurityGroupEgress"]]
+        assert len(rules) == len(set(rules))
+
+
+def test_without_a_transit_gateway_nothing_is_routed_there() -> None:
+    world = resolved(TEMPLATES, **{**COMPANY, "TransitGatewayId": ""})
+    assert not [one for one in of_type(world, "AWS::EC2::Route").values() if "TransitGatewayId" in one]
+    assert not of_type(world, "AWS::EC2::TransitGatewayAttachment")
+
+
 @pytest.mark.parametrize("broken", BROKEN, ids=[f"{one.place} = {one.value}"[:110] for one in BROKEN])
 def test_a_broken_copy_is_noticed(broken: Broken) -> None:
-    world = resolved(changed(TEMPLATES, broken.place, broken.value))
+    world = resolved(changed(TEMPLATES, broken.place, broken.value), **COMPANY)
     assert list(broken.check(world)) != []
 
 
