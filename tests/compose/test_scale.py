@@ -125,9 +125,56 @@ def test_other_stores(store: str) -> None:
         assert "ports" not in service
         for source, _, mode in mounts(service):
             assert not source.startswith(".") or (mode == "ro" and (ROOT / source).exists()), source
-    address = scale.stores()[store]["url"].removeprefix("http://").partition(":")[0]
-    answers = env_file(folder / f"{store}.env")["METRICS_ADDRESS"].partition(":")[0]
-    assert {address, answers} <= content["services"].keys()
+
+
+def other_store(store: str) -> dict[str, Any]:
+    """Services of a store that is not run here."""
+    text = (ROOT / "deploy" / "store" / f"{store}.compose.yml").read_text()
+    found: dict[str, Any] = yaml.safe_load(substituted(text, {}))["services"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("store", "written", "asked"),
+    [
+        ("mimir", {"mimir-1", "mimir-2", "mimir-3"}, {"mimir-1", "mimir-2", "mimir-3"}),
+        ("thanos", {"thanos-receive-0", "thanos-receive-1", "thanos-receive-2"}, {"thanos-query"}),
+    ],
+)
+def test_other_stores_are_written_to_while_one_of_three_is_down(store: str, written: set[str], asked: set[str]) -> None:
+    by_name: dict[str, set[str]] = {}
+    for service, settings in other_store(store).items():
+        networks = settings["networks"]
+        inside = networks["inside"] if isinstance(networks, dict) else {}
+        for name in [service, *inside.get("aliases", [])]:
+            by_name.setdefault(name, set()).add(service)
+    assert by_name[scale.stores()[store]["url"].removeprefix("http://").partition(":")[0]] == written
+    answers = env_file(ROOT / "deploy" / "store" / f"{store}.env")["METRICS_ADDRESS"]
+    assert by_name[answers.partition(":")[0]] == asked
+
+
+@pytest.mark.parametrize("store", ["mimir", "thanos"])
+def test_other_stores_may_write_to_their_volumes(store: str) -> None:
+    """A new volume belongs to whom its directory in the image belongs to, and to root when there is none."""
+    for name, service in other_store(store).items():
+        targets = [target for source, target, _ in mounts(service) if not source.startswith(".")]
+        if "user" in service:
+            image = service.get("build", {}).get("dockerfile_inline", "")
+            for target in targets:
+                assert f"WORKDIR {target}\n" in image, name
+                assert image.endswith(f"COPY --from=empty --chown={service['user']} {target} {target}\n"), name
+
+
+def test_other_stores_have_the_health_checks_that_their_images_can_run() -> None:
+    programs = {
+        name: service["healthcheck"]["test"][1] if "healthcheck" in service else None
+        for store in ("mimir", "thanos")
+        for name, service in other_store(store).items()
+    }
+    # Mimir's image has nothing to ask with.
+    assert {name for name, program in programs.items() if program is None} == {"mimir-1", "mimir-2", "mimir-3"}
+    assert {program for name, program in programs.items() if name.startswith("thanos")} == {"wget"}
+    assert programs["etcd"] == "etcdctl"
 
 
 def test_mimir_and_thanos_merge_the_pair_by_the_labels_that_are_written() -> None:
