@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from configparser import ConfigParser
+from html import escape
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -132,14 +133,12 @@ def alertmanager(environment: Environment, target: Path) -> None:
 def grafana(environment: Environment, target: Path) -> None:
     """grafana.ini for Cognito; data sources, with RDS's certificates; dashboards."""
     settings = Settings(monitoring_host=environment["MONITORING_HOST"])
-    base = environment["COGNITO_URL"]
-    host, client = settings.monitoring_host, environment["GRAFANA_CLIENT_ID"]
+    base, client = environment["COGNITO_URL"], environment["GRAFANA_CLIENT_ID"]
     placeholders = {**settings.placeholders(""), "KEYCLOAK": "replaced-below"}
     text = merged(GRAFANA_BASE, _fill((TEMPLATES / "grafana.ini").read_text(encoding="utf-8"), placeholders))
     parser = ConfigParser(interpolation=None, strict=True, delimiters=("=",))
     parser.read_string(text)
-    signed_out = f"https%3A%2F%2F{host}%2Foauth2%2Fsign_out"
-    parser["auth"]["signout_redirect_url"] = f"{base}/logout?client_id={client}&logout_uri={signed_out}"
+    parser["auth"]["signout_redirect_url"] = _sign_out(environment, client)
     parser["auth.generic_oauth"].update(
         client_id=client,
         auth_url=f"{base}/oauth2/authorize",
@@ -175,6 +174,11 @@ def gateway(environment: Environment, target: Path) -> None:
             if not _KEYCLOAK.search(text):
                 raise MissingError("nginx.conf: the locations of Keycloak are not there to be left out")
             text = _KEYCLOAK.sub("", text)
+        if template.name == "no-second-factor.html":
+            link = f'href="{escape(_sign_out(environment, environment["GATE_CLIENT_ID"]))}"'
+            text, count = re.subn(r'href="/auth/[^"]*"', link, text)
+            if count != 1:
+                raise MissingError(f"{template.name}: the link to Keycloak's logout is there {count} times, not once")
         write(target / template.relative_to(TEMPLATES / "nginx"), _fill(text, placeholders))
 
 
@@ -228,6 +232,12 @@ def _gateway_settings(environment: Environment) -> Settings:
         resolver="169.254.169.253",
         bridges="",  # there is no Docker: people and load balancer may have any private address
     )
+
+
+def _sign_out(environment: Environment, client: str) -> str:
+    """Where a browser is signed out of Cognito; from there it comes back to end the gateway's session."""
+    back = f"https%3A%2F%2F{environment['MONITORING_HOST']}%2Foauth2%2Fsign_out"
+    return f"{environment['COGNITO_URL']}/logout?client_id={client}&logout_uri={back}"
 
 
 def _filled(path: Path, environment: Environment) -> str:

@@ -1,10 +1,13 @@
 """Each task's first container, with the environment that its template gives it, writes files that the part accepts."""
 
+import html
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
@@ -182,6 +185,18 @@ def test_gateway(placed: Any) -> None:
     assert 'allowed_groups = ["monitor-admin", "monitor-editor", "monitor-viewer"]' in gate
     assert "keycloak" not in gate.lower()
     assert "amr" not in gate
+
+
+def test_who_is_not_entitled_is_signed_out_by_cognito(placed: Any) -> None:
+    """Its client knows the address to come back to, and no page links to what is not there."""
+    pages = placed("gateway", SignInDomain="tickets") / "config" / "pages"
+    links = {link for page in pages.glob("*.html") for link in re.findall(r'href="([^"]*)"', page.read_text())}
+    (away,) = (urlsplit(html.unescape(link)) for link in links if not link.startswith("/admin/monitoring/"))
+    assert f"{away.scheme}://{away.netloc}{away.path}" == "https://tickets.auth.us-east-1.amazoncognito.com/logout"
+    asked = parse_qs(away.query, strict_parsing=True)
+    assert asked.keys() == {"client_id", "logout_uri"}
+    assert asked["client_id"] == ["known-identity.GateClient"]
+    assert asked["logout_uri"] == WORLD["identity", "GateClient"]["Properties"]["LogoutURLs"]
 
 
 @pytest.mark.parametrize("part", PARTS)
