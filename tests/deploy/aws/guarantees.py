@@ -64,6 +64,13 @@ TASKS_MAY = {
     },
     "alertmanager": {("sns:Publish", "<topics.Security>"), ("sns:Publish", "<topics.Heartbeat>")},
 }
+#: What AWS's documentation asks for VPC flow logs: to write to one group, and to find it among the account's.
+FLOW_LOG_MAY = {
+    (f"logs:{action}", "<network.FlowLogGroup.Arn>") for action in ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
+} | {
+    (f"logs:{action}", "arn:aws:logs:us-east-1:123456789012:log-group:*")
+    for action in ("DescribeLogGroups", "DescribeLogStreams")
+}
 STARTING = ("ecr:", "logs:", "secretsmanager:GetSecretValue", "kms:Decrypt")
 
 
@@ -242,6 +249,8 @@ def roles(world: World) -> Iterator[str]:
             if {resource for action, resource in may if action.startswith("secretsmanager:")} != shown:
                 yield f"{stack}.{name}: secrets"
             yield from (f"{stack}.{name}: {action}" for action, _ in may if not action.startswith(STARTING))
+        elif may != FLOW_LOG_MAY:
+            yield f"{stack}.{name}: {sorted(may ^ FLOW_LOG_MAY)}"
         for action, resource in may:
             if "*" in action or (resource == "*" and action != "ecr:GetAuthorizationToken"):
                 yield f"{stack}.{name}: {action} on {resource}"

@@ -103,6 +103,8 @@ BROKEN = (
         "exporter/ExecutionRole/Properties/Policies/0/PolicyDocument/Statement/3/Resource/2",
         {"Fn::Sub": "arn:${AWS::Partition}:secretsmanager:*"},
     ),
+    Broken(guarantees.roles, "network/FlowLogRole/Properties/Policies/0/PolicyDocument/Statement/1"),
+    Broken(guarantees.roles, "network/FlowLogRole/Properties/Policies/0/PolicyDocument/Statement/0/Resource", "*"),
     Broken(guarantees.secrets, "secrets/ResponderToken/Properties/GenerateSecretString/PasswordLength", 8),
     Broken(guarantees.secrets, "secrets/ResponderToken/Properties/SecretString", "changeme"),
     Broken(
