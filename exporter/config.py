@@ -62,7 +62,7 @@ class ProbeBase(_Strict, frozen=True, kw_only=True):
 
 
 class HttpProbe(ProbeBase, frozen=True, kw_only=True, tag_field="kind", tag="http"):
-    """GET answers with one of the given status codes. Redirects are not followed.
+    """GET answers with one of the given status codes, and at most 1 MiB. Redirects are not followed.
 
     Attributes:
         url: http or https; or the name of a file that holds it, when it contains a key.

@@ -114,6 +114,6 @@ def _series(metric: Metric, suffix: str, values: tuple[str, ...]) -> str:
 
 
 def _escape(text: str) -> str:
-    # A lone surrogate cannot be encoded; a NUL or a newline must not break a line.
+    # A lone surrogate cannot be encoded; a newline must not break a line.
     text = text.encode("utf-8", "replace").decode("utf-8")
     return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

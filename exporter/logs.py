@@ -37,9 +37,6 @@ def set_up(level: str, style: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter(style))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # It writes the URLs of probes, whose paths may be keys: all of them at debug, and that of a strange answer as a
-    # warning. What goes wrong is in the exceptions it raises.
-    logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 def _logfmt(value: str) -> str:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 from exporter.deadline import Deadline
 
-LARGEST_BODY = 65536
+# Pages are shorter; what never ends is not healthy.
+LARGEST_BODY = 1 << 20
 
 
 class HttpError(Exception):
