@@ -45,7 +45,8 @@ def _families(schedule: Schedule, moment: Moment) -> Iterable[Family]:
     for name, result in schedule.results(moment.seconds).items():
         families[SUCCESS].add(int(result.success), name)
         families[SLOW].add(int(result.slow), name)
-        families[DURATION].add(round(result.seconds, 6), name)
+        if result.seconds is not None:
+            families[DURATION].add(round(result.seconds, 6), name)
         families[TIMESTAMP].add(round(result.timestamp, 3), name)
     for name, config in schedule.probes.items():
         if config.baseline is not None:

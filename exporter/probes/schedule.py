@@ -25,13 +25,13 @@ class Result:
 
     Attributes:
         success: the service answered as it should, in time.
-        seconds: how long it took.
+        seconds: how long it took, or has taken so far when it hangs; None when it could not begin.
         timestamp: unix time at its end.
         slow: it succeeded, but took more than twice its baseline.
     """
 
     success: bool
-    seconds: float
+    seconds: float | None
     timestamp: float
     slow: bool
 
@@ -78,6 +78,7 @@ class _Runner:
         self._run: Callable[[], None] = lambda: PROBES[type(config)](config, sources)
         self._stopping = threading.Event()
         self._hanging: threading.Thread | None = None
+        self._began = 0.0
 
     def start(self) -> None:
         threading.Thread(target=self._loop, name=f"probe-{self.name}", daemon=True).start()
@@ -93,18 +94,23 @@ class _Runner:
             self._stopping.wait(max(0.0, started + wait - time.monotonic()))
 
     def _try_once(self) -> None:
-        started = time.monotonic()
-        error: Exception | None = None
+        error: Exception | None
         if self._hanging is not None and self._hanging.is_alive():
             error = TimeoutError("an earlier try still hangs")
         else:
             outcome: list[Exception | None] = []
             attempt = threading.Thread(target=self._attempt, args=(outcome,), daemon=True)
-            attempt.start()
+            self._began = time.monotonic()
+            try:
+                attempt.start()
+            except RuntimeError as refused:
+                # No more threads for now; the next try may find one.
+                self._record(None, refused)
+                return
             attempt.join(self.config.timeout)
             self._hanging = attempt
             error = outcome[0] if outcome else TimeoutError(f"no answer within {self.config.timeout:g} s")
-        self._record(time.monotonic() - started, error)
+        self._record(time.monotonic() - self._began, error)
 
     def _attempt(self, outcome: list[Exception | None]) -> None:
         try:
@@ -114,12 +120,12 @@ class _Runner:
         else:
             outcome.append(None)
 
-    def _record(self, seconds: float, error: Exception | None) -> None:
+    def _record(self, seconds: float | None, error: Exception | None) -> None:
         was_up = self.last is None or self.last.success
         if error is not None and was_up:
             logger.warning("probe %s fails: %s", self.name, describe(error))
         elif error is None and not was_up:
             logger.info("probe %s succeeds again", self.name)
         baseline = self.config.baseline
-        slow = error is None and baseline is not None and seconds > 2 * baseline
+        slow = error is None and baseline is not None and seconds is not None and seconds > 2 * baseline
         self.last = Result(error is None, seconds, time.time(), slow)

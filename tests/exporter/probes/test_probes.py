@@ -311,9 +311,32 @@ def test_a_try_that_nothing_can_cut_is_reported_and_not_piled_up(monkeypatch: py
         assert not first.success
         later = awaited(running, "resolver", lambda result: result.timestamp > first.timestamp)
         assert not later.success
+        # It has hung since the first began.
+        assert first.seconds is not None
+        assert later.seconds is not None
+        assert later.seconds > first.seconds >= OFTEN
         assert len(calls) == 1
         release.set()
         awaited(running, "resolver", lambda result: result.success)
+
+
+def test_a_try_that_finds_no_thread_is_a_failure_and_not_the_last(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def refuse_tries(thread: threading.Thread) -> None:
+        if threading.current_thread().name == "probe-web":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse_tries)
+        with schedule(web=HttpProbe(url=f"{service.url}/status/200", interval=Duration(0.5))) as running:
+            failed = awaited(running, "web")
+            assert (failed.success, failed.seconds, failed.slow) == (False, None, False)
+            patched.undo()
+            awaited(running, "web", lambda result: result.success)
 
 
 def test_stop_ends_the_tries(service: Service) -> None:
@@ -341,11 +364,16 @@ def test_changes_are_logged_once(service: Service, caplog: pytest.LogCaptureFixt
 def test_the_section_shows_the_last_results() -> None:
     class Fixed(Schedule):
         def results(self, now: float) -> dict[str, Result]:  # noqa: ARG002
-            return {"rpc": Result(True, 0.85, 1764354145.2004, True), "api": Result(False, 2.0, 1764354146.0, False)}
+            return {
+                "rpc": Result(True, 0.85, 1764354145.2004, True),
+                "api": Result(False, 2.0, 1764354146.0, False),
+                "web": Result(False, None, 1764354147.0, False),
+            }
 
     probes: dict[str, ProbeBase] = {
         "rpc": JsonRpcProbe(url="http://x", baseline=Duration(0.2)),
         "api": HttpProbe(url="http://x"),
+        "web": HttpProbe(url="http://x"),
         "new": TcpProbe(address="x:1", baseline=Duration(1)),
     }
     section = health.collector(lambda: Fixed(probes, NONE))
@@ -357,12 +385,15 @@ def test_the_section_shows_the_last_results() -> None:
     assert lines == [
         'success{probe="rpc"} 1',
         'success{probe="api"} 0',
+        'success{probe="web"} 0',
         'slow{probe="rpc"} 1',
         'slow{probe="api"} 0',
+        'slow{probe="web"} 0',
         'duration_seconds{probe="rpc"} 0.85',
         'duration_seconds{probe="api"} 2.0',
         'baseline_seconds{probe="rpc"} 0.2',
         'baseline_seconds{probe="new"} 1.0',
         'timestamp_seconds{probe="rpc"} 1764354145.2',
         'timestamp_seconds{probe="api"} 1764354146.0',
+        'timestamp_seconds{probe="web"} 1764354147.0',
     ]
