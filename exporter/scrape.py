@@ -48,6 +48,8 @@ BUILD_INFO = Metric(
 
 MORE_SECONDS = 0.1
 """A scrape that has so much more time than the one whose collection failed tries again."""
+GRACE_SECONDS = 0.1
+"""A scrape waits so much beyond its own time for the answer to another, which ends with the time of that one."""
 
 METRICS = (SUCCESS, DURATION, LAST_SUCCESS, BUILD_INFO)
 
@@ -140,10 +142,12 @@ class Scraper:
                     del self._scrapes[asked]
                 flight.land(answer)
             return answer
-        answer = under_way.wait(deadline)
-        if answer is None or (not answer.complete and _more_time(deadline, flight)):
-            return self._collect(sections, deadline, openmetrics=openmetrics)
-        return answer
+        if under_way.deadline.remaining() <= deadline.remaining() + GRACE_SECONDS / 2:
+            answer = under_way.wait(Deadline(deadline.remaining() + GRACE_SECONDS))
+            if answer is not None and (answer.complete or not _more_time(deadline, under_way)):
+                return answer
+        # Its parts are shared all the same, and those that are there in time are delivered.
+        return self._collect(sections, deadline, openmetrics=openmetrics)
 
     def _collect(self, sections: Sequence[str], deadline: Deadline, *, openmetrics: bool) -> Exposition:
         now = round(self._clock() * 1_000_000)

@@ -66,6 +66,10 @@ class PostgresSource:
         """
         if not self._lock.acquire(timeout=max(0.0, deadline.remaining())):
             raise DeadlineExceededError(f"PostgreSQL: busy with another query for {deadline.seconds:.1f} s")
+        if deadline.remaining() <= 0:
+            # Nothing was sent: the connection is as good as before.
+            self._lock.release()
+            raise deadline.exceeded("PostgreSQL")
         try:
             return await self._query(sql, parameters, deadline)
         except psycopg2.Error as error:

@@ -125,6 +125,30 @@ def test_long_timeout_does_not_hold_a_shorter_one(platform: Platform) -> None:
         assert successes(patient.result()) == {"security": True}
 
 
+def test_long_timeout_costs_a_shorter_one_only_what_hangs(platform: Platform) -> None:
+    """Asked for the same sections: it does not wait for an answer that may come too late for it."""
+    sections = ["security", "kpis"]
+    with ThreadPoolExecutor() as threads:
+        with locked("security_events", platform):
+            patient = threads.submit(platform.scrape, sections)
+            wait_until(lambda: bool(platform.running_queries()), what="the query waits for the lock")
+            assert successes(platform.exporter.scrape(1.5, sections)) == {"security": False, "kpis": True}
+        assert successes(patient.result()) == {"security": True, "kpis": True}
+
+
+def test_scrapes_at_the_same_time_lose_only_what_hangs(platform: Platform) -> None:
+    """As from a pair of Prometheus servers: one waits for the answer of the other, which comes at the last moment."""
+    together = threading.Barrier(4)
+
+    def scrape() -> dict[str, bool]:
+        together.wait()
+        return successes(platform.exporter.scrape(1.5, ["security", "kpis"]))
+
+    with ThreadPoolExecutor() as threads, locked("security_events", platform):
+        scrapes = [threads.submit(scrape) for _ in range(4)]
+        assert [each.result() for each in scrapes] == [{"security": False, "kpis": True}] * 4
+
+
 def test_stops_while_a_query_hangs(platform: Platform, start_exporter: StartExporter) -> None:
     """It does not wait for the answer, and leaves nothing behind."""
     with (
