@@ -30,6 +30,10 @@ CATCH_UP_SECONDS = 600
 """A longer stretch of time that was not read is not read at once, but as a gap."""
 MOST_SHARED_KEYS = 10_000
 """Keys may be names that a stranger makes up; beyond this many they are not shared any more."""
+SWEEP_PACE = 2.5
+"""Times as fast as time. Twice would read a row again after half of its window; the rest is for the wait for a turn."""
+MOST_SWEPT_SECONDS = 1800
+"""The longest slice of closed buckets that is read at once."""
 MOST_RANGES = 24
 """Changed buckets are read in at most this many ranges; neighbours are joined beyond it."""
 
@@ -53,6 +57,18 @@ class Row(NamedTuple):
     values: Values
 
 
+class Sweep(NamedTuple):
+    """How far the closed buckets of a window are read again, newest first.
+
+    Attributes:
+        cursor: the buckets before it are next.
+        at: when it should have come so far.
+    """
+
+    cursor: int
+    at: int
+
+
 class Plan(NamedTuple):
     """What to read next.
 
@@ -61,12 +77,14 @@ class Plan(NamedTuple):
         whole: the buckets of the first of these, which are read as a whole; the others are the windows' edges.
         now: where the windows are to end.
         starting: nothing is known yet.
+        sweep: how far the sweep of the window whose turn it is has come then; None without one.
     """
 
     ranges: Sequence[Range]
     whole: Sequence[range]
     now: int
     starting: bool
+    sweep: Sweep | None = None
 
 
 class RollingWindows:
@@ -121,11 +139,13 @@ class RollingWindows:
 
         whole = [range(self._closed_end, self.bucket(now) + 1)]
         whole += merge(bucket for bucket in changed if self._oldest <= bucket < self._closed_end)
+        sweep = None
         if not self._gap:
-            whole += self._sweep(now)
+            swept, sweep = self._sweep(now)
+            whole += swept
         ranges = [Range(r.start * self._width, min(r.stop * self._width, now + 1)) for r in whole]
         ranges += [Range(edge, (self.bucket(edge) + 1) * self._width) for edge in self._edges_at(now)]
-        return Plan(ranges, whole, now, starting)
+        return Plan(ranges, whole, now, starting, sweep)
 
     def apply(self, plan: Plan, rows: Iterable[Row]) -> None:
         """Take in what was read by a plan; there must have been no other plan since."""
@@ -139,6 +159,9 @@ class RollingWindows:
             self._advance(window, self.bucket(edge) + 1)
         self._store(plan.whole, rows, count=not plan.starting)
         self._closed_end = max(self._closed_end, self.bucket(plan.now - self._settle))
+        if plan.sweep is not None:
+            self._swept[self._turn] = plan.sweep
+            self._turn = (self._turn + 1) % len(self.windows)
         self._now = plan.now
 
     @property
@@ -183,8 +206,7 @@ class RollingWindows:
         self._closed_end = self.bucket(now - self._settle)
         self._gap = range(self._oldest, self._closed_end)
         self._counted_from = self._closed_end
-        self._sweep_cursor = dict.fromkeys(self.windows, self._closed_end)
-        self._swept_at = dict.fromkeys(self.windows, now)
+        self._swept = [Sweep(self._closed_end, now)] * len(self.windows)
         self._turn = 0
 
     @property
@@ -243,18 +265,17 @@ class RollingWindows:
             if grown[0] > 0:
                 _add(self.counters, {self._counter_key(key): grown})
 
-    def _sweep(self, now: int) -> list[range]:
-        self._turn = (self._turn + 1) % len(self.windows)
-        window = self.windows[self._turn]
-        first, cursor = self._first[window], self._sweep_cursor[window]
-        # Twice the pace of time: half of the window's length for all of it.
-        step = min(2 * (now - self._swept_at[window]) // self._width, window * MICROSECONDS // self._width // 8)
-        if step <= 0:
-            return []
-        part = range(max(first, cursor - step), cursor)
-        self._sweep_cursor[window] = part.start if part.start > first else self._closed_end
-        self._swept_at[window] = now
-        return [part] if part else []
+    def _sweep(self, now: int) -> tuple[list[range], Sweep]:
+        first = self._first[self.windows[self._turn]]
+        cursor, at = self._swept[self._turn]
+        due = int((now - at) * SWEEP_PACE) // self._width
+        step = min(due, self._closed_end - first, MOST_SWEPT_SECONDS * MICROSECONDS // self._width)
+        # What is left of a bucket is due at the next turn. After a long pause not all of it is made up for.
+        at = now if step < due else at + int(step * self._width / SWEEP_PACE)
+        rest = range(max(first, cursor - step), cursor)
+        again = range(self._closed_end - (step - len(rest)), self._closed_end)
+        # At its end the next pass begins.
+        return [part for part in (rest, again) if part], Sweep(again.start if again else rest.start, at)
 
 
 def merge(buckets: Iterable[int]) -> list[range]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.windows import CATCH_UP_SECONDS, MICROSECONDS, MOST_RANGES, Cells, Range, RollingWindows, Row, merge
@@ -107,25 +107,90 @@ def test_every_window_equals_its_definition_at_any_instant(
         assert_true(windows, table, now)
 
 
+paces = st.tuples(st.integers(900_000, 10 * MICROSECONDS), st.integers(0, 5_000), st.sampled_from([0, 2, 3]))
+"""Time between scrapes, by how much they are early or late, and that the rows of each so manieth cannot be read."""
+
+
+def scrapes(
+    windows: RollingWindows, table: Table, start: int, seconds: int, pace: tuple[int, int, int]
+) -> Iterator[int]:
+    """Refreshes for so many seconds; yields the time of each that succeeds."""
+    interval, jitter, lost = pace
+    for number in range(1, seconds * MICROSECONDS // interval + 2):
+        now = start + number * interval + (-jitter if number % 2 else jitter)
+        if lost and number % lost == 0:
+            windows.plan(now)
+        else:
+            refresh(windows, now, table)
+            yield now
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     past=st.lists(st.tuples(st.integers(0, 3600 * MICROSECONDS), keys), min_size=1, max_size=20),
     late=st.lists(st.tuples(st.integers(0, 3600 * MICROSECONDS), keys), max_size=10),
     deleted=st.integers(0, 10),
+    warming=st.integers(0, 2000),
+    pace=paces,
 )
 def test_late_and_deleted_rows_are_seen_before_half_of_each_window_has_passed(
-    past: list[tuple[int, str]], late: list[tuple[int, str]], deleted: int
+    past: list[tuple[int, str]],
+    late: list[tuple[int, str]],
+    deleted: int,
+    warming: int,
+    pace: tuple[int, int, int],
 ) -> None:
-    now = START
     table = Table()
-    table.rows += [(now - age, key) for age, key in past]
-    windows = filled(table, now)
-    table.rows = table.rows[deleted:] + [(now - age, key) for age, key in late]
-    for elapsed in range(5, 1801, 5):
-        refresh(windows, now + elapsed * MICROSECONDS, table)
+    table.rows += [(START - age, key) for age, key in past]
+    windows = filled(table, START)
+    *_, changed = scrapes(windows, table, START, warming, (MICROSECONDS, 0, 0)) if warming else (START,)
+    table.rows = table.rows[deleted:] + [(changed - age, key) for age, key in late]
+    for now in scrapes(windows, table, changed, 1800, pace):
         for window in WINDOWS:
-            if elapsed >= window // 2 + 60:
-                assert plain(windows.sums(window)) == table.truth(now + elapsed * MICROSECONDS, window)
+            if now - changed >= window * MICROSECONDS // 2:
+                assert plain(windows.sums(window)) == table.truth(now, window)
+
+
+@settings(max_examples=4, deadline=None)
+@given(pace=paces)
+@example((MICROSECONDS, 0, 0))
+@example((5 * MICROSECONDS, 3_000, 0))
+@example((5 * MICROSECONDS, 0, 2))
+@example((15 * MICROSECONDS, 0, 0))
+def test_a_row_is_seen_in_time_wherever_the_sweep_is(pace: tuple[int, int, int]) -> None:
+    table = Table()
+    windows = filled(table, START)
+    written = [START]
+    for now in scrapes(windows, table, START, 7200, pace):
+        seen = [(window, plain(windows.sums(window))) for window in WINDOWS]
+        for (time, key), at in zip(table.rows, written[1:], strict=True):
+            for window, sums in seen:
+                if at <= now - window * MICROSECONDS // 2 and time > now - window * MICROSECONDS:
+                    assert key in sums, (window, (now - at) / MICROSECONDS)
+        if now - written[-1] >= 20 * MICROSECONDS:
+            # Of all ages, in an order that has nothing to do with the sweep's.
+            number = len(written)
+            table.rows.append((now - number * 997 % 3600 * MICROSECONDS, str(number)))
+            written.append(now)
+
+
+def test_what_could_not_be_read_is_read_by_the_next_plan() -> None:
+    windows = filled(Table(), START)
+    plans = [windows.plan(START + 20 * MICROSECONDS) for _ in range(3)]
+    assert plans == [plans[0]] * 3
+    assert len(plans[0].ranges) == 4  # the open buckets, a slice of closed ones and two edges
+
+
+def test_a_long_pause_is_not_made_up_for_at_once() -> None:
+    table = Table()
+    windows = filled(table, START)
+    later = START + 3 * 3600 * MICROSECONDS
+    filled(table, later, windows)
+    for _ in WINDOWS:
+        plan = windows.plan(later)
+        assert sum(bounds.end - bounds.start for bounds in plan.ranges) < 2000 * MICROSECONDS
+        windows.apply(plan, [])
+    assert len(windows.plan(later).ranges) == 3  # nothing of it is owed
 
 
 def test_what_is_known_to_have_changed_is_read_at_once() -> None:
