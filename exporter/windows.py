@@ -118,6 +118,7 @@ class RollingWindows:
         self._stride = 2
         self._closed_end = 0
         self._gap = range(0)
+        self._turn = 0
         self._start(0)
 
     def plan(self, now: int, *, changed: Iterable[int] = ()) -> Plan:

@@ -38,7 +38,7 @@ class WindowedView:
         self._postgres = postgres
         self._query = query
         self._windows = RollingWindows(windows, width=query.width, settle=settle, counter_key=counter_key)
-        self._slice = max(windows) // query.width // 24
+        self._slice = self._largest_slice = max(1, max(windows) // query.width // 24)
         self._many_rows = False
 
     @property
@@ -75,13 +75,20 @@ class WindowedView:
 
     async def _fill(self, moment: Moment) -> None:
         until = Deadline(moment.deadline.remaining() * FILL_SHARE)
-        while until.remaining() > 0 and (plan := self._windows.plan_fill(self._slice)):
+        expected = 0.0
+        # One that is cut off is read for nothing, and costs the connection.
+        while (left := until.remaining()) > 1.5 * expected and (plan := self._windows.plan_fill(self._slice)):
             try:
                 rows = await self._read(plan, until)
             except DeadlineExceededError:
-                self._slice = max(1, self._slice // 4)
+                if left > until.seconds / 2:
+                    self._slice = max(1, self._slice // 4)
                 break
             self._windows.apply_fill(plan, rows)
+            expected = left - until.remaining()
+            if expected < until.seconds / 8 and self._slice < self._largest_slice:
+                self._slice = min(2 * self._slice, self._largest_slice)
+                expected *= 2
         if self._windows.missing:
             hours = self._windows.missing * self._query.width / 3600
             view = self._query.source.split()[0]
