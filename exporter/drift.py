@@ -69,13 +69,13 @@ def chi2_isf(probability: float, degrees: int) -> float:
 
 
 def _chi2_sf(x: float, degrees: int) -> float:
-    # The finite sums for whole degrees of freedom (Abramowitz and Stegun, 26.4.4 and 26.4.5).
+    # The finite sums for whole degrees of freedom (Abramowitz and Stegun, 26.4.4 and 26.4.5), which begin at k = 0 and
+    # ½; each term by its logarithm, as the factors of hundreds of bins are too large for a float.
     half = x / 2
-    if degrees % 2 == 0:
-        return math.exp(-half) * sum(half**k / math.factorial(k) for k in range(degrees // 2))
-    return math.erfc(math.sqrt(half)) + math.exp(-half) * sum(
-        math.pow(half, k - 0.5) / math.gamma(k + 0.5) for k in range(1, degrees // 2 + 1)
-    )
+    start = 0.0 if degrees % 2 == 0 else 0.5
+    powers = [start + k for k in range(degrees // 2)]
+    terms = (math.exp(k * math.log(half) - half - math.lgamma(k + 1)) for k in powers)
+    return (math.erfc(math.sqrt(half)) if degrees % 2 else 0.0) + math.fsum(terms)
 
 
 def _bins_in_use(current: Sequence[int], reference: Sequence[int]) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,21 +113,31 @@ def _families(features: Sequence[Feature], sums: Cells) -> Iterable[Family]:
 
 def _usable(moment: Moment, rows: Sequence[tuple[Any, ...]]) -> Iterator[Feature]:
     for name, kind, cuts, categories, counts in rows:
-        if kind not in ("boolean", "numeric", "categorical"):
-            moment.problem(f"monitoring.feature_reference: feature {name}: kind {kind!r} is unknown")
-            continue
         feature = Feature(name, kind, tuple(cuts or ()), tuple(categories or ()), tuple(counts or ()))
-        if len(feature.counts) != feature.bins or not all(count is not None for count in feature.counts):
-            moment.problem(
-                f"monitoring.feature_reference: feature {name}: ref_counts has {len(feature.counts)} counts,"
-                f" its {kind} bins and NULL make {feature.bins}"
-            )
-        elif not sum(feature.counts):
-            moment.problem(f"monitoring.feature_reference: feature {name}: ref_counts are all 0")
-        elif list(feature.cuts) != sorted(set(feature.cuts)):
-            moment.problem(f"monitoring.feature_reference: feature {name}: cuts do not ascend")
+        problem = _problem(feature)
+        if problem:
+            moment.problem(f"monitoring.feature_reference: feature {name}: {problem}")
         else:
             yield feature
+
+
+def _problem(feature: Feature) -> str | None:
+    """Why it cannot be used: anything odd here would cost the drift of all features."""
+    if feature.kind not in ("boolean", "numeric", "categorical"):
+        return f"kind {feature.kind!r} is unknown"
+    if not isinstance(feature.name, str) or not all(isinstance(category, str) for category in feature.categories):
+        return "names and categories must be text"
+    if not all(isinstance(cut, int | float) and math.isfinite(cut) for cut in feature.cuts):
+        return "cuts must be finite numbers of type float8; the outer bins are open without others"
+    if list(feature.cuts) != sorted(set(feature.cuts)):
+        return "cuts do not ascend"
+    if len(feature.counts) != feature.bins or not all(isinstance(count, int) for count in feature.counts):
+        return f"ref_counts has {len(feature.counts)} counts, its {feature.kind} bins and NULL make {feature.bins}"
+    if min(feature.counts) < 0:
+        return "ref_counts has a negative count"
+    if not sum(feature.counts):
+        return "ref_counts are all 0"
+    return None
 
 
 def _query(features: tuple[Feature, ...]) -> RangeQuery:

@@ -72,6 +72,8 @@ def test_what_cannot_be_compared_is_refused(current: list[int], reference: list[
         (0.001, 9, 27.8772),
         (0.001, 10, 29.5883),
         (0.001, 30, 59.7031),
+        (0.001, 100, 149.4493),
+        (0.001, 1000, 1143.9171),
         (0.05, 1, 3.8415),
         (0.05, 4, 9.4877),
         (0.05, 19, 30.1435),
@@ -84,3 +86,11 @@ def test_chi_squared_quantiles(probability: float, degrees: int, expected: float
 def test_noise_floor_is_the_quantile_over_twice_the_harmonic_sample_size() -> None:
     assert noise_floor([100] * 10, [1000] * 10) == pytest.approx(27.877164 / 2 * (1 / 1000 + 1 / 10000), rel=1e-6)
     assert noise_floor([5, 0], [7, 0]) == 0
+
+
+@pytest.mark.parametrize("bins", [258, 259, 260, 301, 1000])
+def test_hundreds_of_bins_are_no_matter(bins: int) -> None:
+    # About normal by then, with the skew of Wilson and Hilferty's approximation.
+    degrees = bins - 1
+    quantile = degrees * (1 - 2 / (9 * degrees) + 3.0902 * math.sqrt(2 / (9 * degrees))) ** 3
+    assert noise_floor([100] * bins, [100] * bins) == pytest.approx(quantile / 2 * 2 / (100 * bins), rel=1e-3)
