@@ -16,7 +16,7 @@ from exporter.scrape import Scraper
 from exporter.secrets import SecretError, SecretText
 from exporter.sources.postgres import PostgresError, PostgresSource
 from exporter.sources.redis import RedisError, RedisSource
-from exporter.waiting import complete
+from exporter.waiting import run
 
 NAME = "ticketing-exporter"
 READY_SECONDS = 1.0
@@ -76,17 +76,25 @@ class Exporter:
 
     def unready(self) -> list[str]:
         """Why this exporter cannot do its work now; empty when every source answers."""
-        deadline = Deadline(READY_SECONDS)
-        reasons = []
-        try:
-            complete(self.redis.read([("PING",)], deadline))
-        except (RedisError, DeadlineExceededError) as error:
-            reasons.append(str(error))
-        try:
-            complete(self.postgres.query("SELECT 1", (), deadline))
-        except (PostgresError, DeadlineExceededError, SecretError) as error:
-            reasons.append(f"PostgreSQL: {error}")
-        return reasons
+        redis, postgres = [], []
+
+        # Side by side, each with its own time: a source that hangs must not make the other look as if it did.
+        async def ask_redis() -> None:
+            try:
+                await self.redis.read([("PING",)], Deadline(READY_SECONDS))
+            except (RedisError, DeadlineExceededError) as error:
+                redis.append(str(error))
+
+        async def ask_postgres() -> None:
+            try:
+                await self.postgres.query("SELECT 1", (), Deadline(READY_SECONDS))
+            except DeadlineExceededError as error:
+                postgres.append(str(error))
+            except (PostgresError, SecretError) as error:
+                postgres.append(f"PostgreSQL: {error}")
+
+        run([ask_redis(), ask_postgres()])
+        return redis + postgres
 
     def _build_scraper(self, config: Config) -> Scraper:
         settle, limits = float(config.settle), config.rate_limits

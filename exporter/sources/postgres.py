@@ -150,7 +150,8 @@ class PostgresSource:
                 failures.append(_describe(error))
             else:
                 return connection
-        deadline.check("; ".join(failures))
+        if deadline.remaining() <= 0:
+            raise DeadlineExceededError("; ".join(failures))
         raise PostgresError("; ".join(failures))
 
     def _close(self) -> None:
