@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
@@ -20,6 +22,7 @@ from exporter.sources.redis import RedisError
 from exporter.web import api, landing
 from exporter.web.auth import BasicAuth
 from exporter.web.config import WebConfig
+from exporter.web.server import MOST_AT_ONCE
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -44,6 +47,31 @@ class Answer:
     headers: list[tuple[str, str]] = field(default_factory=list)
 
 
+class BusyError(Exception):
+    """As many requests as may are waiting for the source already."""
+
+
+class Places:
+    """Lets a few requests at a time wait for a source, so that one that hangs does not hold the threads of scrapes."""
+
+    def __init__(self) -> None:
+        self._free = threading.Semaphore(MOST_AT_ONCE)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """While in here, the request is one of the few.
+
+        Raises:
+            BusyError: there is no place left.
+        """
+        if not self._free.acquire(blocking=False):
+            raise BusyError(f"{MOST_AT_ONCE} requests are waiting for this already")
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
 class Application:
     """The WSGI application.
 
@@ -56,6 +84,7 @@ class Application:
     def __init__(self, exporter: Exporter, reload: Callable[[], None], web: WebConfig) -> None:
         self._exporter = exporter
         self._reload = reload
+        self._ready_places, self._kpis_places, self._feed_places = Places(), Places(), Places()
         self._routes: Mapping[str, Mapping[str, Callable[[WSGIEnvironment], Answer]]] = {
             "/": {"GET": self._landing},
             "/metrics": {"GET": self._metrics},
@@ -128,7 +157,11 @@ class Application:
         return Answer(body=b"Healthy\n")
 
     def _ready(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
-        reasons = self._exporter.unready()
+        try:
+            with self._ready_places.one():
+                reasons = self._exporter.unready()
+        except BusyError as busy:
+            reasons = [str(busy)]
         if reasons:
             return Answer("503 Service Unavailable", "".join(f"{reason}\n" for reason in reasons).encode())
         return Answer(body=b"Ready\n")
@@ -141,16 +174,17 @@ class Application:
         return Answer(body=b"Reloaded\n")
 
     def _kpis(self, environ: WSGIEnvironment) -> Answer:
-        return self._json(environ, lambda: api.kpis(self._exporter))
+        return self._json(environ, self._kpis_places, lambda: api.kpis(self._exporter))
 
     def _fraud_feed(self, environ: WSGIEnvironment) -> Answer:
-        return self._json(environ, lambda: api.fraud_feed(self._exporter))
+        return self._json(environ, self._feed_places, lambda: api.fraud_feed(self._exporter))
 
-    def _json(self, environ: WSGIEnvironment, produce: Callable[[], object]) -> Answer:
+    def _json(self, environ: WSGIEnvironment, places: Places, produce: Callable[[], object]) -> Answer:
         status = "200 OK"
         try:
-            content = produce()
-        except (RedisError, PostgresError, DeadlineExceededError, SecretError) as error:
+            with places.one():
+                content = produce()
+        except (BusyError, RedisError, PostgresError, DeadlineExceededError, SecretError) as error:
             status, content = "503 Service Unavailable", {"error": str(error)}
         answer = Answer(status, json.dumps(content).encode(), "application/json", [("Cache-Control", "no-store")])
         origin = environ.get("HTTP_ORIGIN")

@@ -19,7 +19,10 @@ from exporter.web.config import TlsServerConfig, ssl_context
 
 logger = logging.getLogger(__name__)
 
-THREADS = 16
+MOST_AT_ONCE = 8
+"""Requests for one path of the API, or for readiness, that may wait for a source; no further one waits."""
+THREADS = 16 + 3 * MOST_AT_ONCE
+"""For scrapes, and for all that those three paths may hold: so the latter never cost the former a thread."""
 # Every exporter's server of a fleet may be restarted at once, and every Prometheus comes at once then.
 BACKLOG = 256
 KEPT_CONNECTIONS = 64
