@@ -58,6 +58,11 @@ class Task:
         return str(self.incident.correlation_id)
 
     @property
+    def too_late(self) -> bool:
+        """Whether it was to be done while the incident lasted, and that is over."""
+        return self.claim.phase == "firing" and self.incident.closed
+
+    @property
     def key(self) -> str:
         """Of this very action, the same in every try: what makes a second request harmless."""
         return f"{self.correlation_id}:{self.claim.phase}:{self.claim.position}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from responder.actions.base import Action, Task
+from responder.errors import SkipError
 from responder.ledger.claims import State
 from responder.parsing import Duration, Strict
 
@@ -28,6 +29,9 @@ class ScheduleRetraining(Action[Parameters]):
 
     def apply(self, task: Task, parameters: Parameters) -> State:
         """See `Action`."""
+        if task.too_late:
+            # An earlier try may have asked one of the two.
+            raise SkipError("the incident is over: nothing more is asked for")
         reason, due_by = task.fill(parameters.reason), _due_by(task, parameters)
         task.services.platform.schedule_retraining(reason, due_by, task.correlation_id)
         state: State = {"due_by": due_by.isoformat()}

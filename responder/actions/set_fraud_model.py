@@ -6,7 +6,7 @@ from typing import Literal
 
 from responder.actions.base import Action, Task
 from responder.actions.redis_setting import change_setting, read_setting
-from responder.errors import RefusedError
+from responder.errors import RefusedError, SkipError
 from responder.ledger.claims import State
 from responder.parsing import Strict
 
@@ -32,6 +32,9 @@ class SetFraudModel(Action[Parameters]):
         """See `Action`."""
         found = read_setting(task, KEY)
         wanted = {"value": parameters.model}
+        # What an earlier try has set already is done.
+        if task.too_late and found != wanted:
+            raise SkipError("the incident is over: the model stays as it is")
         if not change_setting(task, KEY, found, wanted):
             raise RefusedError(f"{KEY} was changed by somebody else meanwhile; left alone")
         return {**wanted, "found": found["value"]}

@@ -16,7 +16,7 @@ from simulator.local.redis import Redis
 from tests.responder.actions.single import crash_before_it_is_written_down
 from tests.responder.conftest import Start, World
 from tests.responder.ledger_session import PLAYBOOKS, Session
-from tests.responder.messages import ADMIN, FRAUD, firing, message
+from tests.responder.messages import ADMIN, FRAUD, firing, message, resolved
 from tests.responder.process import wait_until
 from tests.responder.sql import rows
 
@@ -26,6 +26,7 @@ LOCK: dict[str, Any] = {
         "on_firing": [{"action": "lock_account", "account": "${labels.account}", "reason": "r"}],
     }
 }
+ENDS_SOON = {"ends_when": {"for": "300ms"}}
 
 
 def test_the_brake_stops_what_comes_too_often_and_says_so(world: World, start: Start) -> None:
@@ -69,6 +70,19 @@ def test_the_switch_in_redis_stops_and_releases(world: World, start: Start) -> N
     world.redis.delete("responder:stop")
     wait_until(world.locked)
     assert responder.metric("ticketing_responder_stopped") == 0
+
+
+def test_an_attack_that_was_seen_is_answered_although_it_is_over_when_the_switch_is_released(
+    world: World, start: Start
+) -> None:
+    world.redis.set("responder:stop", "because")
+    responder = start(playbooks={"UnauthorizedAdminAccess": {**LOCK["UnauthorizedAdminAccess"], **ENDS_SOON}})
+    responder.post(message(firing(ADMIN)))
+    responder.post(message(resolved(ADMIN)))
+    wait_until(lambda: responder.incident()["state"] == "closed")
+    assert not world.locked()
+    world.redis.delete("responder:stop")
+    wait_until(world.locked)
 
 
 def test_the_switch_stays_thrown_when_redis_goes_and_the_configuration_is_reloaded(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.responder.actions.single import Receiver, crash_before_it_is_written_down, one, outcome, tried
 from tests.responder.conftest import Start, World
-from tests.responder.messages import DRIFT, firing, message
+from tests.responder.messages import DRIFT, firing, message, resolved
 from tests.responder.process import wait_until
 
 RETRAIN = one("schedule_retraining", DRIFT, within="24h", reason="${labels.feature}")
@@ -70,6 +70,20 @@ def test_a_trigger_whose_answer_is_lost_is_told_the_same_again(world: World, sta
     assert len(trigger.keys) > 1
     assert len(set(trigger.keys)) == len({str(one) for one in trigger.received}) == 1
     assert len(world.sql(REQUESTS)) == 1
+
+
+def test_for_drift_that_is_over_by_now_nothing_is_asked_for(world: World, start: Start) -> None:
+    """Its moment may have passed, too."""
+    trigger, config = triggered(world)
+    world.redis.set("responder:stop", "because")
+    responder = start(config, playbooks=RETRAIN)
+    responder.post(message(firing(DRIFT)))
+    responder.post(message(resolved(DRIFT)))
+    wait_until(lambda: responder.incident()["state"] == "closed")
+    world.redis.delete("responder:stop")
+    skipped = outcome(responder, "schedule_retraining")
+    assert (skipped["state"], skipped["reason"]) == ("skipped", "the incident is over: nothing more is asked for")
+    assert (trigger.received, world.sql(REQUESTS)) == ([], [])
 
 
 def test_a_crash_after_it_was_asked_for_asks_for_the_same_moment(world: World, start: Start) -> None:

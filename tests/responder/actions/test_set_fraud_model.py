@@ -23,6 +23,28 @@ def test_the_model_is_set_and_stays_after_the_end(world: World, start: Start) ->
     assert (outcome(responder, "set_fraud_model")["state"], world.redis.get(KEY)) == ("done", "ensemble")
 
 
+def test_a_model_for_drift_that_is_over_by_now_is_not_set(world: World, start: Start) -> None:
+    """Nothing would ever put it back."""
+    world.redis.set("responder:stop", "because")
+    responder = start(playbooks=ENSEMBLE)
+    responder.post(message(firing(DRIFT)))
+    responder.post(message(resolved(DRIFT)))
+    wait_until(lambda: responder.incident()["state"] == "closed")
+    world.redis.delete("responder:stop")
+    skipped = outcome(responder, "set_fraud_model")
+    assert (skipped["state"], skipped["reason"]) == ("skipped", "the incident is over: the model stays as it is")
+    assert world.redis.get(KEY) == "xgboost"
+
+
+def test_a_model_may_be_set_at_the_end(world: World, start: Start) -> None:
+    playbooks = one("notify", DRIFT, text="t")
+    playbooks["ModelDrift"]["on_end"] = [{"action": "set_fraud_model", "model": "ensemble"}]
+    responder = start(playbooks=playbooks)
+    responder.post(message(firing(DRIFT)))
+    responder.post(message(resolved(DRIFT)))
+    wait_until(lambda: world.redis.get(KEY) == "ensemble")
+
+
 def test_a_redis_that_hangs_or_is_gone_is_tried_again(
     world: World, start: Start, own_redis: Callable[[], Redis]
 ) -> None:
