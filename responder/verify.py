@@ -58,7 +58,7 @@ def _doubt(prometheus: Prometheus, check: Check, ends_when: EndsWhen) -> str | N
     source = check.labels.get("source_job")
     if source and not prometheus.query(f'up{{job="{promql(source)}"}} == 1'):
         return f"its source, job {source}, is not up"
-    values = values_of(check.labels, {}, check.playbook, str(check.correlation_id))
+    values = values_of(check.labels, check.annotations, check.playbook, str(check.correlation_id))
     for expression in ends_when.all:
         try:
             filled = fill(expression, values, promql)

@@ -21,6 +21,7 @@ class Check:
     playbook: str
     alertname: str
     labels: dict[str, str]
+    annotations: dict[str, str]
     last_firing_at: datetime
 
 
@@ -35,7 +36,7 @@ def next_check(cursor: Cursor, every: float) -> Check | None:
         " next_check_at = now() + make_interval(secs => %s)"
         " WHERE correlation_id = (SELECT correlation_id FROM monitoring.responder_incidents"
         "  WHERE state <> 'closed' AND next_check_at <= now() ORDER BY next_check_at LIMIT 1 FOR UPDATE SKIP LOCKED)"
-        " RETURNING correlation_id::text, playbook, alertname, labels, last_firing_at",
+        " RETURNING correlation_id::text, playbook, alertname, labels, annotations, last_firing_at",
         (every,),
     )
     row = cursor.fetchone()

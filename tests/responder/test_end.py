@@ -97,6 +97,16 @@ def test_a_late_message_of_an_episode_that_is_over_opens_nothing(start: Start) -
     assert first["correlation_id"] != second["correlation_id"]
 
 
+def test_what_must_be_true_at_the_end_may_be_told_by_an_annotation(world: World, start: Start) -> None:
+    ends_when = {"for": "300ms", "all": ['up{about="${annotations.summary}"} == 1']}
+    playbooks = {"FraudRateSpike": {**SHORT["FraudRateSpike"], "ends_when": ends_when}}
+    responder = start(playbooks=playbooks)
+    responder.post(message(firing(LABELS)))
+    responder.post(message(resolved(LABELS)))
+    wait_until(lambda: responder.incident()["state"] == "closed", what=lambda: str(responder.incident()))
+    assert 'up{about="It is so"} == 1' in world.prometheus.queries
+
+
 def test_resolved_of_something_that_never_fired_is_nothing(start: Start) -> None:
     responder = start(playbooks=SHORT)
     assert responder.post(message(resolved(LABELS))).json()["alerts"] == ["unknown"]
