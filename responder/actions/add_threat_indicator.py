@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from responder.actions.base import Action, Task
@@ -78,16 +78,30 @@ def _addresses(task: Task, parameters: Parameters) -> tuple[list[str], list[str]
     since = task.incident.opened_at - timedelta(seconds=parameters.within)
     found = task.services.platform.failed_sign_in_sources(task.fill(parameters.account), since)
     never = [ip_network(network) for network in task.services.config.never_indicate]
-    left_out = [one for one in found if not _is_address(one) or any(ip_address(one) in network for network in never)]
-    return [one for one in found if one not in left_out], left_out
+    # By what they say; two texts may say the same address.
+    addresses: dict[str, None] = {}
+    left_out = []
+    for text in found:
+        address = _address(text)
+        if address is None or any(address in network for network in never):
+            left_out.append(text)
+        else:
+            addresses[str(address)] = None
+    return list(addresses), left_out
 
 
-def _is_address(text: str) -> bool:
-    """Whether it is an address that means the same everywhere; the platform's column may hold any text."""
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address, if it means the same everywhere; the platform's column may hold any text.
+
+    One of IPv4 in the form of IPv6, `::ffff:10.1.2.3`, is that of IPv4: the networks of IPv4 do not contain the other.
+    """
     try:
-        return not getattr(ip_address(text), "scope_id", None)
+        address = ip_address(text)
     except ValueError:
-        return False
+        return None
+    if isinstance(address, IPv4Address):
+        return address
+    return None if address.scope_id else address.ipv4_mapped or address
 
 
 def _indicator(task: Task, parameters: Parameters, address: str, reason: str) -> dict[str, Any]:

@@ -23,6 +23,24 @@ def test_networks_that_are_never_indicated(world: World, start: Start) -> None:
     assert [one["pattern"] for one in world.taxii.objects.values()] == ["[ipv4-addr:value = '203.0.113.5']"]
 
 
+def test_an_address_of_ipv4_in_the_form_of_ipv6_is_that_address(world: World, start: Start) -> None:
+    """So does a server name its clients that listens on IPv6 for both."""
+    world.fail_sign_ins("alice.ops", "::ffff:10.1.2.3", "203.0.113.5", "::ffff:203.0.113.5", "::ffff:198.51.100.7")
+    responder = start({"never_indicate": ["10.0.0.0/8"]}, playbooks=INDICATE)
+    responder.post(message(firing(ADMIN)))
+    after = outcome(responder, "add_threat_indicator")["after"]
+    assert sorted(after["addresses"]) == ["198.51.100.7", "203.0.113.5"]
+    assert after["left_out"] == ["::ffff:10.1.2.3"]
+    assert world.sql("SELECT host(source_ip) FROM platform.threat_indicators ORDER BY source_ip") == [
+        ("198.51.100.7",),
+        ("203.0.113.5",),
+    ]
+    assert {one["pattern"] for one in world.taxii.objects.values()} == {
+        "[ipv4-addr:value = '198.51.100.7']",
+        "[ipv4-addr:value = '203.0.113.5']",
+    }
+
+
 def test_without_any_address_there_is_nothing_to_indicate(world: World, start: Start) -> None:
     parameters = {"account": "${labels.account}", "reason": "r", "within": "1m"}
     world.sql(
