@@ -216,6 +216,11 @@ def _update(cursor: Cursor, claim: Claim, assignments: str, **values: Any) -> bo
 
 
 def _finish(cursor: Cursor, claim: Claim, assignments: str, **values: Any) -> bool:
+    # Either the incident's end is seen here, or what ends it sees this: both lock the incident before the action.
+    cursor.execute(
+        "SELECT FROM monitoring.responder_incidents WHERE correlation_id = %s FOR SHARE",
+        (str(claim.incident.correlation_id),),
+    )
     cursor.execute(
         f"UPDATE monitoring.responder_actions AS a SET {assignments}, finished_at = now(), due_at = {_REVERT_DUE}"
         f" FROM monitoring.responder_incidents AS i{_MINE} AND i.correlation_id = a.correlation_id",

@@ -12,6 +12,7 @@ from responder.ledger import incidents
 from responder.playbooks import load
 from responder.webhook import Alert
 from simulator.local.contract import ContractDatabase
+from tests.responder.sql import rows
 
 PLAYBOOKS = load(None)
 
@@ -34,6 +35,11 @@ class Session:
         ]
         outcomes: list[str] = self(incidents.record, told, Pace())
         return outcomes
+
+    def waits(self) -> bool:
+        """Whether the connection waits for a lock of another one."""
+        sql = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+        return bool(rows(self.database.dsn, sql, self.connection.info.backend_pid))
 
     def close(self) -> None:
         self.connection.close()
