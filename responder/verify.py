@@ -35,6 +35,9 @@ def verify_next(postgres: Postgres, prometheus: Prometheus, playbooks: Playbooks
         doubt = str(error)
     if doubt is not None:
         reason = doubt
+        # Said when it begins or becomes another one, not each time one asks.
+        if reason != check.last_check:
+            logger.warning("incident %s: not over: %s", check.correlation_id, reason)
         postgres.run(lambda cursor: checks.not_over(cursor, check, reason))
         return True
     gap = 4 * pace.check_every

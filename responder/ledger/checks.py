@@ -15,6 +15,7 @@ class Check:
 
     Attributes:
         last_firing_at: a message after this one makes the answer worthless.
+        last_check: what was written down of the last look; None when this is the first since it last fired.
     """
 
     correlation_id: UUID
@@ -23,6 +24,7 @@ class Check:
     labels: dict[str, str]
     annotations: dict[str, str]
     last_firing_at: datetime
+    last_check: str | None
 
 
 def next_check(cursor: Cursor, every: float) -> Check | None:
@@ -36,7 +38,7 @@ def next_check(cursor: Cursor, every: float) -> Check | None:
         " next_check_at = now() + make_interval(secs => %s)"
         " WHERE correlation_id = (SELECT correlation_id FROM monitoring.responder_incidents"
         "  WHERE state <> 'closed' AND next_check_at <= now() ORDER BY next_check_at LIMIT 1 FOR UPDATE SKIP LOCKED)"
-        " RETURNING correlation_id::text, playbook, alertname, labels, annotations, last_firing_at",
+        " RETURNING correlation_id::text, playbook, alertname, labels, annotations, last_firing_at, last_check",
         (every,),
     )
     row = cursor.fetchone()
@@ -44,11 +46,11 @@ def next_check(cursor: Cursor, every: float) -> Check | None:
 
 
 def not_over(cursor: Cursor, check: Check, said: str) -> None:
-    """It goes on, or nobody knows."""
+    """It goes on, or nobody knows; nothing, when a message came after the question."""
     cursor.execute(
         "UPDATE monitoring.responder_incidents SET clear_since = NULL, checked_at = now(), last_check = %s"
-        " WHERE correlation_id = %s",
-        (said, str(check.correlation_id)),
+        " WHERE correlation_id = %s AND last_firing_at = %s",
+        (said, str(check.correlation_id), check.last_firing_at),
     )
 
 

@@ -114,6 +114,7 @@ def _kept(cursor: Cursor, told: Told, pace: Pace) -> bool:
     cursor.execute(
         "UPDATE monitoring.responder_incidents SET last_firing_at = now(), clear_since = NULL,"
         " starts_at = greatest(starts_at, %(starts_at)s),"
+        " last_check = CASE WHEN ended_at >= %(starts_at)s THEN last_check END,"
         " state = CASE WHEN ended_at >= %(starts_at)s THEN state ELSE 'open' END,"
         " next_check_at = CASE WHEN ended_at >= %(starts_at)s THEN next_check_at"
         "  ELSE now() + make_interval(secs => %(stale_after)s) END"

@@ -58,6 +58,34 @@ def test_resolved_is_not_believed_while_the_source_is_down_or_nothing_is_known(w
     assert 'up{region="eu\\"} or vector(1) #\\\\"} == 1' in world.prometheus.queries
 
 
+def test_an_end_that_cannot_be_verified_is_told_and_counted(world: World, start: Start) -> None:
+    ending = {"playbook": "FraudRateSpike", "state": "ending"}
+    responder = start(playbooks=SHORT)
+    asked = "ticketing_responder_incidents"
+    assert responder.metric(asked, **ending) == 0
+    world.prometheus.sources_up = False
+    responder.post(message(firing(LABELS)))
+    responder.post(message(resolved(LABELS)))
+    doubt = f"incident {responder.incident()['correlation_id']}: not over: its source, job ticketing-live, is not up"
+    wait_until(lambda: doubt in responder.log())
+    assert responder.metric(asked, **ending) == 1
+    # Once, however often one asks.
+    checked = len(world.prometheus.queries)
+    wait_until(lambda: len(world.prometheus.queries) > checked + 6)
+    assert responder.log().count(doubt) == 1
+    # It goes on, and ends again: that is another doubt.
+    responder.post(message(firing(LABELS, started=1)))
+    assert responder.incident()["last_check"] is None
+    responder.post(message(resolved(LABELS, ended=2)))
+    wait_until(lambda: responder.log().count(doubt) == 2)
+    world.monitoring.trouble.status = 503
+    wait_until(lambda: "not over: Prometheus: GET" in responder.log())
+    world.monitoring.trouble.status = 0
+    world.prometheus.sources_up = True
+    wait_until(lambda: responder.incident()["state"] == "closed")
+    assert responder.metric(asked, **ending) == 0
+
+
 def test_firing_again_while_it_ends_goes_on(start: Start) -> None:
     responder = start(playbooks=SHORT, pace={"check_every": "1s"})
     responder.post(message(firing(LABELS)))
