@@ -13,6 +13,8 @@ import msgspec
 from responder.parsing import ConfigError, Duration, Strict, decode, read_yaml
 
 Positive = Annotated[int, msgspec.Meta(gt=0)]
+UPLOAD_SECONDS = 15.0
+"""What a profile may take from its source to S3, besides its own time."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -195,8 +197,11 @@ def load(path: Path | None) -> Config:
             raise ConfigError(f"{path}: never_indicate: {error}") from None
     if config.pace.lease <= 0 or config.pace.check_every <= 0 or config.pace.poll <= 0:
         raise ConfigError(f"{path}: pace: lease, check_every and poll must be above 0")
-    if profiles is not None and config.pace.lease <= profiles.timeout:
-        raise ConfigError(f"{path}: pace.lease: must be longer than profiles.timeout, {profiles.timeout:g} s")
+    if profiles is not None:
+        upload = UPLOAD_SECONDS if profiles.bucket is not None else 0
+        if config.pace.lease <= profiles.timeout + upload:
+            more = f" and {upload:g} s for the upload" if upload else ""
+            raise ConfigError(f"{path}: pace.lease: must be longer than profiles.timeout, {profiles.timeout:g} s{more}")
     return config
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from responder.actions import ACTIONS
 from responder.actions.base import Action, RevertingAction, Services, Task
+from responder.config import Pace
 from responder.errors import RefusedError, RetryError, SkipError
 from responder.http import HttpError
 from responder.ledger import claims
@@ -86,6 +87,12 @@ class Runner:
             return self._retry(claim, f"{type(error).__name__}; see the log")
 
     def _carry_out(self, claim: Claim) -> str:
+        pace = self._services.config.pace
+        if claim.lost and not claim.reverting and _is_given_up(claim, pace):
+            raise RefusedError(
+                f"given up after {claim.attempts - 1} attempts: of the last one nothing was written down before its"
+                f" lease of {pace.lease:g} s ended"
+            )
         action = ACTIONS.get(claim.action)
         if action is None:
             raise RefusedError(f"there is no action {claim.action}")
@@ -171,3 +178,9 @@ class Runner:
     def _settle(self, write: Any, claim: Claim, *arguments: Any, **options: Any) -> None:
         if not self._postgres.run(lambda cursor: write(cursor, claim, *arguments, **options)):
             raise _LostError
+
+
+def _is_given_up(claim: Claim, pace: Pace) -> bool:
+    """Whether it has been tried for too long; the time in which no responder was there to try does not count."""
+    most_between = pace.lease + pace.retry_longest
+    return claim.overdue > pace.give_up and claim.attempts * most_between > pace.give_up

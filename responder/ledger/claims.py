@@ -37,7 +37,8 @@ class Claim:
         fence: grows with every claim of any action.
         reverting: whether its effect is to be taken back.
         attempts: with this one.
-        overdue: seconds for which it has been tried.
+        overdue: seconds since it was first tried.
+        lost: whether nothing was written down of the try before, until its lease ended.
         target: what it changes, if it got so far.
         before: what was found before its effect, likewise.
         after: what it was about to make of it, or what came of it.
@@ -53,6 +54,7 @@ class Claim:
     reverting: bool
     attempts: int
     overdue: float
+    lost: bool
     target: str | None
     before: State | None
     after: State | None
@@ -62,13 +64,8 @@ class Claim:
 # The order within an incident: an action waits until each earlier one has been tried once, so that one that cannot
 # succeed now holds up nothing.
 _CLAIM = """
-UPDATE monitoring.responder_actions AS a
-SET state = CASE WHEN a.state IN ('pending', 'running') THEN 'running' ELSE 'reverting' END,
-    attempts = a.attempts + 1, worker = %(worker)s, fence = nextval('monitoring.responder_fence'),
-    due_at = now() + make_interval(secs => %(lease)s), started_at = coalesce(a.started_at, now())
-FROM monitoring.responder_incidents AS i
-WHERE i.correlation_id = a.correlation_id AND a.action_id = (
-    SELECT c.action_id FROM monitoring.responder_actions AS c
+WITH due AS MATERIALIZED (
+    SELECT c.action_id, c.state FROM monitoring.responder_actions AS c
     WHERE c.due_at <= now() AND (c.state <> 'pending' OR NOT EXISTS (
         SELECT FROM monitoring.responder_actions AS e
         WHERE e.correlation_id = c.correlation_id AND e.phase = c.phase AND e.position < c.position
@@ -78,8 +75,15 @@ WHERE i.correlation_id = a.correlation_id AND a.action_id = (
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
+UPDATE monitoring.responder_actions AS a
+SET state = CASE WHEN a.state IN ('pending', 'running') THEN 'running' ELSE 'reverting' END,
+    attempts = a.attempts + 1, worker = %(worker)s, fence = nextval('monitoring.responder_fence'),
+    due_at = now() + make_interval(secs => %(lease)s), started_at = coalesce(a.started_at, now())
+FROM due, monitoring.responder_incidents AS i
+WHERE a.action_id = due.action_id AND i.correlation_id = a.correlation_id
 RETURNING a.action_id, a.fence, a.action, a.phase, a.position, a.parameters, a.dry_run, a.state = 'reverting',
-    a.attempts, extract(epoch FROM now() - a.started_at)::float8, a.target, a.before_state, a.after_state,
+    a.attempts, extract(epoch FROM now() - a.started_at)::float8, due.state = 'running',
+    a.target, a.before_state, a.after_state,
     i.correlation_id::text, i.playbook, i.alertname, i.fingerprint, i.labels, i.annotations, i.opened_at,
     i.state = 'closed'
 """
@@ -103,7 +107,7 @@ def claim(cursor: Cursor, worker: str, lease: float) -> Claim | None:
     row = cursor.fetchone()
     if row is None:
         return None
-    fields = [*row[:13], Incident(UUID(row[13]), *row[14:])]
+    fields = [*row[:14], Incident(UUID(row[14]), *row[15:])]
     return Claim(*fields)
 
 

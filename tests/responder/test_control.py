@@ -198,6 +198,29 @@ def test_a_worker_that_hangs_past_its_lease_writes_nothing_any_more(world: World
     assert len(world.siem.incidents) == 1
 
 
+def test_what_takes_longer_than_its_lease_is_given_up(world: World, start: Start) -> None:
+    """Each try is another worker's before it has ended, so none of them can be written down."""
+    steps = [{"action": "open_siem_incident", "severity": "HIGH", "title": "t"}]
+    playbooks = {"UnauthorizedAdminAccess": {"max_per_hour": 9, "on_firing": steps}}
+    world.outside.trouble.delay = 4
+    responder = start({"profiles": None}, playbooks=playbooks, pace={"lease": "500ms", "give_up": "2s"})
+    responder.post(message(firing(ADMIN)))
+    wait_until(lambda: responder.actions()["open_siem_incident"]["state"] == "failed", 30)
+    given_up = responder.actions()["open_siem_incident"]
+    assert given_up["reason"].endswith("nothing was written down before its lease of 0.5 s ended")
+
+
+def test_what_was_left_by_a_responder_that_died_long_ago_is_tried(world: World, start: Start) -> None:
+    """An hour in which nobody tried is not an hour of tries."""
+    responder = start(playbooks=LOCK)
+    responder.post(message(firing(ADMIN)))
+    responder.settled()
+    crash_before_it_is_written_down(world, responder)
+    world.sql("UPDATE monitoring.responder_actions SET started_at = now() - interval '2 hours', attempts = 20")
+    responder.start()
+    wait_until(lambda: responder.actions()["lock_account"]["state"] == "done")
+
+
 def test_a_reload_takes_up_what_is_valid_and_keeps_what_was_otherwise(world: World, start: Start) -> None:
     responder = start(playbooks={"Another": LOCK["UnauthorizedAdminAccess"]})
     assert responder.post(message(firing(ADMIN))).status_code == 422

@@ -99,11 +99,19 @@ def test_errors_name_the_file_the_playbook_the_action_and_the_field(tmp_path: Pa
         ({"pace": {"lease": "0s"}}, "pace: lease, check_every and poll must be above 0"),
         (
             {
-                "profiles": {"source": {"url": "http://a"}, "bucket": "b"},
+                "profiles": {"source": {"url": "http://a"}, "directory": "/d"},
                 "allowed_hosts": ["a"],
-                "pace": {"lease": "5s"},
+                "pace": {"lease": "20s"},
             },
             "pace.lease: must be longer than profiles.timeout, 20 s",
+        ),
+        (
+            {
+                "profiles": {"source": {"url": "http://a"}, "bucket": "b"},
+                "allowed_hosts": ["a"],
+                "pace": {"lease": "35s"},
+            },
+            "pace.lease: must be longer than profiles.timeout, 20 s and 15 s for the upload",
         ),
         (
             {"retraining": {"url": "http://evil.example/x"}},

@@ -117,7 +117,7 @@ def test_a_profile_goes_to_s3(world: World, start: Start, monkeypatch: pytest.Mo
             "endpoint_url": endpoint,
             "timeout": "900ms",
         }
-        responder = start({"profiles": profiles}, playbooks=CAPTURE, environment=credentials)
+        responder = start({"profiles": profiles}, playbooks=CAPTURE, environment=credentials, pace={"lease": "20s"})
         responder.post(message(firing(LATENCY)))
         wait_until(lambda: "NoSuchBucket" in str(responder.actions()["capture_profile"]["reason"]), 20)
         s3.create_bucket(Bucket="profiles")
