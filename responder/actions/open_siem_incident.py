@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from responder.actions.base import Action, Task
 from responder.errors import SkipError
+from responder.http import HttpError, Reply
 from responder.ledger.claims import State
 from responder.parsing import Strict
 
@@ -41,9 +42,17 @@ class OpenSiemIncident(Action[Parameters]):
             "runbook_url": task.incident.annotations.get("runbook_url"),
         }
         reply = task.services.http.request("POST", siem, body=body, headers={"Idempotency-Key": task.key})
-        answer = reply.json() if reply.body else None
-        return {"incident": answer.get("id") if isinstance(answer, dict) else None}
+        return {"incident": _id(reply)}
 
     def preview(self, task: Task, parameters: Parameters) -> str:
         """See `Action`."""
         return f"would open a {parameters.severity} incident: {task.fill(parameters.title)}"
+
+
+def _id(reply: Reply) -> Any:
+    """The incident's name in the SIEM, None when the answer has none: it is open by the status alone."""
+    try:
+        answer = reply.json()
+    except HttpError:
+        return None
+    return answer.get("id") if isinstance(answer, dict) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.responder.actions.single import one, outcome
+from tests.responder.actions.single import Receiver, one, outcome
 from tests.responder.conftest import Start, World
 from tests.responder.messages import ADMIN, firing, message
 from tests.responder.process import wait_until
@@ -17,6 +17,15 @@ def test_the_siem_opens_one_incident_although_its_first_answer_is_lost(world: Wo
     assert outcome(responder, "open_siem_incident")["after"] == {"incident": "INC-0001"}
     assert [one["title"] for one in world.siem.incidents.values()] == ["alice.ops"]
     assert len(world.outside.requests) > 2
+
+
+def test_an_incident_that_the_siem_does_not_name_is_open_all_the_same(world: World, start: Start) -> None:
+    siem = Receiver("/siem/incidents")  # answers 200 with a text
+    world.outside.counterparts.insert(0, siem)
+    responder = start(playbooks=one("open_siem_incident", ADMIN, severity="HIGH", title="t"))
+    responder.post(message(firing(ADMIN)))
+    opened = outcome(responder, "open_siem_incident")
+    assert (opened["state"], opened["after"], len(siem.received)) == ("done", {"incident": None}, 1)
 
 
 def test_a_refusal_is_final(world: World, start: Start) -> None:
