@@ -22,9 +22,9 @@ _URL_PASSWORDS = (
     re.compile(r"(://[^\s/@:]*):([^\s/]+)@", re.ASCII),
 )
 _QUERY_PASSWORD = re.compile(r"([?&](?:ssl)?password=)([^\s&#]+)", re.IGNORECASE)
-# A slash or @ that should have been written as %2F or %40: the pieces are then taken for a host, a port or a path, and
-# quoted in messages.
-_BROKEN_URL = re.compile(rf"{_DATABASE}[^/@:]*:(?!\d*/)(.*[/@].*)@", re.DOTALL)
+# A / ? # or @ that should have been written as %2F and so on: the pieces are then taken for a host, a port or a path,
+# and quoted in messages.
+_BROKEN_URL = re.compile(rf"{_DATABASE}[^/@:]*:(?!\d*/)(.*[/?#@].*)@", re.DOTALL)
 
 
 class SecretError(Exception):

@@ -19,7 +19,9 @@ from exporter.waiting import Errands, Wait
 
 TIMEOUT_SECONDS = 1.0
 """However much time there is: Redis answers within milliseconds or not at all."""
-INVALID_URL = "the URL is not valid; in a password, characters such as / ? # @ are written as %2F %3F %23 %40"
+INVALID_URL = (
+    "the URL is not valid, or an option in it; in a password, characters such as / ? # @ are written as %2F %3F %23 %40"
+)
 
 Command = tuple[Any, ...]
 
@@ -87,21 +89,24 @@ class RedisSource:
 
     def _connect(self) -> AbstractConnection:
         url = self._url.reveal()
+        settings = {
+            "client_name": self._name,
+            # The newer protocol answers the same commands in other shapes, and not every server speaks it.
+            "protocol": 2,
+            "decode_responses": True,
+            "encoding_errors": "backslashreplace",
+            "socket_timeout": TIMEOUT_SECONDS,
+            "socket_connect_timeout": TIMEOUT_SECONDS,
+            "socket_keepalive": True,
+            "retry": Retry(NoBackoff(), 0),
+        }
         try:
-            connection = redis.ConnectionPool.from_url(
-                url,
-                client_name=self._name,
-                # The newer protocol answers the same commands in other shapes, and not every server speaks it.
-                protocol=2,
-                decode_responses=True,
-                encoding_errors="backslashreplace",
-                socket_timeout=TIMEOUT_SECONDS,
-                socket_connect_timeout=TIMEOUT_SECONDS,
-                socket_keepalive=True,
-                retry=Retry(NoBackoff(), 0),
-            ).make_connection()
-        except ValueError:
-            # Its message may quote a piece of the password.
+            pool = redis.ConnectionPool.from_url(url)
+            # Options of the URL may add to these, and not replace them.
+            pool.connection_kwargs.update(settings)
+            connection = pool.make_connection()
+        except (ValueError, TypeError):
+            # Its message may quote a piece of the password, or is about an option that does not exist.
             raise RedisError(f"Redis: {INVALID_URL}") from None
         if not isinstance(connection, AbstractConnection):
             raise TypeError(f"redis-py makes connections of another kind: {type(connection).__name__}")
