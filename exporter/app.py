@@ -64,9 +64,7 @@ class Exporter:
         """Put another configuration in force; what it does not change goes on as it was."""
         with self._reloading:
             if config.probes != self.config.probes:
-                old_schedule, self._schedule = self._schedule, Schedule(config.probes, self._sources)
-                self._schedule.start()
-                old_schedule.stop()
+                self._schedule = self._schedule.changed_to(config.probes)
             if (config.settle, config.rate_limits) != (self.config.settle, self.config.rate_limits):
                 old_connections, self._connections = self._connections, []
                 self.scraper = self._build_scraper(config)

@@ -46,6 +46,7 @@ class Schedule:
 
     def __init__(self, probes: Mapping[str, ProbeBase], sources: Sources) -> None:
         self.probes = probes
+        self._sources = sources
         self._runners = {name: _Runner(name, config, sources) for name, config in probes.items()}
 
     def start(self) -> None:
@@ -57,6 +58,20 @@ class Schedule:
         """Begin no further try."""
         for runner in self._runners.values():
             runner.stop()
+
+    def changed_to(self, probes: Mapping[str, ProbeBase]) -> Schedule:
+        """The schedule of another configuration, started; probes that are the same in both go on as they were."""
+        later = Schedule(probes, self._sources)
+        for name, runner in later._runners.items():
+            running = self._runners.get(name)
+            if running is not None and running.config == runner.config:
+                later._runners[name] = running
+            else:
+                runner.start()
+        for name, running in self._runners.items():
+            if later._runners.get(name) is not running:
+                running.stop()
+        return later
 
     def results(self, now: float) -> dict[str, Result]:
         """The last results by name, without those older than three intervals at this unix time."""

@@ -281,6 +281,28 @@ def test_slow_is_above_twice_the_baseline_and_only_of_successes(service: Service
     }
 
 
+def test_probes_that_a_new_configuration_does_not_change_keep_their_results(service: Service) -> None:
+    kept = HttpProbe(url=f"{service.url}/status/200", interval=Duration(3600))
+    changed = HttpProbe(url=f"{service.url}/status/200", interval=Duration(3600))
+    with schedule(kept=kept, changed=changed, removed=kept) as before:
+        found = {name: awaited(before, name) for name in before.probes}
+        after = before.changed_to(
+            {
+                "kept": HttpProbe(url=kept.url, interval=kept.interval),
+                "changed": HttpProbe(url=service.url),
+                "new": kept,
+            }
+        )
+        try:
+            assert after.results(time.time())["kept"] == found["kept"]
+            assert awaited(after, "changed") != found["changed"]
+            awaited(after, "new")
+            assert set(after.results(time.time())) == {"kept", "changed", "new"}
+            assert after.results(time.time())["kept"] == found["kept"]
+        finally:
+            after.stop()
+
+
 def test_results_of_more_than_three_intervals_ago_are_absent(service: Service) -> None:
     with schedule(web=HttpProbe(url=f"{service.url}/status/200", interval=Duration(3600))) as running:
         result = awaited(running, "web")
