@@ -66,6 +66,8 @@ def test_where_docker_is_not_its_networks_are_anybodys(tmp_path: Path) -> None:
         "MONITORING_HOST": "watch.example.com",
         "ALLOWED_NETWORKS": "172.20.0.0/16",
         "LOAD_BALANCER_NETWORKS": "172.21.0.0/23",
+        "COGNITO_URL": "https://people.auth.us-east-1.amazoncognito.com",
+        "GATE_CLIENT_ID": "gate",
     }
     configuration.gateway(configuration.Environment(variables), tmp_path)
     config = (tmp_path / "nginx.conf").read_text()
