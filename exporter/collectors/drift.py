@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,7 +113,11 @@ def _families(features: Sequence[Feature], sums: Cells) -> Iterable[Family]:
 
 
 def _usable(moment: Moment, rows: Sequence[tuple[Any, ...]]) -> Iterator[Feature]:
-    for name, kind, cuts, categories, counts in rows:
+    times = Counter(name for name, *_ in rows)
+    for name in times:
+        if times[name] > 1:
+            moment.problem(f"monitoring.feature_reference: feature {name}: {times[name]} active models have it")
+    for name, kind, cuts, categories, counts in (row for row in rows if times[row[0]] == 1):
         feature = Feature(name, kind, tuple(cuts or ()), tuple(categories or ()), tuple(counts or ()))
         problem = _problem(feature)
         if problem:

@@ -57,7 +57,7 @@ class RedisSource:
         if not commands:
             return []
         deadline = Deadline(min(TIMEOUT_SECONDS, deadline.check("Redis")))
-        if not self._lock.acquire(timeout=TIMEOUT_SECONDS):
+        if not self._lock.acquire(timeout=max(0.0, deadline.remaining())):
             raise deadline.exceeded("Redis")
         try:
             return await self._read(commands, deadline)

@@ -72,6 +72,19 @@ def test_it_is_skipped(database: ContractDatabase, exporter: Exporter, reference
     assert told.startswith(f"monitoring.feature_reference: feature odd: {problem}")
 
 
+def test_of_two_active_models_nobody_knows_whose_reference_counts(
+    database: ContractDatabase, exporter: Exporter
+) -> None:
+    execute(database, "DROP INDEX platform.model_versions_one_active")
+    execute(database, f"{PREDICTIONS}; INSERT INTO platform.model_versions VALUES ('v2', now(), true)")
+    for version in ("v1", "v2"):
+        reference = f"'{version}', 'odd', 'numeric', '{{10,20}}', NULL, '{{1,2,3,0}}'"
+        execute(database, f"INSERT INTO platform.feature_reference VALUES ({reference})")
+    assert features_with_drift(exporter) == {"good"}
+    told = "monitoring.feature_reference: feature odd: 2 active models have it"
+    assert told in exporter.scraper.statuses()["model"].problems
+
+
 def test_hundreds_of_bins_are_not_odd(database: ContractDatabase, exporter: Exporter) -> None:
     cuts, counts = ",".join(str(n / 10) for n in range(300)), ",".join("9" for _ in range(302))
     reference = f"'numeric', '{{{cuts}}}', NULL, '{{{counts}}}'"
