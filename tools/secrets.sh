@@ -58,3 +58,6 @@ echo "$made secrets made, in secrets/ and alertmanager/secrets/"
 if grep -ls replace-me alertmanager/secrets/* >/dev/null; then
     echo "still to be replaced: $(grep -ls replace-me alertmanager/secrets/* | grep -v README | tr '\n' ' ')"
 fi
+if grep -ls '@platform-' secrets/platform_* >/dev/null; then
+    echo "of the simulated platform; with a real one put its own: $(grep -ls '@platform-' secrets/platform_* | tr '\n' ' ')"
+fi
