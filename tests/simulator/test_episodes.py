@@ -1,6 +1,7 @@
 """Each episode changes what it says, while it lasts, and nothing before."""
 
 from collections import Counter
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -9,8 +10,11 @@ from simulator.clients import CLIENT_LIMIT, CLIENTS
 from simulator.clock import Clock
 from simulator.control import Control, ControlError
 from simulator.episodes import EPISODES
-from simulator.instants import HOUR, MINUTE, SECOND
+from simulator.instants import HOUR, MINUTE, SECOND, moment
 from simulator.preset import FixedFigures, FixedWorld
+from simulator.source import OrdinaryDays
+from simulator.transactions import Rows
+from simulator.world import World
 from tests.simulator.helpers import NOON, SEED, assert_same, divergence, episode, references, world
 
 END = NOON + 20 * MINUTE
@@ -157,6 +161,43 @@ def test_control_starts_lists_and_stops() -> None:
     assert control.stop("service_down") == 0
 
 
+class _Still(Clock):
+    """A clock that stands."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.instant = NOON
+
+    def now(self) -> int:
+        return self.instant
+
+
+@pytest.mark.parametrize("platform", [world(), FixedWorld(FixedFigures(SEED, NOON))])
+def test_an_episode_changes_only_what_is_not_written_yet(platform: World) -> None:
+    control, written = Control(platform, _Still()), NOON + platform.written_ahead
+    control.start("admin_attack", {"login_failures": 0})
+    (active,) = control.listing()["admin_attack"]["active"]
+    assert datetime.fromisoformat(active["starts_at"]) > moment(written)
+    attack = [e.event_type for e in platform.events(written, written + 15 * SECOND) if e.account == "alice.ops"]
+    assert attack == ["mfa_failed"] * 3
+    assert control.stop("admin_attack") == 1
+    assert control.listing()["admin_attack"]["active"] == []
+
+
+def test_an_episode_begins_when_it_has_been_tried() -> None:
+    clock = _Still()
+
+    class Slow(OrdinaryDays):
+        def transactions(self, minute: int) -> Rows:
+            clock.instant += SECOND
+            return super().transactions(minute)
+
+    platform = World(Slow(SEED))
+    Control(platform, clock).start("fraud_spike", {})
+    assert platform.episodes[0].starts_at > clock.now()
+    assert platform.episodes[0].ends_at - platform.episodes[0].starts_at == 30 * MINUTE
+
+
 @pytest.mark.parametrize(
     ("name", "overrides"),
     [
@@ -170,6 +211,11 @@ def test_control_starts_lists_and_stops() -> None:
         ("admin_attack", {"repeat_minutes": 0}),
         ("traffic_flood", {"loud_clients": 0}),
         ("bot_swarm", {"network": "10.0.0"}),
+        # PostgreSQL would refuse to write them, and everything that is written with them.
+        ("card_testing", {"network": "nowhere"}),
+        ("admin_attack", {"source_ip": "203.0.113.999"}),
+        ("admin_attack", {"account": "admin\0"}),
+        ("launch", {"title": "\ud800"}),
     ],
 )
 def test_control_refuses_what_it_does_not_know(name: str, overrides: dict[str, object]) -> None:
