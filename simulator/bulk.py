@@ -90,7 +90,7 @@ def bulk_load(
                 _load_day(connection, seed, at, pool, last, companions)
 
     with closing(_connect(dsn)) as connection:
-        database.prepare(connection, last + DAY, last + DAY, seed)
+        database.prepare(connection, last + DAY, last, seed)
     _at_once(load, [parts[worker::_WORKERS] for worker in range(_WORKERS)])
     with closing(_connect(dsn)) as connection, connection:
         database.create_partitions(connection, first, last + DAY)

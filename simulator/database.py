@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from simulator import reference
 from simulator.events import ADMIN_ACCOUNTS
-from simulator.instants import moment, next_sunday_2am
+from simulator.instants import DAY, moment, next_sunday_2am
 
 CONTRACT = Path(__file__).resolve().parent.parent / "contract" / "postgresql"
 _ROLE_CONFLICTS = (psycopg2.errors.InternalError_, psycopg2.errors.UniqueViolation)
@@ -101,17 +101,17 @@ def _run_file(connection: Connection, sql: str) -> None:
 
 
 def prepare(
-    connection: Connection, first: int, last: int, seed: int, precision: float = reference.BASELINE_PRECISION
+    connection: Connection, first: int, now: int, seed: int, precision: float = reference.BASELINE_PRECISION
 ) -> None:
-    """Create partitions for [first, last] (microseconds), the model, its reference, and the admins.
+    """Create partitions from ``first`` to tomorrow (microseconds), the model as of now, its reference, and the admins.
 
     What is there already is left alone.
     """
     with connection, connection.cursor() as cursor:
-        create_partitions(connection, first, last)
+        create_partitions(connection, first, now + DAY)
         cursor.execute("SELECT count(*) FROM platform.model_versions")
         if cursor.fetchall()[0][0] == 0:
-            reference.write(cursor, last, seed, precision)
+            reference.write(cursor, now, seed, precision)
         for account in ADMIN_ACCOUNTS:
             cursor.execute(
                 "INSERT INTO platform.admin_accounts (account) VALUES (%s) ON CONFLICT DO NOTHING", (account,)

@@ -34,7 +34,7 @@ def resume(dsn: str, world: World, end: int, hours: float) -> Recorder:
     start = end - int(hours * HOUR)
     connection = database.connect(dsn, 60.0)
     try:
-        database.prepare(connection, start, end + DAY, world.source.seed, world.source.baseline_precision)
+        database.prepare(connection, start, end, world.source.seed, world.source.baseline_precision)
         world.block_threshold = database.block_threshold(connection) or world.block_threshold
         span = database.written_span(connection, start)
         connection.rollback()

@@ -105,6 +105,16 @@ def test_history_through_the_views(database: ContractDatabase) -> None:
     assert (precision, round(f1, 4), review, block, retraining) == (0.55, 0.6799, 0.6, 0.8, "Sun 02:00")
 
 
+@pytest.mark.parametrize("day", range(7))
+def test_the_model_was_trained_before_now_and_is_trained_within_a_week(database: ContractDatabase, day: int) -> None:
+    now = datetime(2026, 3, 2 + day, 12, tzinfo=UTC)
+    backfill(database.dsn, end=now, hours=0, seed=SEED)
+    ((trained, retraining),) = query(
+        database.reader_dsn, "SELECT trained_at, next_retraining_at FROM monitoring.model_versions WHERE is_active"
+    )
+    assert trained <= now < retraining <= now + timedelta(days=7)
+
+
 def test_reference_counts_agree_with_width_bucket(database: ContractDatabase) -> None:
     backfill(database.dsn, end=END, hours=12, seed=SEED)
     rows = query(
