@@ -29,8 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     store = Store()
     mail = smtp_server(store, *options.smtp)
     try:
-        server = web.serve(web.Web(store, options.board), *options.web)
+        # In this order: the threads of the page would keep a process alive that can take no mail.
         mail.start()
+        server = web.serve(web.Web(store, options.board), *options.web)
     except OSError as error:
         _LOG.error("cannot listen: %s", error)
         return 1

@@ -15,6 +15,7 @@ import requests
 from simulator.inbox.server import Inbox
 from simulator.inbox.services import SERVICES, Answer, Request
 from simulator.inbox.store import CHANNELS, Notification, Store
+from simulator.local.ports import free_port
 
 EVENT = {
     "routing_key": "x" * 32,
@@ -245,8 +246,11 @@ def test_huge_body_is_refused(inbox: Inbox) -> None:
     assert answer.status_code == 413
 
 
-def test_taken_port_ends_it(inbox: Inbox) -> None:
-    command = [sys.executable, "-m", "simulator.inbox", f"--web.listen-address=127.0.0.1:{inbox.port}"]
+@pytest.mark.parametrize("taken", ["web", "smtp"])
+def test_taken_port_ends_it(inbox: Inbox, taken: str) -> None:
+    ports = {"web": free_port(), "smtp": free_port()} | {taken: {"web": inbox.port, "smtp": inbox.smtp_port}[taken]}
+    addresses = [f"--{name}.listen-address=127.0.0.1:{port}" for name, port in ports.items()]
+    command = [sys.executable, "-m", "simulator.inbox", *addresses]
     result = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert result.returncode == 1
     assert "cannot listen" in result.stderr
