@@ -52,7 +52,7 @@ class PostgresLoop:
                 self._connection = self._reconnect(self.recorder)
             now = self._clock.now()
             if now >= self._next_upkeep:
-                self._upkeep(self._connection, now)
+                self._upkeep(self._connection, self.recorder.written_until, now)
                 self._next_upkeep = now + _UPKEEP_EVERY
             until = now + self._world.written_ahead
             if until > self.recorder.written_until:
@@ -69,17 +69,21 @@ class PostgresLoop:
 
     def _reconnect(self, recorder: Recorder) -> Connection:
         connection = database.connect(self._dsn)
-        # The last commit may have succeeded without our hearing of it; what is older than an hour is lost.
         with connection:
             span = database.written_span(connection, recorder.written_until)
-        written = span[1] if span else recorder.written_until
-        recorder.written_until = max(written, self._clock.now() - _LONGEST_CATCH_UP)
+        if span:
+            # The last commit succeeded without our hearing of it.
+            since, recorder.written_until = recorder.written_until, span[1]
+            recorder.recall(since, self.review)
+        # What is older than an hour is lost.
+        recorder.written_until = max(recorder.written_until, self._clock.now() - _LONGEST_CATCH_UP)
         self._next_upkeep = 0
         return connection
 
-    def _upkeep(self, connection: Connection, now: int) -> None:
+    def _upkeep(self, connection: Connection, written_until: int, now: int) -> None:
         with connection:
-            database.create_partitions(connection, now, now + DAY)
+            # After a pause, rows of a day that nobody prepared are written too.
+            database.create_partitions(connection, written_until, now + DAY)
             database.finish_retraining(connection, now)
             self._world.block_threshold = database.block_threshold(connection) or self._world.block_threshold
             with connection.cursor() as cursor:

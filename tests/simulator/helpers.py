@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import psycopg2
 
+from simulator.clock import Clock
 from simulator.episodes import EPISODES, Episode
 from simulator.features import FEATURES
 from simulator.instants import HOUR, MINUTE, micros
@@ -17,6 +18,17 @@ from simulator.world import World
 SEED = 7
 # A Wednesday noon: no launch near.
 NOON = micros(datetime(2026, 3, 4, 12, 0, 30, tzinfo=UTC))
+
+
+class StillClock(Clock):
+    """A clock that stands until it is set."""
+
+    def __init__(self, instant: int = NOON) -> None:
+        super().__init__(0)
+        self.instant = instant
+
+    def now(self) -> int:
+        return self.instant
 
 
 def world(*episodes: Episode, rate_per_hour: float | None = None) -> World:

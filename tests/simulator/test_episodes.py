@@ -15,7 +15,7 @@ from simulator.preset import FixedFigures, FixedWorld
 from simulator.source import OrdinaryDays
 from simulator.transactions import Rows
 from simulator.world import World
-from tests.simulator.helpers import NOON, SEED, assert_same, divergence, episode, references, world
+from tests.simulator.helpers import NOON, SEED, StillClock, assert_same, divergence, episode, references, world
 
 END = NOON + 20 * MINUTE
 
@@ -161,20 +161,9 @@ def test_control_starts_lists_and_stops() -> None:
     assert control.stop("service_down") == 0
 
 
-class _Still(Clock):
-    """A clock that stands."""
-
-    def __init__(self) -> None:
-        super().__init__(0)
-        self.instant = NOON
-
-    def now(self) -> int:
-        return self.instant
-
-
 @pytest.mark.parametrize("platform", [world(), FixedWorld(FixedFigures(SEED, NOON))])
 def test_an_episode_changes_only_what_is_not_written_yet(platform: World) -> None:
-    control, written = Control(platform, _Still()), NOON + platform.written_ahead
+    control, written = Control(platform, StillClock()), NOON + platform.written_ahead
     control.start("admin_attack", {"login_failures": 0})
     (active,) = control.listing()["admin_attack"]["active"]
     assert datetime.fromisoformat(active["starts_at"]) > moment(written)
@@ -185,7 +174,7 @@ def test_an_episode_changes_only_what_is_not_written_yet(platform: World) -> Non
 
 
 def test_an_episode_begins_when_it_has_been_tried() -> None:
-    clock = _Still()
+    clock = StillClock()
 
     class Slow(OrdinaryDays):
         def transactions(self, minute: int) -> Rows:
