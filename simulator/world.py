@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import RLock
 from typing import TypeVar
 
@@ -171,7 +171,10 @@ class World:
         for episode in self._active(minute):
             kind = EPISODES[episode.name]
             if kind.transactions:
-                rows = kind.transactions(rows, minute, episode, self._rng(episode, "transactions", minute))
+                # As if it lasted: what is written already must not be drawn differently when it is stopped.
+                lasting = replace(episode, ends_at=(minute + 1) * MINUTE)
+                changed = kind.transactions(rows, minute, lasting, self._rng(episode, "transactions", minute))
+                rows = np.concatenate([changed[changed["at"] < episode.ends_at], rows[rows["at"] >= episode.ends_at]])
             if kind.latencies:
                 latencies = kind.latencies(latencies, episode)
         rows = rows[rows["at"].argsort(kind="stable")]

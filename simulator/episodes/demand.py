@@ -29,7 +29,6 @@ def _announcement(episode: Episode) -> Launch:
 
 
 def _launch(rows: Rows, minute: int, episode: Episode, rng: np.random.Generator) -> Rows:
-    refunds = _refunds(minute, episode, rng)  # first: what is drawn below depends on when it ends
     first, last = episode.span(minute)
     boost = _announcement(episode).boost(first) - 1.0
     n = rng.poisson(episode.number("extra_per_hour") * boost * (last - first) / HOUR)
@@ -37,7 +36,7 @@ def _launch(rows: Rows, minute: int, episode: Episode, rng: np.random.Generator)
     both = np.concatenate([rows, buyers])
     factor = np.where(episode.covers(both["at"]), episode.number("revenue_factor"), 1.0)
     transactions.price(both, both["amount_cents"] / 100 * factor)
-    return np.concatenate([both, refunds])
+    return np.concatenate([both, _refunds(minute, episode, rng)])
 
 
 def _refunds(minute: int, episode: Episode, rng: np.random.Generator) -> Rows:
@@ -51,8 +50,7 @@ def _refunds(minute: int, episode: Episode, rng: np.random.Generator) -> Rows:
         rows[part] *= -1
     rows["is_purchase"] = True
     rows["scored"] = False
-    # The same rows wherever it ends: what is written already must not be drawn differently.
-    return rows[episode.covers(rows["at"])]
+    return rows
 
 
 QUIET_PREDICTIONS = Kind(

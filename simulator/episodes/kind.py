@@ -57,7 +57,8 @@ class Kind:
         summary: one line for people.
         minutes: how long it lasts unless told otherwise.
         parameters: names and defaults of what may be overridden.
-        transactions: (rows of a minute, minute, episode, rng) to other rows.
+        transactions: (rows of a minute, minute, episode, rng) to other rows; the episode is one that lasts through
+            the minute.
         requests: (requests of each client in a minute, minute, episode, rng) to other requests.
         events: (minute, episode, rng) to further security events.
         latencies: (API latencies of a minute, episode) to other latencies.
