@@ -44,6 +44,8 @@ def write_state(client: Redis, instant: int, world: World) -> None:
         if count is None or int(count) != total or minute > current - world.unsettled_minutes:
             pipeline.set(f"traffic:requests:{minute}", total, ex=TRAFFIC_TTL_SECONDS)
             callers = np.flatnonzero(requests)
+            # Anew: an incident that was stopped leaves clients that do not call without it.
+            pipeline.unlink(f"traffic:clients:{minute}")
             if len(callers):
                 scores = dict(zip(clients.CLIENTS[callers].tolist(), requests[callers].tolist(), strict=True))
                 pipeline.zadd(f"traffic:clients:{minute}", scores)

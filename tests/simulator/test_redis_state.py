@@ -55,6 +55,15 @@ def test_a_replay_leaves_what_a_single_write_leaves(redis_client: Any) -> None:
     assert _dump(redis_client) == replayed
 
 
+def test_no_client_is_left_of_an_incident_that_was_stopped(redis_client: Any) -> None:
+    night = NOON - 8 * HOUR  # when some clients do not call at all
+    write_redis_at(redis_client, moment(night), world(episode("bot_swarm", starts_at=night - 20 * SECOND)))
+    write_redis_at(redis_client, moment(night), world())
+    minute = night // MINUTE
+    clients = dict(redis_client.zrange(f"traffic:clients:{minute}", 0, -1, withscores=True))
+    assert sum(clients.values()) == int(redis_client.get(f"traffic:requests:{minute}") or 0)
+
+
 def test_settings_of_the_responder_stay(redis_client: Any) -> None:
     redis_client.set("config:fraud_threshold", "0.50")
     redis_client.set("config:fraud_model", "ensemble")
