@@ -3,9 +3,12 @@
     .venv/bin/python alertmanager/check.py [directory]
 
 Alertmanager itself starts without the files of its secrets, without a template that it needs, and repeats less
-often than it is told. This finds those too: missing or empty secrets, inhibition without its guard, and through
-amlint and, where it is installed, amtool: receivers, matchers, templates, intervals. Addresses of the example that
-are still there are only reported. The exit status is 0 when there is nothing to refuse.
+often than it is told. This finds those too: secrets that are missing, empty or no address where one is needed, empty
+destinations, inhibition without its guard, and through amlint and, where it is installed, amtool: receivers, matchers,
+templates, intervals. Addresses of the example that are still there are only reported. The exit status is 0 when there
+is nothing to refuse.
+
+It runs on any Python 3.11 or newer with `pip install pyyaml amlint`.
 """
 
 import json
@@ -21,6 +24,8 @@ import yaml
 
 NAME = "alertmanager.yml"
 _MATCHER = re.compile(r'\s*(?P<label>[^=!~\s]+)\s*(?P<operator>=~|!=|!~|=)\s*"?(?P<value>.*?)"?\s*')
+_URL = re.compile(r"https?://[^\s/]+\S*")
+_EMPTY_DESTINATION = re.compile(r'\{\{-?\s*define\s+"(destination\.[\w.]+)"\s*-?\}\}\s*\{\{-?\s*end\s*-?\}\}')
 _PLACEHOLDER = re.compile(r"[\w@./:-]*\bexample\.com[\w/:-]*|arn:[\w:-]*:123456789012:[\w-]+")
 
 
@@ -30,17 +35,20 @@ def main(arguments: list[str]) -> int:
     path = directory / NAME
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        if not isinstance(config, dict):
+            raise ValueError("is not a configuration of Alertmanager")
+    except (OSError, ValueError, yaml.YAMLError) as error:
         sys.stdout.write(f"refused: {path}: {error}\n")
         return 1
-    refused = [*secrets(config, directory), *unguarded(config), *lint(path)] or [*amtool(path)]
+    refused = [*secrets(config, directory), *destinations(directory), *unguarded(config), *lint(path)]
+    refused = refused or [*amtool(path)]
     sys.stdout.writelines(f"refused: {finding}\n" for finding in refused)
     sys.stdout.writelines(f"warning: still the address of the example: {a}\n" for a in placeholders(directory))
     return 1 if refused else 0
 
 
 def secrets(config: Any, directory: Path, where: str = "") -> Iterator[str]:
-    """Find secrets whose file is missing, empty or not readable."""
+    """Find secrets whose file is missing, empty, not readable, or holds no address although it should."""
     if isinstance(config, list):
         for index, value in enumerate(config):
             name = value.get("name", index) if isinstance(value, dict) else index
@@ -50,8 +58,11 @@ def secrets(config: Any, directory: Path, where: str = "") -> Iterator[str]:
             place = f"{where}.{key}".removeprefix(".")
             if key.endswith("_file") and isinstance(value, str):
                 try:
-                    if not (directory / value).read_text(encoding="utf-8").strip():
+                    text = (directory / value).read_text(encoding="utf-8").strip()
+                    if not text:
                         yield f"{place}: the secret file {value} is empty"
+                    elif key.endswith("url_file") and not _URL.fullmatch(text):
+                        yield f"{place}: the secret file {value} does not hold one address, http://… or https://…"
                 except (OSError, UnicodeDecodeError) as error:
                     reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
                     yield f"{place}: the secret file {value} {reason}"
@@ -59,9 +70,20 @@ def secrets(config: Any, directory: Path, where: str = "") -> Iterator[str]:
                 yield from secrets(value, directory, place)
 
 
+def destinations(directory: Path) -> Iterator[str]:
+    """Find destinations that are defined as nothing."""
+    path = directory / "templates" / "destinations.tmpl"
+    if path.exists():
+        for name in _EMPTY_DESTINATION.findall(path.read_text(encoding="utf-8", errors="replace")):
+            yield f"{path.name}: {name} is empty"
+
+
 def unguarded(config: Any) -> Iterator[str]:
     """Find inhibition whose `equal` label may be missing on both sides, which counts as equal."""
     for index, rule in enumerate(config.get("inhibit_rules") or []):
+        if not isinstance(rule, dict):
+            yield f"inhibit_rules[{index}]: {rule} is not a rule"
+            continue
         for label in rule.get("equal") or []:
             for side in ("source_matchers", "target_matchers"):
                 if not any(_requires(matcher, label) for matcher in rule.get(side) or []):

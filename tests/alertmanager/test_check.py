@@ -83,6 +83,15 @@ def test_real_addresses_pass_in_silence(directory: Path) -> None:
         ("alertmanager.yml", "send_resolved", "send_resloved", "send_resloved"),
         ("alertmanager.yml", "global:", "global: [", "alertmanager.yml"),
         ("alertmanager.yml", None, None, "alertmanager.yml"),
+        ("alertmanager.yml", r"(?s).*", "", "is not a configuration of Alertmanager"),
+        ("alertmanager.yml", "inhibit_rules:", "inhibit_rules: [ExporterDown]\nno_rules:", "inhibit_rules"),
+        (
+            "secrets/slack_webhook_url",
+            r"(?s).+",
+            "hooks.slack.com/services/T0",
+            "does not hold one address",
+        ),
+        ("templates/destinations.tmpl", "ml-team@example.com", "", "destination.email.ml is empty"),
     ],
 )
 def test_wrong_configuration_is_refused_by_name(
@@ -98,6 +107,13 @@ def test_wrong_configuration_is_refused_by_name(
     status, output = check(directory)
     assert status == 1
     assert any(line.startswith("refused: ") and named in line for line in output.splitlines()), output
+
+
+def test_a_file_that_is_no_text_is_refused_by_name(directory: Path) -> None:
+    (directory / "alertmanager.yml").write_bytes(b"\xff\xfe")
+    status, output = check(directory)
+    assert (status, output.count("\n")) == (1, 1)
+    assert "alertmanager.yml" in output
 
 
 def test_shipped_without_secrets_names_all_of_them() -> None:
