@@ -16,6 +16,7 @@ from responder.http import HttpClient
 from responder.ledger import claims, incidents
 from responder.ledger.incidents import Outcome, Told
 from responder.metrics import Counters
+from responder.outage import Outage
 from responder.platform import Platform
 from responder.playbooks import Playbooks
 from responder.postgres import Postgres, PostgresError
@@ -65,6 +66,7 @@ class Responder:
         self._setup = self._set_up(config, playbooks, StopSwitch(self._settings, config.stop))
         self._work = threading.Condition()
         self._news = 0
+        self._outage = Outage()
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._act, args=(number,), name=f"worker-{number}", daemon=True)
@@ -144,8 +146,9 @@ class Responder:
             news, setup = self._news, self._setup
             try:
                 busy = not setup.stop.thrown() and self._act_once(worker, setup)
+                self._outage.passed(worker)
             except PostgresError as error:
-                logger.warning("%s", error)
+                self._outage.failed(worker, str(error))
                 self._stopping.wait(PAUSE_AFTER_FAILURE_SECONDS)
                 continue
             except Exception:
@@ -180,8 +183,9 @@ class Responder:
                 while verify_next(self.postgres, setup.prometheus, setup.playbooks, setup.config.pace):
                     if self._stopping.is_set():
                         return
+                self._outage.passed("verify")
             except PostgresError as error:
-                logger.warning("%s", error)
+                self._outage.failed("verify", str(error))
                 pause = max(pause, PAUSE_AFTER_FAILURE_SECONDS)
             except Exception:
                 logger.exception("verifying failed")

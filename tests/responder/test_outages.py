@@ -42,3 +42,41 @@ def test_a_database_that_hangs_costs_no_more_than_its_time_limit(
         postgres.start()
         wait_until(lambda: responder.post(message(firing(ADMIN))).status_code == 202)
         assert responder.incident()["state"] == "open"
+
+
+def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
+    own_postgres: Callable[[], Postgres], redis_server: Redis
+) -> None:
+    postgres = own_postgres()
+    database = small_database(postgres, "outages")
+    postgres.stop()
+    with ResponderProcess(database.responder_dsn, redis_server.url()) as responder:
+        wait_until(lambda: "Connection refused" in responder.log(), what=responder.log)
+        time.sleep(3)  # every worker and the verifier try more than once
+        assert responder.log().count("Connection refused") == 1
+        assert "PostgreSQL answers again" not in responder.log()
+        postgres.start()
+        wait_until(lambda: "PostgreSQL answers again" in responder.log(), what=responder.log)
+        responder.post(message(firing(ADMIN)))
+        responder.settled()
+        assert responder.log().count("PostgreSQL answers again") == 1
+
+
+def test_another_reason_is_logged_although_the_outage_goes_on(
+    own_postgres: Callable[[], Postgres], redis_server: Redis
+) -> None:
+    postgres = own_postgres()
+    database = small_database(postgres, "outages")
+    rows(database.dsn, "ALTER TABLE monitoring.responder_actions RENAME TO elsewhere")
+    with ResponderProcess(database.responder_dsn, redis_server.url()) as responder:
+        wait_until(lambda: "does not exist" in responder.log(), what=responder.log)
+        time.sleep(2)  # the verifier, which does not need that table, is content
+        assert responder.log().count("does not exist") == 1
+        postgres.stop()
+        wait_until(lambda: "Connection refused" in responder.log(), what=responder.log)
+        postgres.start()
+        wait_until(responder.ready)
+        time.sleep(2)
+        assert "PostgreSQL answers again" not in responder.log()
+        rows(database.dsn, "ALTER TABLE monitoring.elsewhere RENAME TO responder_actions")
+        wait_until(lambda: "PostgreSQL answers again" in responder.log(), what=responder.log)
