@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logs.set_up(flags.log_level, flags.log_format)
         settings, books = _load(flags)
         if flags.config_check:
+            token = SecretText("RESPONDER_TOKEN")
+            if token.origin is not None:
+                BearerToken(token).tokens()
             for missing in _unconfigured(settings, books):
                 print(f"warning: {missing}")  # noqa: T201
             print(f"{flags.config_file or 'defaults'}, {flags.playbooks_file or 'shipped playbooks'}: valid")  # noqa: T201
@@ -118,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="what is done on which alert (YAML); those that are shipped without it",
     )
-    add("--config.check", dest="config_check", action="store_true", help="validate the files and exit")
+    add("--config.check", dest="config_check", action="store_true", help="validate files and token and exit")
     add(
         "--web.listen-address",
         dest="web_listen_address",

@@ -71,6 +71,13 @@ class SecretText:
         if self._text and self._file:
             raise SecretError(f"{name} and {name}_FILE are both set; one of them must go")
 
+    @property
+    def origin(self) -> str | None:
+        """The variable that is set, and its file; None when neither is."""
+        if self._file:
+            return f"{self.name}_FILE: {self._file}"
+        return self.name if self._text else None
+
     def reveal(self) -> str:
         """The text itself.
 

@@ -26,10 +26,12 @@ class BearerToken:
             SecretError: there are none, or one is too short.
         """
         tokens = self._tokens.reveal().split()
+        if not tokens:
+            raise SecretError(f"{self._tokens.origin}: holds no token")
         for token in tokens:
             redactor.learn(token)
             if len(token) < SHORTEST_TOKEN:
-                raise SecretError(f"{self._tokens.name}: a token is shorter than {SHORTEST_TOKEN} characters")
+                raise SecretError(f"{self._tokens.origin}: a token is shorter than {SHORTEST_TOKEN} characters")
         return [token.encode() for token in tokens]
 
     def allows(self, header: str) -> bool:

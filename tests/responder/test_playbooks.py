@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -155,6 +156,27 @@ def test_config_check_tells_what_will_be_skipped_and_what_is_wrong(tmp_path: Pat
         [*command, f"--playbooks.file={tmp_path}/bad.yml"], capture_output=True, text=True, check=False
     )
     assert (run.returncode, "bad.yml: Book: Object missing required field" in run.stderr) == (2, True)
+
+
+def test_config_check_refuses_a_token_with_which_nobody_could_be_let_in(tmp_path: Path) -> None:
+    def check(**variables: str) -> tuple[int, str, str]:
+        environment = {**os.environ, "RESPONDER_TOKEN": "", "RESPONDER_TOKEN_FILE": "", **variables}
+        command = [sys.executable, "-m", "responder", "--config.check"]
+        run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        return run.returncode, run.stdout, run.stderr
+
+    file = tmp_path / "token"
+    from_file = f"ticketing-responder: RESPONDER_TOKEN_FILE: {file}"
+    too_short = "a token is shorter than 16 characters\n"
+    assert check(RESPONDER_TOKEN="fifteen-of-them") == (2, "", f"ticketing-responder: RESPONDER_TOKEN: {too_short}")
+    assert check(RESPONDER_TOKEN=" ") == (2, "", "ticketing-responder: RESPONDER_TOKEN: holds no token\n")
+    assert check(RESPONDER_TOKEN_FILE=str(file)) == (2, "", f"{from_file}: No such file or directory\n")
+    file.write_text("long-enough-for-anybody\nshort\n")
+    assert check(RESPONDER_TOKEN_FILE=str(file)) == (2, "", f"{from_file}: {too_short}")
+    file.write_text("long-enough-for-anybody\n")
+    for variables in ({"RESPONDER_TOKEN_FILE": str(file)}, {"RESPONDER_TOKEN": "sixteen-of-these"}, {}):
+        status, _, errors = check(**variables)
+        assert (status, errors) == (0, "")
 
 
 def test_placeholders_are_filled_once_and_never_with_nothing() -> None:

@@ -189,7 +189,7 @@ def test_tokens_are_rotated_by_listing_two(world: World, start: Start, tmp_path:
     assert [responder.get("/incidents", token=one).status_code for one in (old, new)] == [401, 200]
     file.write_text(f"{new}\nshort\n")
     assert responder.get("/incidents", token=new).status_code == 503
-    assert "RESPONDER_TOKEN: a token is shorter than 16 characters" in responder.get("/-/ready").text
+    assert f"RESPONDER_TOKEN_FILE: {file}: a token is shorter than 16 characters" in responder.get("/-/ready").text
     file.unlink()
     assert responder.post(message(firing(ADMIN)), token=new).status_code == 503
     assert responder.get("/-/ready").status_code == 503
