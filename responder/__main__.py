@@ -17,7 +17,7 @@ from responder.app import Responder
 from responder.config import Config
 from responder.parsing import ConfigError
 from responder.playbooks import Playbooks
-from responder.secrets import SecretError, SecretText
+from responder.secrets import SecretError, SecretText, redactor
 from responder.version import VERSION
 from responder.web.auth import BearerToken
 from responder.web.routes import Application
@@ -33,13 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logs.set_up(flags.log_level, flags.log_format)
         settings, books = _load(flags)
         if flags.config_check:
-            token = SecretText("RESPONDER_TOKEN")
-            if token.origin is not None:
-                BearerToken(token).tokens()
-            for missing in _unconfigured(settings, books):
-                print(f"warning: {missing}")  # noqa: T201
-            print(f"{flags.config_file or 'defaults'}, {flags.playbooks_file or 'shipped playbooks'}: valid")  # noqa: T201
-            return 0
+            return _check(flags, settings, books)
         return _serve(flags, settings, books)
     except (ConfigError, SecretError) as error:
         print(f"ticketing-responder: {error}", file=sys.stderr)  # noqa: T201
@@ -48,6 +42,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _load(flags: argparse.Namespace) -> tuple[Config, Playbooks]:
     return config.load(flags.config_file), playbooks.load(flags.playbooks_file)
+
+
+def _check(flags: argparse.Namespace, settings: Config, books: Playbooks) -> int:
+    token = SecretText("RESPONDER_TOKEN")
+    if token.origin is not None:
+        BearerToken(token).tokens()
+    default = ", the default" if settings.prometheus == Config().prometheus else ""
+    prometheus = redactor.redact(settings.prometheus.url) + default
+    print(f"whether an incident is over is asked of Prometheus at {prometheus}")  # noqa: T201
+    for missing in _unconfigured(settings, books):
+        print(f"warning: {missing}")  # noqa: T201
+    print(f"{flags.config_file or 'defaults'}, {flags.playbooks_file or 'shipped playbooks'}: valid")  # noqa: T201
+    return 0
 
 
 def _serve(flags: argparse.Namespace, settings: Config, books: Playbooks) -> int:

@@ -158,6 +158,20 @@ def test_config_check_tells_what_will_be_skipped_and_what_is_wrong(tmp_path: Pat
     assert (run.returncode, "bad.yml: Book: Object missing required field" in run.stderr) == (2, True)
 
 
+def test_config_check_tells_which_prometheus_will_be_asked(tmp_path: Path) -> None:
+    file = tmp_path / "responder.yml"
+
+    def check(text: str) -> str:
+        file.write_text(text)
+        command = [sys.executable, "-m", "responder", "--config.check", f"--config.file={file}"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    asked = "whether an incident is over is asked of Prometheus at"
+    assert f"{asked} http://prometheus:9090, the default\n" in check("dry_run: true")
+    assert f"{asked} https://prom.example:9091/p\n" in check("prometheus: {url: 'https://prom.example:9091/p'}")
+    assert f"{asked} http://me:***@prom\n" in check("prometheus: {url: 'http://me:hunter2@prom'}")
+
+
 def test_config_check_refuses_a_token_with_which_nobody_could_be_let_in(tmp_path: Path) -> None:
     def check(**variables: str) -> tuple[int, str, str]:
         environment = {**os.environ, "RESPONDER_TOKEN": "", "RESPONDER_TOKEN_FILE": "", **variables}
