@@ -8,6 +8,12 @@ import sys
 from pathlib import Path
 from threading import Event, Thread
 
+# Before the modules that need it: a plain install has the command, but not this extra.
+try:
+    import numpy  # noqa: F401
+except ModuleNotFoundError:
+    sys.exit("ticketing-simulator: needs numpy: pip install 'ticketing-monitor[simulator]'")
+
 import psycopg2
 from redis import Redis
 from redis.backoff import NoBackoff
