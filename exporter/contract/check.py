@@ -77,13 +77,16 @@ def check(postgres_dsn: SecretText, redis_url: SecretText, config: Config, outpu
 
 def _postgres(postgres: PostgresSource) -> Iterator[Finding]:
     try:
-        if complete(postgres.query(_NO_USAGE, (), Deadline(SECONDS))):
-            yield Finding(DENIED, "schema monitoring", "this role has no USAGE on it")
-            return
-        rows = complete(postgres.query(_COLUMNS, (), Deadline(SECONDS)))
+        yield from _schema(postgres)
     except (PostgresError, DeadlineExceededError, SecretError) as error:
         yield Finding(DOWN, "connection", str(error))
+
+
+def _schema(postgres: PostgresSource) -> Iterator[Finding]:
+    if complete(postgres.query(_NO_USAGE, (), Deadline(SECONDS))):
+        yield Finding(DENIED, "schema monitoring", "this role has no USAGE on it")
         return
+    rows = complete(postgres.query(_COLUMNS, (), Deadline(SECONDS)))
     found: dict[str, dict[str, str]] = {}
     readable = {}
     for view, column, kind, allowed in rows:
@@ -97,6 +100,12 @@ def _postgres(postgres: PostgresSource) -> Iterator[Finding]:
         else:
             for column, kinds in columns.items():
                 yield _column(f"{view}.{column}", found[view].get(column), kinds)
+            # That this role may is not all: the owner of the view must have the right to what is beneath it.
+            try:
+                complete(postgres.query(f"SELECT 1 FROM monitoring.{view} LIMIT 1", (), Deadline(SECONDS)))
+            except (PostgresError, DeadlineExceededError) as error:
+                yield Finding(WRONG, view, f"cannot be read: {error}")
+                readable[view] = False
     for words in WORDS:
         if words.column in found.get(words.view, {}) and readable[words.view]:
             yield from _words(postgres, words)
@@ -119,7 +128,9 @@ def _column(subject: str, kind: str | None, kinds: tuple[str, ...]) -> Finding:
 
 def _words(postgres: PostgresSource, words: Words) -> Iterator[Finding]:
     newest = f"ORDER BY {words.recent} DESC LIMIT {SAMPLE_ROWS}" if words.recent else ""
-    sql = f"SELECT DISTINCT {words.column} FROM (SELECT {words.column} FROM monitoring.{words.view} {newest}) AS newest"
+    inner = f"SELECT {words.column} FROM monitoring.{words.view} {newest}"
+    # As text, because a column of the wrong type may hold anything.
+    sql = f"SELECT DISTINCT {words.column}::text FROM ({inner}) AS newest"
     subject = f"{words.view}.{words.column}"
     try:
         used = {word for (word,) in complete(postgres.query(sql, (), Deadline(SECONDS)))}

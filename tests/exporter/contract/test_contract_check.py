@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 
 import pytest
@@ -274,5 +274,65 @@ def test_no_connections_given() -> None:
         "DOWN connection neither POSTGRES_DSN nor POSTGRES_DSN_FILE is set",
         "Redis",
         "DOWN connection Redis: neither REDIS_URL nor REDIS_URL_FILE is set",
+        "2 failed",
+    ]
+
+
+class _StopsAt(StringIO):
+    """Stops a server as soon as something is written."""
+
+    def __init__(self, server: Postgres, mark: str) -> None:
+        super().__init__()
+        self._server = server
+        self._mark = mark
+
+    def write(self, text: str) -> int:
+        if self._mark in text:
+            self._server.stop("immediate")
+        return super().write(text)
+
+
+def test_a_database_that_dies_in_the_middle(
+    own_postgres: Callable[[], Postgres], redis_server: Redis, keys: redis.Redis
+) -> None:
+    assert keys.dbsize() > 0
+    server = own_postgres()
+    database = small_database(server, "dying")
+    output = _StopsAt(server, "fraud_labels.labeled_at")
+    dsn, url = secret("POSTGRES_DSN", database.reader_dsn), secret("REDIS_URL", redis_server.url())
+    status = check(dsn, url, Config(), output)
+    assert status == 1
+    above, redis_part = output.getvalue().split("Redis\n")
+    assert above.splitlines()[-1].startswith("  DOWN     connection ")
+    assert "  ok       kpi:txn_per_hour " in redis_part
+
+
+def test_a_view_whose_owner_may_not_read_what_is_beneath(
+    platform: ContractDatabase, redis_server: Redis, keys: redis.Redis
+) -> None:
+    assert keys.dbsize() > 0
+    platform.server.execute("ALTER VIEW monitoring.event_launches SET (security_invoker = true)", platform.name)
+    status, lines = report(platform.reader_dsn, redis_server.url())
+    assert status == 1
+    (fault, _) = faults(lines)
+    assert fault.startswith("WRONG event_launches cannot be read: ")
+    assert "permission denied for table event_launches" in fault
+
+
+def test_a_column_of_words_that_holds_something_else(
+    platform: ContractDatabase, redis_server: Redis, keys: redis.Redis
+) -> None:
+    assert keys.dbsize() > 0
+    platform.server.execute(
+        "DROP VIEW monitoring.transactions; CREATE VIEW monitoring.transactions AS"
+        " SELECT occurred_at AS timestamp, transaction_id, ARRAY[kind] AS kind, amount_usd, platform_fee_usd"
+        " FROM platform.transactions; GRANT SELECT ON monitoring.transactions TO monitoring_reader",
+        platform.name,
+    )
+    status, lines = report(platform.reader_dsn, redis_server.url())
+    assert status == 1
+    assert faults(lines) == [
+        "WRONG transactions.kind is text[], must be text",
+        "WRONG transactions.kind holds '{purchase}', '{transfer}'; must be one of purchase, transfer",
         "2 failed",
     ]
