@@ -13,12 +13,14 @@ from exporter.collectors.base import Moment
 from exporter.collectors.values import answer_of, number
 from exporter.config import RateLimits
 from exporter.deadline import Deadline
-from exporter.sources.redis import RedisError, RedisSource
+from exporter.sources.redis import RedisSource
 
 MOST_CLIENTS = 10
 SCAN_SECONDS = 0.5
 SCAN_COUNT = 1000
 WINDOW_SECONDS = 60
+MOST_PROBLEMS = 5
+"""Keys that cannot be used and are reported one by one: there may be as many as clients."""
 
 
 @dataclass
@@ -103,18 +105,23 @@ class FlaskLimiter:
 
     async def read(self, moment: Moment, redis: RedisSource) -> State:
         """See `Adapter`."""
-        keys = {key: parts for key in await _scan(moment, redis, "LIMITS:LIMITER/*") if (parts := key.split("/"))[3:]}
+        found = await _scan(moment, redis, "LIMITS:LIMITER/*")
+        if found is None:
+            return State(self._limits)
+        keys = {key: parts for key in found if (parts := key.split("/"))[3:]}
         answers = await redis.read(
             [command for key in keys for command in (("GET", key), ("PTTL", key))], moment.deadline
         )
+        each = Moment(moment.now, moment.deadline)
         blocked: dict[str, float] = {}
         for (key, parts), count, left in zip(keys.items(), answers[::2], answers[1::2], strict=True):
             # The scope may contain slashes itself: the client comes first, the limit last.
-            amount = number(moment, f"{key}, its amount", parts[-3])
-            used = number(moment, key, count)
-            if amount is not None and used is not None and used > amount and left > 0:
+            amount = number(each, f"{key}, its amount", parts[-3])
+            used = number(each, key, count)
+            if amount is not None and used is not None and used > amount and (answer_of(each, key, left) or 0) > 0:
                 until = moment.seconds + left / 1000
                 blocked[parts[1]] = max(until, blocked.get(parts[1], until))
+        _report(moment, each.problems)
         return _blocked_state(self._limits, blocked)
 
 
@@ -134,17 +141,22 @@ class SlidingWindow:
         limit = self._limits.get("client")
         if limit is None:
             return State(self._limits)
-        keys = list(await _scan(moment, redis, f"{self.PREFIX}*"))
+        found = await _scan(moment, redis, f"{self.PREFIX}*")
+        if found is None:
+            return State(self._limits)
+        keys = list(found)
+        each = Moment(moment.now, moment.deadline)
         since = f"({moment.seconds - WINDOW_SECONDS!r}"
         counts = await redis.read([("ZCOUNT", key, since, "+inf") for key in keys], moment.deadline)
-        full = [key for key, count in zip(keys, counts, strict=True) if (answer_of(moment, key, count) or 0) >= limit]
+        full = [key for key, count in zip(keys, counts, strict=True) if (answer_of(each, key, count) or 0) >= limit]
         # The request whose leaving brings the client below its limit again.
         nth = [("ZREVRANGE", key, int(limit) - 1, int(limit) - 1, "WITHSCORES") for key in full]
         blocked = {
             key.removeprefix(self.PREFIX): float(answer[1]) + WINDOW_SECONDS
             for key, answer in zip(full, await redis.read(nth, moment.deadline), strict=True)
-            if answer_of(moment, key, answer)
+            if answer_of(each, key, answer)
         }
+        _report(moment, each.problems)
         return _blocked_state(self._limits, blocked)
 
 
@@ -165,20 +177,27 @@ def _blocked_state(limits: Mapping[str, float], blocked: Mapping[str, float]) ->
     return State(limits, len(blocked), latest[:MOST_CLIENTS])
 
 
-async def _scan(moment: Moment, redis: RedisSource, pattern: str) -> set[str]:
-    """All keys of a pattern.
+def _report(moment: Moment, problems: Sequence[str]) -> None:
+    for problem in sorted(problems)[:MOST_PROBLEMS]:
+        moment.problem(problem)
+    if len(problems) > MOST_PROBLEMS:
+        moment.problem(f"{len(problems) - MOST_PROBLEMS} more keys of the rate limiter cannot be used")
 
-    Raises:
-        RedisError: there are more keys than can be walked through in half a second.
-    """
+
+async def _scan(moment: Moment, redis: RedisSource, pattern: str) -> set[str] | None:
+    """All keys of a pattern; None, with a problem reported, when they cannot be had within half a second, or at all."""
     budget = Deadline(min(SCAN_SECONDS, moment.deadline.remaining()))
     found: set[str] = set()
     cursor: Any = 0
     while True:
-        (answer,) = await redis.read([("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)], moment.deadline)
+        (raw,) = await redis.read([("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)], moment.deadline)
+        answer = answer_of(moment, pattern, raw)
+        if answer is None:
+            return None
         cursor, keys = answer
         found.update(keys)
         if int(cursor) == 0:
             return found
         if budget.remaining() <= 0:
-            raise RedisError(f"Redis: there are too many keys to find {pattern} within {budget.seconds:.1f} s")
+            moment.problem(f"Redis: there are too many keys to find {pattern} within {budget.seconds:.1f} s")
+            return None

@@ -11,7 +11,7 @@ from exporter.collectors.base import Moment
 from exporter.collectors.rate_limits import ADAPTERS, State
 from exporter.config import RateLimits
 from exporter.deadline import Deadline
-from exporter.sources.redis import RedisError, RedisSource
+from exporter.sources.redis import RedisSource
 from exporter.waiting import complete
 from simulator.local.redis import Redis
 from tests.exporter.web.serving import secret
@@ -126,13 +126,44 @@ def test_sliding_window_key_of_another_type_is_reported(source: RedisSource, red
 
 
 @pytest.mark.parametrize("limits", [FLASK, SLIDING])
-def test_more_keys_than_can_be_walked_through_are_an_error_and_no_count(
+def test_more_keys_than_can_be_walked_through_are_reported_and_cost_the_count_alone(
     source: RedisSource, redis_client: redis.Redis, limits: RateLimits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     redis_client.mset({f"session:{n}": "x" for n in range(5000)})
     monkeypatch.setattr("exporter.collectors.rate_limits.SCAN_SECONDS", 0.0)
-    with pytest.raises(RedisError, match="too many keys to find"):
-        read(source, limits)
+    state, (problem,) = read(source, limits)
+    assert "too many keys to find" in problem
+    assert state.limits["client"] == limits.client_per_minute
+    assert state.blocked is None
+
+
+@pytest.mark.parametrize("limits", [FLASK, SLIDING])
+def test_a_server_that_refuses_scan_costs_the_count_alone(
+    redis_server: Redis, redis_client: redis.Redis, limits: RateLimits
+) -> None:
+    redis_client.acl_setuser("noscan", enabled=True, nopass=True, keys=["*"], commands=["+@read", "-scan", "+client"])
+    source = RedisSource(secret("REDIS_URL", redis_server.url().replace("//", "//noscan:x@")), "test")
+    try:
+        state, (problem,) = read(source, limits)
+    finally:
+        source.close()
+        redis_client.acl_deluser("noscan")
+    assert "no permissions" in problem
+    assert state.limits["client"] == limits.client_per_minute
+    assert state.blocked is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "name"), [(FLASK, "LIMITS:LIMITER/{}/api/100/1/minute"), (SLIDING, "rate_limit:ip:{}")]
+)
+def test_many_keys_of_another_type_are_reported_in_a_few_lines(
+    source: RedisSource, redis_client: redis.Redis, limits: RateLimits, name: str
+) -> None:
+    for n in range(100):
+        redis_client.rpush(name.format(f"10.0.0.{n}"), "1764357750.1")
+    _, problems = read(source, limits)
+    assert len(problems) == 6
+    assert problems[-1] == "95 more keys of the rate limiter cannot be used"
 
 
 def test_the_ten_blocks_that_end_last(source: RedisSource, redis_client: redis.Redis) -> None:
