@@ -47,6 +47,7 @@ class Exporter:
         self._sources = Sources(postgres_dsn, redis_url)
         self._reloading = threading.Lock()
         self._schedule = Schedule(config.probes, self._sources)
+        self._rate_limits = ADAPTERS[config.rate_limits.adapter](config.rate_limits)
         self._connections: list[PostgresSource | RedisSource] = []
         self.scraper = self._build_scraper(config)
 
@@ -65,7 +66,8 @@ class Exporter:
         with self._reloading:
             if config.probes != self.config.probes:
                 self._schedule = self._schedule.changed_to(config.probes)
-            if (config.settle, config.rate_limits) != (self.config.settle, self.config.rate_limits):
+            self._rate_limits = ADAPTERS[config.rate_limits.adapter](config.rate_limits)
+            if config.settle != self.config.settle:
                 old_connections, self._connections = self._connections, []
                 self.scraper = self._build_scraper(config)
                 for connection in old_connections:
@@ -95,13 +97,13 @@ class Exporter:
         return redis + postgres
 
     def _build_scraper(self, config: Config) -> Scraper:
-        settle, limits = float(config.settle), config.rate_limits
+        settle = float(config.settle)
         postgres, redis = self._postgres, self._redis
         return Scraper(
             [
                 kpis.collector(postgres("kpis"), redis("kpis"), settle),
                 fraud.collector(postgres("fraud"), redis("fraud"), settle),
-                traffic.collector(redis("traffic"), redis("limits"), ADAPTERS[limits.adapter](limits)),
+                traffic.collector(redis("traffic"), redis("limits"), lambda: self._rate_limits),
                 model.collector(postgres("labels"), postgres("drift"), settle),
                 health.collector(lambda: self._schedule),
                 security.collector(postgres("security"), settle),

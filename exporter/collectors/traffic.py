@@ -12,7 +12,7 @@ Minutes are whole minutes of the clock: the last one that has ended, and the las
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from exporter.collectors import clients, rate_limits
 from exporter.collectors.base import Collector, Moment
@@ -53,8 +53,8 @@ MINUTES = 5
 MOST_CLIENTS = 10
 
 
-def collector(redis: RedisSource, limits: RedisSource, adapter: rate_limits.Adapter) -> Collector:
-    """The section, reading traffic and limits from Redis on a connection each."""
+def collector(redis: RedisSource, limits: RedisSource, adapter: Callable[[], rate_limits.Adapter]) -> Collector:
+    """The section, reading traffic and limits from Redis on a connection each; a reload changes the adapter."""
     return Collector("traffic", (_Traffic(redis), _Limits(limits, adapter)))
 
 
@@ -83,12 +83,12 @@ class _Traffic:
 
 
 class _Limits:
-    def __init__(self, redis: RedisSource, adapter: rate_limits.Adapter) -> None:
+    def __init__(self, redis: RedisSource, adapter: Callable[[], rate_limits.Adapter]) -> None:
         self._redis = redis
         self._adapter = adapter
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
-        state = await self._adapter.read(moment, self._redis)
+        state = await self._adapter().read(moment, self._redis)
         limit = Family(LIMIT)
         for scope, value in state.limits.items():
             limit.add(value, scope)

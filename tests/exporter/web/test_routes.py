@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from exporter.collectors import METRICS, SECTIONS
 from exporter.config import Config, RateLimits
 from exporter.scrape import METRICS as OWN_METRICS
+from simulator.local.contract import ContractDatabase
 from tests.exporter.web.serving import Served
 
 OPENMETRICS_ACCEPT = {"Accept": "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"}
@@ -241,6 +242,21 @@ def test_reload_swaps_adapters_under_running_scrapes(web: Served, redis_client: 
     web.exporter.apply(Config(probes={}, rate_limits=limits))
     after = web.get("/metrics?collect[]=traffic").text
     assert 'ticketing_rate_limit_requests_per_minute{scope="global"} 77.0' in after
+
+
+def test_a_reload_of_the_rate_limits_leaves_counters_and_history_where_they_are(
+    web: Served, database: ContractDatabase
+) -> None:
+    web.get("/metrics")
+    database.server.execute(
+        "INSERT INTO platform.fraud_predictions (predicted_at, transaction_id, fraud_score, decision)"
+        " VALUES (now(), 'a', 0.9, 'BLOCKED')",
+        database.name,
+    )
+    counted = 'ticketing_fraud_predictions_total{decision="BLOCKED"} 1'
+    assert counted in web.get("/metrics").text
+    web.exporter.apply(Config(probes={}, rate_limits=RateLimits(adapter="flask-limiter", global_per_minute=77)))
+    assert counted in web.get("/metrics").text
 
 
 @pytest.mark.parametrize(
