@@ -10,11 +10,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from cheroot.makefile import StreamReader, StreamWriter
 from cheroot.server import HTTPConnection
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Server
 
 from exporter.config import ConfigError
+from exporter.deadline import Deadline
 from exporter.web.config import TlsServerConfig, ssl_context
 
 logger = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ KEPT_CONNECTIONS = 64
 IDLE_SECONDS = 75
 STOP_SECONDS = 2
 REQUEST_SECONDS = 10
-"""For a client that has begun to send, between two pieces of its request."""
+"""For a client that has begun to send, until its request is there; and then for each piece of the answer to go."""
 LARGEST_REQUEST = 65536
 
 
@@ -117,6 +119,9 @@ class _Connection(HTTPConnection):
     silent = True
     shaken_hands = False
 
+    def __init__(self, server: Any, sock: socket.socket, makefile: Any = None) -> None:  # noqa: ARG002
+        super().__init__(server, sock, _file)
+
     def communicate(self) -> bool:
         self.socket.settimeout(REQUEST_SECONDS)
         if isinstance(self.socket, ssl.SSLSocket) and not self.shaken_hands:
@@ -126,7 +131,38 @@ class _Connection(HTTPConnection):
                 logger.debug("TLS handshake with %s failed: %s", self.remote_addr, error)
                 return False
             self.shaken_hands = True
+        self.rfile.raw.deadline = Deadline(REQUEST_SECONDS)
         return bool(super().communicate())  # type: ignore[no-untyped-call]
+
+
+class _Incoming(socket.SocketIO):
+    """Has one deadline for a whole request: a client that drips it in would hold its thread for days otherwise."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock, "rb")
+        self.deadline = Deadline(REQUEST_SECONDS)
+        self._socket = sock
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self.deadline.remaining()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._socket.settimeout(left)
+        try:
+            return super().readinto(buffer)
+        finally:
+            self._socket.settimeout(REQUEST_SECONDS)
+
+
+class _Reader(StreamReader):
+    def __init__(self, sock: socket.socket, size: int) -> None:
+        # cheroot's own would make a reader without a deadline.
+        super(StreamReader, self).__init__(_Incoming(sock), size)
+        self.bytes_read = 0
+
+
+def _file(sock: socket.socket, mode: str, size: int) -> StreamReader | StreamWriter:
+    return _Reader(sock, size) if "r" in mode else StreamWriter(sock, mode, size)
 
 
 class _TlsAdapter(BuiltinSSLAdapter):

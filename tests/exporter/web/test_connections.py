@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import requests
 
 from exporter.web.config import HttpServerConfig, WebConfig
+from exporter.web.server import THREADS
 from tests.exporter.web.serving import Served
 
 
@@ -52,6 +55,30 @@ def test_silent_and_unfinished_clients_keep_nobody_waiting(web: Served) -> None:
     assert web.get("/-/healthy").text == "Healthy\n"
     for connection in (*silent, *begun):
         connection.close()
+
+
+def test_requests_that_drip_in_keep_nobody_waiting(web: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.web.server.REQUEST_SECONDS", 1)
+    dripping = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(THREADS)]
+    for connection in dripping:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nX-Drip: ")
+    answered = threading.Event()
+
+    def drip() -> None:
+        while not answered.wait(0.1):
+            for connection in dripping:
+                with suppress(OSError):
+                    connection.sendall(b"x")
+
+    dripper = threading.Thread(target=drip)
+    dripper.start()
+    try:
+        assert web.get("/-/healthy").text == "Healthy\n"
+    finally:
+        answered.set()
+        dripper.join()
+        for connection in dripping:
+            connection.close()
 
 
 @pytest.mark.parametrize(
