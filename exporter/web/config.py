@@ -29,6 +29,9 @@ ClientAuth = Literal[
 ]
 TlsVersion = Literal["TLS12", "TLS13"]
 _BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+_OWN_HEADERS = {"connection", "content-encoding", "content-length", "content-type", "transfer-encoding"}
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 
 
@@ -90,9 +93,21 @@ def load_web_config(path: Path | None) -> WebConfig:
     for user, password in config.basic_auth_users.items():
         if not _BCRYPT.fullmatch(password):
             raise ConfigError(f"{path}: basic_auth_users.{user}: not a bcrypt hash")
+    for name, value in config.http_server_config.headers.items():
+        _check_header(name, value, f"{path}: http_server_config.headers")
     if config.tls_server_config is not None:
         ssl_context(config.tls_server_config, path)
     return config
+
+
+def _check_header(name: str, value: str, place: str) -> None:
+    # With one that cannot be sent, every answer would be an error.
+    if not _HEADER_NAME.fullmatch(name):
+        raise ConfigError(f"{place}: {name!r} is not the name of a header")
+    if name.lower() in _OWN_HEADERS:
+        raise ConfigError(f"{place}: {name} is the server's own")
+    if not _HEADER_VALUE.fullmatch(value):
+        raise ConfigError(f"{place}.{name}: holds a character that a header cannot")
 
 
 def ssl_context(config: TlsServerConfig, path: Path) -> ssl.SSLContext:
@@ -109,8 +124,15 @@ def ssl_context(config: TlsServerConfig, path: Path) -> ssl.SSLContext:
             f"{path}: tls_server_config.client_auth_type: {config.client_auth_type} does not verify the certificate"
             " and is not offered; RequireAndVerifyClientCert does"
         )
+
+    def passphrase() -> str:
+        # OpenSSL would ask for it on the terminal, and wait.
+        raise ConfigError(
+            f"{path}: tls_server_config.key_file: {config.key_file}: has a passphrase, and nobody is there to type it"
+        )
+
     try:
-        context.load_cert_chain(path.parent / config.cert_file, path.parent / config.key_file)
+        context.load_cert_chain(path.parent / config.cert_file, path.parent / config.key_file, passphrase)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
             f"{path}: tls_server_config: {config.cert_file} with {config.key_file}: {_reason(error)}"

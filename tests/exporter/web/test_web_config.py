@@ -7,6 +7,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 from exporter.config import ConfigError
 from exporter.web.config import load_web_config
@@ -18,7 +19,13 @@ TLS = "tls_server_config: {cert_file: s.pem, key_file: s.pem"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("web")
-    trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(folder / "s.pem"))
+    certificate = trustme.CA().issue_cert("localhost")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(folder / "s.pem"))
+    key = serialization.load_pem_private_key(certificate.private_key_pem.bytes(), None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"hush")
+    )
+    (folder / "locked.pem").write_bytes(locked)
     return folder
 
 
@@ -35,6 +42,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (f"basic_auth_users: {{a: '$2b$99${HASH[7:]}'}}", "basic_auth_users.a: not a bcrypt hash"),
         (f"basic_auth_users: {{a: '{HASH}', a: '{HASH}'}}", "line 1: the key 'a' is there twice"),
         ("http_server_config: {header: {}}", "http_server_config: Object contains unknown field `header`"),
+        (
+            "http_server_config: {headers: {X-Frame Options: deny}}",
+            "http_server_config.headers: 'X-Frame Options' is not the name of a header",
+        ),
+        (
+            "http_server_config: {headers: {content-length: '5'}}",
+            "http_server_config.headers: content-length is the server's own",
+        ),
+        (
+            'http_server_config: {headers: {X-A: "a\\r\\nSet-Cookie: b"}}',
+            "http_server_config.headers.X-A: holds a character that a header cannot",
+        ),
+        (
+            "http_server_config: {headers: {X-A: a → b}}",
+            "http_server_config.headers.X-A: holds a character that a header cannot",
+        ),
+        (
+            "tls_server_config: {cert_file: s.pem, key_file: locked.pem}",
+            "tls_server_config.key_file: locked.pem: has a passphrase, and nobody is there to type it",
+        ),
         ("tls_server_config: {}", "tls_server_config: Object missing required field `cert_file`"),
         (
             "tls_server_config: {cert_file: s.pem}",
