@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import urllib.parse
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -157,6 +158,9 @@ class Config(_Strict, frozen=True, kw_only=True):
 LONGEST_SETTLE = 120
 # What YAML takes for one of these may be a secret, which is not repeated.
 _UNQUOTED = re.compile(r"(alias|anchor|tag|tag handle) ['\"].*", re.DOTALL)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+_ORIGIN = re.compile(r"https?://[^/\s]+")
 _PROBE_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
 
@@ -180,6 +184,10 @@ def load(path: Path | None) -> Config:
         _check_probe(probe, f"{path}: probes.{name}")
         if not _PROBE_NAME.fullmatch(name):
             raise ConfigError(f"{path}: probes: {name!r} is not a name of letters, digits, '_', '.' and '-'")
+    for origin in config.api.cors_origins:
+        # Browsers send exactly this; anything else would never match.
+        if not _ORIGIN.fullmatch(origin):
+            raise ConfigError(f"{path}: api.cors_origins: {origin!r} is not an origin such as https://ops.example")
     limits = config.rate_limits
     if limits.adapter == "contract" and (limits.global_per_minute or limits.client_per_minute):
         raise ConfigError(f"{path}: rate_limits: with the adapter contract the limits are read from Redis")
@@ -213,6 +221,18 @@ def read_yaml(path: Path) -> Any:
     return {} if content is None else content
 
 
+def check_header(name: str, value: str, place: str) -> None:
+    """Whether a header can be sent at all; its value may be a secret, and is not repeated.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if not _HEADER_NAME.fullmatch(name):
+        raise ConfigError(f"{place}: {name!r} is not the name of a header")
+    if not _HEADER_VALUE.fullmatch(value):
+        raise ConfigError(f"{place}.{name}: holds a character that a header cannot")
+
+
 def decode(content: Any, kind: type[Decoded], path: Path) -> Decoded:
     """Plain data as a typed structure.
 
@@ -244,6 +264,11 @@ def _check_probe(probe: ProbeConfig, place: str) -> None:
             raise ConfigError(f"{place}: exactly one of url and url_file is needed")
         if probe.url is not None and not probe.url.startswith(("http://", "https://")):
             raise ConfigError(f"{place}.url: must start with http:// or https://")
+        if probe.url is not None and not _has_host(probe.url):
+            raise ConfigError(f"{place}.url: is not a valid URL")
+    if isinstance(probe, HttpProbe):
+        for name, value in probe.headers.items():
+            check_header(name, value, f"{place}.headers")
     if isinstance(probe, TcpProbe) and not (
         re.fullmatch(r".+:[0-9]{1,5}", probe.address) and int(probe.address.rpartition(":")[2]) <= 65535
     ):
@@ -252,12 +277,22 @@ def _check_probe(probe: ProbeConfig, place: str) -> None:
         raise ConfigError(f"{place}.timeout: {probe.timeout:g} s is longer than the interval")
 
 
+def _has_host(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0 and not re.search(r"[\x00-\x20\x7f]", url)
+    except ValueError:  # a port that is none, or half a bracket
+        return False
+
+
 class _UniqueKeyLoader(yaml.SafeLoader):
     """The safe loader, except that a key given twice is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue  # `<<`, whose keys give way to those beside it
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(

@@ -18,7 +18,7 @@ from typing import Literal
 
 import msgspec
 
-from exporter.config import ConfigError, decode, read_yaml
+from exporter.config import ConfigError, check_header, decode, read_yaml
 
 ClientAuth = Literal[
     "NoClientCert",
@@ -29,8 +29,6 @@ ClientAuth = Literal[
 ]
 TlsVersion = Literal["TLS12", "TLS13"]
 _BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _OWN_HEADERS = {"connection", "content-encoding", "content-length", "content-type", "transfer-encoding"}
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 
@@ -94,20 +92,13 @@ def load_web_config(path: Path | None) -> WebConfig:
         if not _BCRYPT.fullmatch(password):
             raise ConfigError(f"{path}: basic_auth_users.{user}: not a bcrypt hash")
     for name, value in config.http_server_config.headers.items():
-        _check_header(name, value, f"{path}: http_server_config.headers")
+        # With one that cannot be sent, every answer would be an error.
+        check_header(name, value, f"{path}: http_server_config.headers")
+        if name.lower() in _OWN_HEADERS:
+            raise ConfigError(f"{path}: http_server_config.headers: {name} is the server's own")
     if config.tls_server_config is not None:
         ssl_context(config.tls_server_config, path)
     return config
-
-
-def _check_header(name: str, value: str, place: str) -> None:
-    # With one that cannot be sent, every answer would be an error.
-    if not _HEADER_NAME.fullmatch(name):
-        raise ConfigError(f"{place}: {name!r} is not the name of a header")
-    if name.lower() in _OWN_HEADERS:
-        raise ConfigError(f"{place}: {name} is the server's own")
-    if not _HEADER_VALUE.fullmatch(value):
-        raise ConfigError(f"{place}.{name}: holds a character that a header cannot")
 
 
 def ssl_context(config: TlsServerConfig, path: Path) -> ssl.SSLContext:

@@ -55,6 +55,15 @@ PROBE = "probes: {web: {kind: http, url: 'http://x/'"
         (PROBE + ", valid_status: 200}}", "probes.web.valid_status: Expected `array`, got `int`"),
         (PROBE + ", valid_status: [ok]}}", "probes.web.valid_status[0]: Expected `int`, got `str`"),
         (PROBE + ", headers: {A: 1}}}", "probes.web.headers[...]: Expected `str`, got `int`"),
+        ("probes: {a: {kind: http, url: 'http://'}}", "probes.a.url: is not a valid URL"),
+        ("probes: {a: {kind: http, url: 'http://[::1'}}", "probes.a.url: is not a valid URL"),
+        ("probes: {a: {kind: http, url: 'http://x:99999/'}}", "probes.a.url: is not a valid URL"),
+        ("probes: {a: {kind: json-rpc, url: 'https://x/a key'}}", "probes.a.url: is not a valid URL"),
+        (
+            PROBE + ', headers: {Authorization: "Bearer hush\\n"}}}',
+            "probes.web.headers.Authorization: holds a character that a header cannot",
+        ),
+        (PROBE + ", headers: {'A:': x}}}", "probes.web.headers: 'A:' is not the name of a header"),
         ("rate_limits: {adapter: nginx}", "rate_limits.adapter: Invalid enum value 'nginx'"),
         ("rate_limits: {client_per_minute: 0}", "rate_limits.client_per_minute: Expected `int` >= 1"),
         ("rate_limits: {client_per_minute: 1.5}", "rate_limits.client_per_minute: Expected `int | null`, got `float`"),
@@ -67,6 +76,11 @@ PROBE = "probes: {web: {kind: http, url: 'http://x/'"
             "rate_limits.client_per_minute: the adapter sliding-window needs it",
         ),
         ("api: {cors_origins: '*'}", "api.cors_origins: Expected `array`, got `str`"),
+        ("api: {cors_origins: ['*']}", "api.cors_origins: '*' is not an origin such as https://ops.example"),
+        (
+            "api: {cors_origins: ['https://a.example/']}",
+            "api.cors_origins: 'https://a.example/' is not an origin such as https://ops.example",
+        ),
         ("api: {cors: []}", "api: Object contains unknown field `cors`"),
     ],
 )
@@ -129,6 +143,24 @@ def test_everything_at_once(tmp_path: Path) -> None:
     assert [float(rpc.interval), float(rpc.timeout)] == [60, 2]
     assert rpc.baseline is None
     assert float(config.settle) == 45
+
+
+def test_probes_may_share_what_they_have_in_common(tmp_path: Path) -> None:
+    file = tmp_path / "exporter.yml"
+    file.write_text(
+        """
+        probes:
+          a: &defaults {kind: http, url: "https://a.example", interval: 30s, timeout: 5s}
+          b: &slower {<<: *defaults, url: "https://b.example", timeout: 20s}
+          c: {<<: *slower, url: "https://c.example"}
+        """
+    )
+    probes = load(file).probes
+    assert [(probe.url, float(probe.interval), float(probe.timeout)) for probe in probes.values()] == [  # type: ignore[union-attr]
+        ("https://a.example", 30, 5),
+        ("https://b.example", 30, 20),
+        ("https://c.example", 30, 20),
+    ]
 
 
 @given(st.lists(st.tuples(st.integers(1, 59), st.sampled_from(["ms", "s", "m", "h", "d"])), min_size=1, max_size=4))
