@@ -146,7 +146,7 @@ BEGIN
 END
 $$;
 
--- Retention: drops the partitions that end on or before the given day, and the labels of their predictions.
+-- Retention: drops the daily partitions that end on or before the given day, and the labels of their predictions.
 CREATE OR REPLACE FUNCTION platform.drop_partitions_before(first_kept_day date) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -158,6 +158,7 @@ BEGIN
         JOIN pg_class child ON child.oid = pg_inherits.inhrelid AND child.relkind = 'r'
         JOIN pg_class parent ON parent.oid = pg_inherits.inhparent
         WHERE parent.relnamespace = 'platform'::regnamespace
+          AND parent.relname IN ('fraud_predictions', 'transactions', 'security_events')
           AND right(child.relname, 8) < to_char(first_kept_day, 'YYYYMMDD')
     LOOP
         EXECUTE format('DROP TABLE platform.%I', partition);

@@ -207,7 +207,14 @@ def test_partitions_are_days_of_utc_whatever_the_session_has(postgres: Postgres,
         "INSERT INTO platform.fraud_labels VALUES ('old', '2024-04-26 23:59:59Z', 'BLOCKED', true, now()),"
         " ('kept', '2024-04-27 00:00Z', 'BLOCKED', true, now())"
     )
+    # A table of somebody else's, by the week.
+    session.rows("CREATE TABLE platform.orders (at timestamptz) PARTITION BY RANGE (at)")
+    session.rows(
+        "CREATE TABLE platform.orders_20240425 PARTITION OF platform.orders"
+        " FOR VALUES FROM ('2024-04-25') TO ('2024-05-02')"
+    )
     session.rows("SELECT platform.drop_partitions_before('2024-04-27')")
+    assert session.rows("SELECT to_regclass('platform.orders_20240425') IS NOT NULL") == [(True,)]
     for parent in PARENTS:
         assert partitions(session, parent) == days[2:]
     assert session.rows("SELECT transaction_id FROM platform.fraud_labels") == [("kept",)]
