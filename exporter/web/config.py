@@ -124,7 +124,7 @@ def ssl_context(config: TlsServerConfig, path: Path) -> ssl.SSLContext:
 
     try:
         context.load_cert_chain(path.parent / config.cert_file, path.parent / config.key_file, passphrase)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(
             f"{path}: tls_server_config: {config.cert_file} with {config.key_file}: {_reason(error)}"
         ) from None
@@ -135,12 +135,14 @@ def ssl_context(config: TlsServerConfig, path: Path) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_OPTIONAL if optional else ssl.CERT_REQUIRED
         try:
             context.load_verify_locations(path.parent / config.client_ca_file)
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ValueError) as error:
             raise ConfigError(
                 f"{path}: tls_server_config.client_ca_file: {config.client_ca_file}: {_reason(error)}"
             ) from None
     return context
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError | ValueError) -> str:
+    if not isinstance(error, OSError):
+        return "not the name of a file"  # it holds what no name can
     return error.strerror or type(error).__name__

@@ -71,6 +71,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "tls_server_config: {cert_file: gone.pem, key_file: s.pem}",
             "tls_server_config: gone.pem with s.pem: No such file or directory",
         ),
+        (
+            'tls_server_config: {cert_file: "a\\0b", key_file: s.pem}',
+            "tls_server_config: a\0b with s.pem: not the name of a file",
+        ),
+        (
+            TLS + ', client_auth_type: VerifyClientCertIfGiven, client_ca_file: "\\ud800"}',
+            "tls_server_config.client_ca_file: \ud800: not the name of a file",
+        ),
         (TLS + ", min_version: TLS10}", "tls_server_config.min_version: Invalid enum value 'TLS10'"),
         (
             TLS + ", client_auth_type: RequireAndVerifyClientCert}",
