@@ -122,7 +122,7 @@ class FlaskLimiter:
                 until = moment.seconds + left / 1000
                 blocked[parts[1]] = max(until, blocked.get(parts[1], until))
         _report(moment, each.problems)
-        return _blocked_state(self._limits, blocked)
+        return _blocked_state(self._limits, blocked, known=not each.problems)
 
 
 class SlidingWindow:
@@ -157,7 +157,7 @@ class SlidingWindow:
             if answer_of(each, key, answer)
         }
         _report(moment, each.problems)
-        return _blocked_state(self._limits, blocked)
+        return _blocked_state(self._limits, blocked, known=not each.problems)
 
 
 ADAPTERS: Mapping[str, Callable[[RateLimits], Adapter]] = {
@@ -172,9 +172,10 @@ def _configured(config: RateLimits) -> dict[str, float]:
     return {scope: float(limit) for scope, limit in limits.items() if limit is not None}
 
 
-def _blocked_state(limits: Mapping[str, float], blocked: Mapping[str, float]) -> State:
+def _blocked_state(limits: Mapping[str, float], blocked: Mapping[str, float], *, known: bool) -> State:
     latest = sorted(blocked.items(), key=lambda item: (-item[1], item[0]))
-    return State(limits, len(blocked), latest[:MOST_CLIENTS])
+    # A key that cannot be used may be that of one more.
+    return State(limits, len(blocked) if known else None, latest[:MOST_CLIENTS])
 
 
 def _report(moment: Moment, problems: Sequence[str]) -> None:
