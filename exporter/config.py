@@ -222,13 +222,13 @@ def read_yaml(path: Path) -> Any:
 
 
 def check_header(name: str, value: str, place: str) -> None:
-    """Whether a header can be sent at all; its value may be a secret, and is not repeated.
+    """Whether a header can be sent at all; it may be or hold a secret, and is not repeated.
 
     Raises:
         ConfigError: it cannot.
     """
     if not _HEADER_NAME.fullmatch(name):
-        raise ConfigError(f"{place}: {name!r} is not the name of a header")
+        raise ConfigError(f"{place}: one of the names is not that of a header")
     if not _HEADER_VALUE.fullmatch(value):
         raise ConfigError(f"{place}.{name}: holds a character that a header cannot")
 

@@ -63,7 +63,7 @@ PROBE = "probes: {web: {kind: http, url: 'http://x/'"
             PROBE + ', headers: {Authorization: "Bearer hush\\n"}}}',
             "probes.web.headers.Authorization: holds a character that a header cannot",
         ),
-        (PROBE + ", headers: {'A:': x}}}", "probes.web.headers: 'A:' is not the name of a header"),
+        (PROBE + ", headers: {'A:': x}}}", "probes.web.headers: one of the names is not that of a header"),
         ("rate_limits: {adapter: nginx}", "rate_limits.adapter: Invalid enum value 'nginx'"),
         ("rate_limits: {client_per_minute: 0}", "rate_limits.client_per_minute: Expected `int` >= 1"),
         ("rate_limits: {client_per_minute: 1.5}", "rate_limits.client_per_minute: Expected `int | null`, got `float`"),

@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("http_server_config: {header: {}}", "http_server_config: Object contains unknown field `header`"),
         (
             "http_server_config: {headers: {X-Frame Options: deny}}",
-            "http_server_config.headers: 'X-Frame Options' is not the name of a header",
+            "http_server_config.headers: one of the names is not that of a header",
         ),
         (
             "http_server_config: {headers: {content-length: '5'}}",
