@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import urllib.parse
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 import yaml
@@ -110,6 +110,7 @@ class RedisProbe(ProbeBase, frozen=True, kw_only=True, tag_field="kind", tag="re
 
 Positive = Annotated[int, msgspec.Meta(gt=0)]
 ProbeConfig = HttpProbe | JsonRpcProbe | TcpProbe | PostgresProbe | RedisProbe
+_PROBE_KINDS = [probe.__struct_config__.tag for probe in get_args(ProbeConfig)]
 
 
 class RateLimits(_Strict, frozen=True, kw_only=True):
@@ -175,6 +176,10 @@ def load(path: Path | None) -> Config:
     content = read_yaml(path)
     if isinstance(content, dict) and isinstance(content.get("probes"), dict):
         for name, probe in content["probes"].items():
+            if isinstance(probe, dict) and isinstance(kind := probe.get("kind"), str) and kind not in _PROBE_KINDS:
+                raise ConfigError(
+                    f"{path}: probes.{name}.kind: Invalid value {kind!r}; must be one of {', '.join(_PROBE_KINDS)}"
+                )
             # Within the whole, the error would not tell which probe it is about.
             _decode(probe, ProbeConfig, path, f"probes.{name}")
     config = decode(content, Config, path)

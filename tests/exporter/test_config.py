@@ -39,7 +39,11 @@ PROBE = "probes: {web: {kind: http, url: 'http://x/'"
         ("probes: []", "probes: Expected `object`, got `array`"),
         ("probes: {a: {}}", "probes.a: Object missing required field `kind`"),
         ("probes: {a: null}", "probes.a: Expected `object`, got `null`"),
-        ("probes: {a: {kind: icmp}}", "probes.a.kind: Invalid value 'icmp'"),
+        (
+            "probes: {a: {kind: tpc}}",
+            "probes.a.kind: Invalid value 'tpc'; must be one of http, json-rpc, tcp, postgres, redis",
+        ),
+        ("probes: {a: {kind: [tcp]}}", "probes.a.kind: Expected `str`"),
         ("probes: {a: {kind: redis, url: x}}", "probes.a: Object contains unknown field `url`"),
         ("probes: {a b: {kind: redis}}", "probes: 'a b' is not a name of letters, digits, '_', '.' and '-'"),
         ("probes: {'': {kind: redis}}", "probes: '' is not a name of letters, digits, '_', '.' and '-'"),
