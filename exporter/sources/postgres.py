@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import threading
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import psycopg2
 import psycopg2.extensions
 
 from exporter.deadline import Deadline, DeadlineExceededError
-from exporter.secrets import SecretText, redactor
+from exporter.secrets import ESCAPING, SecretText, redactor
 from exporter.waiting import Errands, Wait, complete
 
 # What the contract check explains better than PostgreSQL's one line does.
@@ -27,6 +28,7 @@ _CONTRACT_ERRORS = {
 _SERVER_MARGIN_SECONDS = 0.05
 # pg_stat_statements keeps each different SET as a statement of its own, and has room for a few thousand.
 _TIMEOUT_STEP_MILLISECONDS = 100
+_INVALID_DSN = f"the connection string is not a valid libpq DSN or URL; {ESCAPING}"
 
 
 class PostgresError(Exception):
@@ -173,8 +175,11 @@ def _one_host_each(dsn: str) -> list[dict[str, Any]]:
         parameters = psycopg2.extensions.parse_dsn(dsn)
     except psycopg2.ProgrammingError:
         # libpq's own message quotes parts of it, perhaps of the password.
-        raise PostgresError("the connection string is not a valid libpq DSN or URL") from None
+        raise PostgresError(_INVALID_DSN) from None
     columns = {name: str(parameters[name]).split(",") for name in ("host", "hostaddr", "port") if name in parameters}
+    # So would it about a piece of a password that is not escaped, and therefore taken for a port or host.
+    if not all(map(_is_port, columns.get("port", ()))) or any(map(_is_no_host, columns.get("host", ()))):
+        raise PostgresError(_INVALID_DSN)
     count = max((len(values) for name, values in columns.items() if name != "port"), default=1)
     if any(len(values) not in (1, count) for values in columns.values()):
         raise PostgresError("the connection string has other numbers of hosts and ports")
@@ -182,6 +187,15 @@ def _one_host_each(dsn: str) -> list[dict[str, Any]]:
         {name: values[position] if len(values) > 1 else values[0] for name, values in columns.items()}
         for position in range(count)
     ]
+
+
+def _is_port(text: str) -> bool:
+    return not text or (re.fullmatch(r"\s*[0-9]{1,5}\s*", text) is not None and 1 <= int(text) <= 65535)
+
+
+def _is_no_host(text: str) -> bool:
+    # The name of a socket may have one in its path, or begin with it.
+    return "@" in text and not text.startswith(("/", "@"))
 
 
 def _describe(error: Exception) -> str:

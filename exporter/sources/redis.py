@@ -14,14 +14,12 @@ from redis.connection import AbstractConnection
 from redis.retry import Retry
 
 from exporter.deadline import Deadline
-from exporter.secrets import SecretError, SecretText, redactor
+from exporter.secrets import ESCAPING, SecretError, SecretText, redactor
 from exporter.waiting import Errands, Wait
 
 TIMEOUT_SECONDS = 1.0
 """However much time there is: Redis answers within milliseconds or not at all."""
-INVALID_URL = (
-    "the URL is not valid, or an option in it; in a password, characters such as / ? # @ are written as %2F %3F %23 %40"
-)
+INVALID_URL = f"the URL is not valid, or an option in it; {ESCAPING}"
 
 Command = tuple[Any, ...]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.deadline import Deadline, DeadlineExceededError
-from exporter.sources.postgres import PostgresSource
+from exporter.sources.postgres import PostgresError, PostgresSource
 from exporter.waiting import complete
 from simulator.local.postgres import Postgres
 from tests.exporter.web.serving import secret
@@ -21,4 +21,25 @@ def test_a_deadline_that_is_over_costs_no_connection(postgres: Postgres) -> None
     with pytest.raises(DeadlineExceededError, match=r"PostgreSQL: no answer within 0\.0 s"):
         complete(source.query("SELECT 1", (), Deadline(0)))
     assert backend() == before
+    source.close()
+
+
+@pytest.mark.parametrize("password", ["pa/ss", "99999/pass", "12345678/pass", "pa@s:s", "pa@ss", "pa%ss"])
+def test_a_url_whose_password_is_not_escaped(password: str) -> None:
+    source = PostgresSource(secret("POSTGRES_DSN", f"postgresql://127.0.0.1:{password}@127.0.0.2/tickets"), "test")
+    with pytest.raises(PostgresError) as caught:
+        complete(source.query("SELECT 1", (), Deadline(10)))
+    assert str(caught.value) == (
+        "the connection string is not a valid libpq DSN or URL;"
+        " in the password of a URL, characters such as / ? # @ % are written as %2F %3F %23 %40 %25"
+    )
+    source.close()
+
+
+@pytest.mark.parametrize("ports", ["port=%d", "port=' %d '", "port=1,%d", "port=%d,"])
+def test_ports_as_libpq_takes_them(postgres: Postgres, ports: str) -> None:
+    hosts = "127.0.0.1,127.0.0.1" if "," in ports else "127.0.0.1"
+    dsn = f"host={hosts} user=postgres dbname=postgres {ports % postgres.port}"
+    source = PostgresSource(secret("POSTGRES_DSN", dsn), "test")
+    assert complete(source.query("SELECT 1", (), Deadline(10))) == [(1,)]
     source.close()
