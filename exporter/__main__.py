@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if flags.config_check:
             load(flags.config_file)
             load_web_config(flags.web_config_file)
-            print(f"{flags.config_file or 'defaults'}: valid")  # noqa: T201
+            for file in [file for file in (flags.config_file, flags.web_config_file) if file] or ["defaults"]:
+                print(f"{file}: valid")  # noqa: T201
             return 0
         postgres_dsn, redis_url = SecretText("POSTGRES_DSN"), SecretText("REDIS_URL")
         if flags.contract_check:
