@@ -39,7 +39,10 @@ _COLUMNS = """
     JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'monitoring'
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p')"""
-_FUNCTION = "SELECT to_regprocedure(%s) IS NOT NULL"
+_FUNCTION = """
+    SELECT asked.id IS NOT NULL, has_function_privilege('public', asked.id, 'EXECUTE'),
+        (SELECT has_function_privilege(oid, asked.id, 'EXECUTE') FROM pg_roles WHERE rolname = 'monitoring_responder')
+    FROM (SELECT to_regprocedure(%s)::oid AS id) AS asked"""
 _NO_USAGE = """
     SELECT true FROM pg_namespace
     WHERE nspname = 'monitoring' AND NOT has_schema_privilege(oid, 'USAGE')"""
@@ -110,12 +113,7 @@ def _schema(postgres: PostgresSource) -> Iterator[Finding]:
         if words.column in found.get(words.view, {}) and readable[words.view]:
             yield from _words(postgres, words)
     for function in FUNCTIONS:
-        ((there,),) = complete(postgres.query(_FUNCTION, (f"monitoring.{function}",), Deadline(SECONDS)))
-        name = function.partition("(")[0]
-        if there:
-            yield Finding(OK, f"{name}()", "there for the responder")
-        else:
-            yield Finding(WARNING, f"{name}()", f"the responder needs monitoring.{function}")
+        yield _function(postgres, function)
 
 
 def _column(subject: str, kind: str | None, kinds: tuple[str, ...]) -> Finding:
@@ -124,6 +122,20 @@ def _column(subject: str, kind: str | None, kinds: tuple[str, ...]) -> Finding:
     if kind not in kinds:
         return Finding(WRONG, subject, f"is {kind}, must be {kinds[0]}")
     return Finding(OK, subject, kind)
+
+
+def _function(postgres: PostgresSource, function: str) -> Finding:
+    ((there, everybody, responder),) = complete(
+        postgres.query(_FUNCTION, (f"monitoring.{function}",), Deadline(SECONDS))
+    )
+    subject = f"{function.partition('(')[0]}()"
+    if not there:
+        return Finding(WARNING, subject, f"the responder needs monitoring.{function}")
+    if everybody:
+        return Finding(WRONG, subject, "PUBLIC may EXECUTE it, so anybody can act through it: revoke that")
+    if responder is False:  # None where there is no such role
+        return Finding(WARNING, subject, "the role monitoring_responder may not EXECUTE it")
+    return Finding(OK, subject, "there for the responder")
 
 
 def _words(postgres: PostgresSource, words: Words) -> Iterator[Finding]:

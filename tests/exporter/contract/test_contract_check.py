@@ -191,6 +191,55 @@ def test_warnings_do_not_fail(platform: ContractDatabase, redis_server: Redis, k
     assert "ok kpi:updated_at not there now" in lines
 
 
+@pytest.mark.parametrize("also_granted", [True, False])
+def test_a_function_that_everybody_may_execute(
+    platform: ContractDatabase, redis_server: Redis, keys: redis.Redis, also_granted: bool
+) -> None:
+    assert keys.dbsize() > 0
+    platform.server.execute(
+        "GRANT EXECUTE ON FUNCTION monitoring.lock_admin_account(text, text, uuid) TO PUBLIC", platform.name
+    )
+    if not also_granted:
+        platform.server.execute(
+            "REVOKE EXECUTE ON FUNCTION monitoring.lock_admin_account(text, text, uuid) FROM monitoring_responder",
+            platform.name,
+        )
+    status, lines = report(platform.reader_dsn, redis_server.url())
+    assert status == 1
+    assert faults(lines) == [
+        "WRONG lock_admin_account() PUBLIC may EXECUTE it, so anybody can act through it: revoke that",
+        "1 failed",
+    ]
+
+
+def test_a_function_that_the_responder_may_not_execute(
+    platform: ContractDatabase, redis_server: Redis, keys: redis.Redis
+) -> None:
+    assert keys.dbsize() > 0
+    platform.server.execute(
+        "REVOKE EXECUTE ON FUNCTION monitoring.lock_admin_account(text, text, uuid) FROM monitoring_responder",
+        platform.name,
+    )
+    status, lines = report(platform.reader_dsn, redis_server.url())
+    assert status == 0
+    assert faults(lines) == [
+        "warning lock_admin_account() the role monitoring_responder may not EXECUTE it",
+        "The contract holds.",
+    ]
+
+
+def test_functions_where_there_is_no_responder(
+    own_postgres: Callable[[], Postgres], redis_server: Redis, keys: redis.Redis
+) -> None:
+    assert keys.dbsize() > 0
+    server = own_postgres()
+    database = small_database(server, "alone")
+    server.execute("DROP OWNED BY monitoring_responder; DROP ROLE monitoring_responder", database.name)
+    _, lines = report(database.reader_dsn, redis_server.url())
+    assert "ok lock_admin_account() there for the responder" in lines
+    assert "DOWN" not in "\n".join(lines)
+
+
 def test_an_empty_database(postgres: Postgres, redis_server: Redis, keys: redis.Redis) -> None:
     assert keys.dbsize() > 0
     status, lines = report(postgres.dsn(), redis_server.url())
