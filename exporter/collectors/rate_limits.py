@@ -39,7 +39,13 @@ class State:
 
 
 class Adapter(Protocol):
-    """One way of keeping rate limits."""
+    """One way of keeping rate limits.
+
+    Attributes:
+        PREFIX: what the names of its keys begin with.
+    """
+
+    PREFIX: str
 
     async def read(self, moment: Moment, redis: RedisSource) -> State:
         """The state now.
@@ -52,6 +58,8 @@ class Adapter(Protocol):
 
 class ContractKeys:
     """The contract's keys: the hash `ratelimit:limits` and the sorted set `ratelimit:blocked`."""
+
+    PREFIX = "ratelimit:"
 
     def __init__(self, config: RateLimits) -> None:
         del config  # the limits are in Redis
@@ -100,12 +108,14 @@ class FlaskLimiter:
     is blocked until then.
     """
 
+    PREFIX = "LIMITS:LIMITER/"
+
     def __init__(self, config: RateLimits) -> None:
         self._limits = _configured(config)
 
     async def read(self, moment: Moment, redis: RedisSource) -> State:
         """See `Adapter`."""
-        found = await _scan(moment, redis, "LIMITS:LIMITER/*")
+        found = await _scan(moment, redis, f"{self.PREFIX}*")
         if found is None:
             return State(self._limits)
         keys = {key: parts for key in found if (parts := key.split("/"))[3:]}

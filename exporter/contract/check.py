@@ -21,12 +21,14 @@ from typing import Any, TextIO
 
 import redis
 
-from exporter.config import Config
+from exporter.collectors.base import Moment
+from exporter.collectors.rate_limits import ADAPTERS
+from exporter.config import Config, RateLimits
 from exporter.contract.definition import FUNCTIONS, REDIS_KEYS, VIEWS, WORDS, RedisKey, Words
 from exporter.deadline import Deadline, DeadlineExceededError
 from exporter.secrets import SecretError, SecretText
 from exporter.sources.postgres import PostgresError, PostgresSource
-from exporter.sources.redis import RedisError, RedisSource
+from exporter.sources.redis import RedisError, RedisSource, describe
 from exporter.waiting import complete
 
 SECONDS = 10.0
@@ -171,6 +173,28 @@ def _redis(client: RedisSource, config: Config) -> Iterator[Finding]:
         return
     for key, name, kind, value in zip(keys, names, kinds, values, strict=True):
         yield _key(key, name, kind, value)
+    if config.rate_limits.adapter != "contract":
+        yield from _limiter(client, config.rate_limits)
+
+
+def _limiter(client: RedisSource, config: RateLimits) -> Iterator[Finding]:
+    adapter = ADAPTERS[config.adapter](config)
+    subject = f"{adapter.PREFIX}*"
+    moment = Moment(time.time_ns() // 1000, Deadline(SECONDS))
+    try:
+        # SCAN finds keys whatever the rights to them, and there may be none now: so first, may one be read at all?
+        (answer,) = complete(client.read([("TYPE", adapter.PREFIX)], moment.deadline))
+        if isinstance(answer, redis.RedisError):
+            yield Finding(DENIED, subject, describe(answer))
+            return
+        state = complete(adapter.read(moment, client))
+    except (RedisError, DeadlineExceededError) as error:
+        yield Finding(WRONG, subject, f"cannot be read: {error}")
+        return
+    for problem in moment.problems:
+        yield Finding(WRONG, subject, problem)
+    if not moment.problems:
+        yield Finding(OK, subject, f"{state.blocked} blocked")
 
 
 def _value_command(key: RedisKey, name: str) -> tuple[Any, ...]:

@@ -278,6 +278,56 @@ def test_other_rate_limiters_need_no_contract_keys(
     assert not [line for line in lines if "ratelimit:" in line]
 
 
+LIMITERS = (
+    (RateLimits(adapter="flask-limiter"), "LIMITS:LIMITER/*", "LIMITS:LIMITER/198.51.100.7/login/5/1/minute"),
+    (RateLimits(adapter="sliding-window", client_per_minute=5), "rate_limit:ip:*", "rate_limit:ip:198.51.100.7"),
+)
+
+
+@pytest.mark.parametrize(("limits", "pattern", "key"), LIMITERS)
+def test_the_keys_of_another_rate_limiter(
+    platform: ContractDatabase, redis_server: Redis, keys: redis.Redis, limits: RateLimits, pattern: str, key: str
+) -> None:
+    status, lines = report(platform.reader_dsn, redis_server.url(), Config(rate_limits=limits))
+    assert (status, faults(lines)) == (0, ["The contract holds."])
+    assert f"ok {pattern} 0 blocked" in lines
+    keys.hset(key, "strange", "1")
+    status, lines = report(platform.reader_dsn, redis_server.url(), Config(rate_limits=limits))
+    assert status == 1
+    fault, _ = faults(lines)
+    assert fault.startswith(f"WRONG {pattern} key {key}: WRONGTYPE ")
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize(("limits", "pattern", "key"), LIMITERS)
+def test_a_redis_user_without_rights_to_the_keys_of_another_rate_limiter(
+    platform: ContractDatabase,
+    redis_server: Redis,
+    keys: redis.Redis,
+    limits: RateLimits,
+    pattern: str,
+    key: str,
+    there: bool,
+) -> None:
+    if there:
+        keys.set(key, "1")
+    keys.acl_setuser(
+        "limited",
+        enabled=True,
+        passwords=["+limited-pw"],
+        keys=["kpi:*", "traffic:*", "config:*"],
+        commands=["+@read", "+@connection"],
+    )
+    try:
+        url = redis_server.url().replace("//", "//limited:limited-pw@")
+        status, lines = report(platform.reader_dsn, url, Config(rate_limits=limits))
+    finally:
+        keys.acl_deluser("limited")
+    assert status == 1
+    fault, _ = faults(lines)
+    assert fault.startswith(f"DENIED {pattern} ")
+
+
 def test_a_redis_user_without_rights(platform: ContractDatabase, redis_server: Redis, keys: redis.Redis) -> None:
     keys.acl_setuser(
         "narrow", enabled=True, passwords=["+narrow-pw"], keys=["kpi:*"], commands=["+@read", "+ping", "+client"]
