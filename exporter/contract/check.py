@@ -27,7 +27,7 @@ from exporter.config import Config, RateLimits
 from exporter.contract.definition import FUNCTIONS, REDIS_KEYS, VIEWS, WORDS, RedisKey, Words
 from exporter.deadline import Deadline, DeadlineExceededError
 from exporter.secrets import SecretError, SecretText
-from exporter.sources.postgres import PostgresError, PostgresSource
+from exporter.sources.postgres import CONTRACT_HINT, PostgresError, PostgresSource
 from exporter.sources.redis import RedisError, RedisSource, describe
 from exporter.waiting import complete
 
@@ -84,7 +84,7 @@ def _postgres(postgres: PostgresSource) -> Iterator[Finding]:
     try:
         yield from _schema(postgres)
     except (PostgresError, DeadlineExceededError, SecretError) as error:
-        yield Finding(DOWN, "connection", str(error))
+        yield Finding(DOWN, "connection", _reason(error))
 
 
 def _schema(postgres: PostgresSource) -> Iterator[Finding]:
@@ -109,10 +109,11 @@ def _schema(postgres: PostgresSource) -> Iterator[Finding]:
             try:
                 complete(postgres.query(f"SELECT 1 FROM monitoring.{view} LIMIT 1", (), Deadline(SECONDS)))
             except (PostgresError, DeadlineExceededError) as error:
-                yield Finding(WRONG, view, f"cannot be read: {error}")
+                yield Finding(WRONG, view, f"cannot be read: {_reason(error)}")
                 readable[view] = False
     for words in WORDS:
-        if words.column in found.get(words.view, {}) and readable[words.view]:
+        needed = {words.column, words.recent or words.column}
+        if needed <= found.get(words.view, {}).keys() and readable[words.view]:
             yield from _words(postgres, words)
     for function in FUNCTIONS:
         yield _function(postgres, function)
@@ -149,13 +150,17 @@ def _words(postgres: PostgresSource, words: Words) -> Iterator[Finding]:
     try:
         used = {word for (word,) in complete(postgres.query(sql, (), Deadline(SECONDS)))}
     except (PostgresError, DeadlineExceededError) as error:
-        yield Finding(WRONG, subject, f"cannot be read: {error}")
+        yield Finding(WRONG, subject, f"cannot be read: {_reason(error)}")
         return
     strange = sorted("NULL" if word is None else repr(word) for word in used - set(words.words))
     if strange:
         yield Finding(WRONG, subject, f"holds {', '.join(strange[:5])}; must be one of {', '.join(words.words)}")
     elif not used:
         yield Finding(WARNING, subject, "no rows yet")
+
+
+def _reason(error: Exception) -> str:
+    return str(error).removesuffix(CONTRACT_HINT)
 
 
 def _redis(client: RedisSource, config: Config) -> Iterator[Finding]:

@@ -15,6 +15,8 @@ from exporter.deadline import Deadline, DeadlineExceededError
 from exporter.secrets import ESCAPING, SecretText, redactor
 from exporter.waiting import Errands, Wait, complete
 
+CONTRACT_HINT = " (ticketing-exporter --contract.check tells more)"
+"""Ends the messages of errors that the contract check explains better."""
 # What the contract check explains better than PostgreSQL's one line does.
 _CONTRACT_ERRORS = {
     "42P01",  # undefined table
@@ -203,5 +205,5 @@ def _describe(error: Exception) -> str:
     code = getattr(error, "pgcode", None)
     if code in _CONTRACT_ERRORS:
         # Without the quotation of the query.
-        text = text.split(" LINE ")[0] + " (ticketing-exporter --contract.check tells more)"
+        text = text.split(" LINE ")[0] + CONTRACT_HINT
     return text or type(error).__name__

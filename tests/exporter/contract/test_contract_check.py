@@ -141,6 +141,12 @@ def test_as_a_command(platform: ContractDatabase, redis_server: Redis, keys: red
             ],
         ),
         (
+            "DROP VIEW monitoring.fraud_labels; CREATE VIEW monitoring.fraud_labels AS"
+            " SELECT transaction_id, predicted_at, decision, is_fraud FROM platform.fraud_labels;"
+            "GRANT SELECT ON monitoring.fraud_labels TO monitoring_reader",
+            ["MISSING fraud_labels.labeled_at must be timestamp with time zone"],
+        ),
+        (
             "REVOKE SELECT ON monitoring.security_events FROM monitoring_reader",
             ["DENIED security_events this role may not SELECT from it"],
         ),
@@ -415,7 +421,7 @@ def test_a_view_whose_owner_may_not_read_what_is_beneath(
     assert status == 1
     (fault, _) = faults(lines)
     assert fault.startswith("WRONG event_launches cannot be read: ")
-    assert "permission denied for table event_launches" in fault
+    assert fault.endswith("permission denied for table event_launches")
 
 
 def test_a_column_of_words_that_holds_something_else(
