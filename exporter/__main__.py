@@ -41,11 +41,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         postgres_dsn, redis_url = SecretText("POSTGRES_DSN"), SecretText("REDIS_URL")
         if flags.contract_check:
-            return check(postgres_dsn, redis_url, load(flags.config_file), sys.stdout)
+            return _check(flags, postgres_dsn, redis_url)
         return _serve(flags, postgres_dsn, redis_url)
     except (ConfigError, SecretError) as error:
         print(f"ticketing-exporter: {error}", file=sys.stderr)  # noqa: T201
         return 2
+
+
+def _check(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: SecretText) -> int:
+    try:
+        status = check(postgres_dsn, redis_url, load(flags.config_file), sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Its reader, `head` perhaps, has seen enough. Python would try to write the rest at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
 
 
 def _serve(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: SecretText) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -118,6 +119,24 @@ def test_as_a_command(platform: ContractDatabase, redis_server: Redis, keys: red
     assert (result.returncode, result.stderr) == (1, "")
     assert "  MISSING  fraud_labels                               no such view in schema monitoring\n" in result.stdout
     assert result.stdout.endswith("1 failed\n")
+
+
+def test_a_reader_that_has_enough(platform: ContractDatabase, redis_server: Redis, keys: redis.Redis) -> None:
+    assert keys.dbsize() > 0
+    environment = {"POSTGRES_DSN": platform.reader_dsn, "REDIS_URL": redis_server.url()}
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as output:
+        result = subprocess.run(
+            [sys.executable, "-m", "exporter", "--contract.check"],
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**clean_environment(), **environment},
+        )
+    assert (result.returncode, result.stderr) == (1, "")
 
 
 @pytest.mark.parametrize(
