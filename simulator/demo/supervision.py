@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from simulator.local.process import Process, ProgramError, guarded, log_tail
 from simulator.local.server import Server
@@ -91,7 +91,13 @@ class Supervisor:
         waiting = list(servers)
         for server in waiting:
             server.prepare()
-            self._call("startProcess", server.name, False)
+            try:
+                self._call("startProcess", server.name, False)
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode != Faults.SPAWN_ERROR:
+                    raise
+                # It was quicker than supervisor's answer.
+                raise ProgramError(f"{server.name} ended at its start:\n{log_tail(server.log)}") from None
         deadline = time.monotonic() + timeout_seconds
         while waiting:
             server = waiting[0]

@@ -32,7 +32,9 @@ def environment(part: str, **given: str) -> dict[str, str]:
     """Of the first container, with something for what is known after deploying only."""
     first = containers(part, **given)["place"]
     known = {one["Name"]: one["Value"].replace("<", "known-").replace(">", "") for one in first.get("Environment", [])}
-    return {**known, **{one["Name"]: f"s3cret-{one['Name'].lower()}" for one in first.get("Secrets", [])}}
+    names = [one["Name"] for one in first.get("Secrets", [])]
+    secrets = {name: ("https://" if name.endswith("_URL") else "") + f"s3cret-{name.lower()}" for name in names}
+    return {**known, **secrets}
 
 
 @pytest.fixture(autouse=True)
