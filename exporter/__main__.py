@@ -15,7 +15,6 @@ from pathlib import Path
 from exporter import logs
 from exporter.app import Exporter
 from exporter.config import ConfigError, load
-from exporter.contract.check import check
 from exporter.secrets import SecretError, SecretText
 from exporter.version import VERSION
 from exporter.web.config import load_web_config
@@ -49,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: SecretText) -> int:
+    from exporter.contract.check import check  # most of a megabyte that a server has no use for
+
     try:
         status = check(postgres_dsn, redis_url, load(flags.config_file), sys.stdout)
         sys.stdout.flush()

@@ -104,7 +104,7 @@ def format_value(value: Number) -> str:
     return repr(value)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def _series(metric: Metric, suffix: str, values: tuple[str, ...]) -> str:
     names = ("le",) if suffix == "_bucket" else metric.labels
     if not names and not values:
