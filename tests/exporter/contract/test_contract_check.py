@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
 
 import pytest
 import redis
 
-from exporter.config import Config, RateLimits
+from exporter.config import Config
 from exporter.contract.check import check
 from exporter.contract.definition import REDIS_KEYS, VIEWS
 from simulator.local.contract import ContractDatabase
@@ -20,66 +19,8 @@ from simulator.local.ports import free_port
 from simulator.local.postgres import Postgres
 from simulator.local.redis import Redis
 from tests.contract.applying import small_database
+from tests.exporter.contract.reporting import faults, report
 from tests.exporter.web.serving import clean_environment, secret
-
-FILL = """
-    INSERT INTO platform.fraud_predictions (predicted_at, transaction_id, fraud_score, decision)
-    VALUES (now(), 'a', 0.9, 'BLOCKED'), (now(), 'b', 0.7, 'REVIEW'), (now(), 'c', 0.1, 'APPROVED');
-    INSERT INTO platform.fraud_labels VALUES ('a', now(), 'BLOCKED', true, now());
-    INSERT INTO platform.transactions VALUES (now(), 'a', 'purchase', 100, 5), (now(), 'b', 'transfer', 0, 1);
-    INSERT INTO platform.security_events (occurred_at, severity, event_type, message)
-    VALUES (now(), 'HIGH', 'login_failed', 'm');
-    INSERT INTO platform.model_versions (model_version, trained_at, is_active) VALUES ('v1', now(), true);
-    INSERT INTO platform.feature_reference VALUES ('v1', 'flag', 'boolean', NULL, NULL, '{1,2,0}');
-"""
-
-
-@pytest.fixture(scope="module")
-def pristine(postgres: Postgres) -> str:
-    """A database with the contract, one day of partitions and a few rows; small, so that copies are cheap."""
-    database = small_database(postgres, "check_template")
-    postgres.execute(FILL, database.name)
-    return database.name
-
-
-@pytest.fixture
-def platform(postgres: Postgres, pristine: str) -> Iterator[ContractDatabase]:
-    postgres.create_database("check", pristine)
-    yield ContractDatabase(postgres, "check")
-    postgres.drop_database("check")
-
-
-@pytest.fixture
-def keys(redis_client: redis.Redis) -> redis.Redis:
-    redis_client.mset(
-        {
-            "kpi:txn_per_hour": "1247",
-            "kpi:fraud_rate": "1.8",
-            "kpi:latency_p95": "45",
-            "kpi:revenue_per_hour": "12450",
-            "kpi:updated_at": "1764354153",
-            "config:fraud_threshold": "0.60",
-            "config:fraud_model": "xgboost",
-        }
-    )
-    minute = int(time.time() // 60)
-    for back in range(3):  # whatever minute it is when the check gets there
-        redis_client.set(f"traffic:requests:{minute + 1 - back}", "4523")
-        redis_client.zadd(f"traffic:clients:{minute + 1 - back}", {"203.0.113.42": 98})
-    redis_client.hset("ratelimit:limits", mapping={"global_per_minute": "10000", "client_per_minute": "100"})
-    redis_client.zadd("ratelimit:blocked", {"198.51.100.7": 1764357753})
-    return redis_client
-
-
-def report(dsn: str, redis_url: str, config: Config | None = None) -> tuple[int, list[str]]:
-    """The exit status and the lines, each with single spaces."""
-    output = StringIO()
-    status = check(secret("POSTGRES_DSN", dsn), secret("REDIS_URL", redis_url), config or Config(), output)
-    return status, [" ".join(line.split()) for line in output.getvalue().splitlines()]
-
-
-def faults(lines: list[str]) -> list[str]:
-    return [line for line in lines if not line.startswith("ok ") and line not in ("PostgreSQL", "Redis")]
 
 
 def test_a_complete_platform(platform: ContractDatabase, redis_server: Redis, keys: redis.Redis) -> None:
@@ -272,100 +213,6 @@ def test_an_empty_database(postgres: Postgres, redis_server: Redis, keys: redis.
     missing = [f"MISSING {view} no such view in schema monitoring" for view in VIEWS]
     assert [line for line in faults(lines) if line.startswith("MISSING")] == missing
     assert lines[-1] == f"{len(VIEWS)} failed"
-
-
-def test_redis_keys_that_are_not_as_they_should_be(
-    platform: ContractDatabase, redis_server: Redis, keys: redis.Redis
-) -> None:
-    keys.delete("kpi:txn_per_hour", "ratelimit:blocked")
-    keys.rpush("kpi:txn_per_hour", "1")
-    keys.set("ratelimit:blocked", "1")
-    keys.mset({"kpi:fraud_rate": "1.8%", "kpi:latency_p95": "nan", "config:fraud_threshold": "0_6"})
-    keys.hdel("ratelimit:limits", "client_per_minute")
-    status, lines = report(platform.reader_dsn, redis_server.url())
-    assert status == 1
-    assert faults(lines) == [
-        "WRONG kpi:txn_per_hour is a list, must be a string",
-        "WRONG kpi:fraud_rate '1.8%' is not a number",
-        "WRONG kpi:latency_p95 'nan' is not a number",
-        "WRONG ratelimit:limits no number in client_per_minute",
-        "WRONG ratelimit:blocked is a string, must be a zset",
-        "WRONG config:fraud_threshold '0_6' is not a number",
-        "6 failed",
-    ]
-
-
-def test_other_rate_limiters_need_no_contract_keys(
-    platform: ContractDatabase, redis_server: Redis, keys: redis.Redis
-) -> None:
-    keys.delete("ratelimit:limits")
-    _, lines = report(platform.reader_dsn, redis_server.url(), Config(rate_limits=RateLimits(adapter="flask-limiter")))
-    assert not [line for line in lines if "ratelimit:" in line]
-
-
-LIMITERS = (
-    (RateLimits(adapter="flask-limiter"), "LIMITS:LIMITER/*", "LIMITS:LIMITER/198.51.100.7/login/5/1/minute"),
-    (RateLimits(adapter="sliding-window", client_per_minute=5), "rate_limit:ip:*", "rate_limit:ip:198.51.100.7"),
-)
-
-
-@pytest.mark.parametrize(("limits", "pattern", "key"), LIMITERS)
-def test_the_keys_of_another_rate_limiter(
-    platform: ContractDatabase, redis_server: Redis, keys: redis.Redis, limits: RateLimits, pattern: str, key: str
-) -> None:
-    status, lines = report(platform.reader_dsn, redis_server.url(), Config(rate_limits=limits))
-    assert (status, faults(lines)) == (0, ["The contract holds."])
-    assert f"ok {pattern} 0 blocked" in lines
-    keys.hset(key, "strange", "1")
-    status, lines = report(platform.reader_dsn, redis_server.url(), Config(rate_limits=limits))
-    assert status == 1
-    fault, _ = faults(lines)
-    assert fault.startswith(f"WRONG {pattern} key {key}: WRONGTYPE ")
-
-
-@pytest.mark.parametrize("there", [True, False])
-@pytest.mark.parametrize(("limits", "pattern", "key"), LIMITERS)
-def test_a_redis_user_without_rights_to_the_keys_of_another_rate_limiter(
-    platform: ContractDatabase,
-    redis_server: Redis,
-    keys: redis.Redis,
-    limits: RateLimits,
-    pattern: str,
-    key: str,
-    there: bool,
-) -> None:
-    if there:
-        keys.set(key, "1")
-    keys.acl_setuser(
-        "limited",
-        enabled=True,
-        passwords=["+limited-pw"],
-        keys=["kpi:*", "traffic:*", "config:*"],
-        commands=["+@read", "+@connection"],
-    )
-    try:
-        url = redis_server.url().replace("//", "//limited:limited-pw@")
-        status, lines = report(platform.reader_dsn, url, Config(rate_limits=limits))
-    finally:
-        keys.acl_deluser("limited")
-    assert status == 1
-    fault, _ = faults(lines)
-    assert fault.startswith(f"DENIED {pattern} ")
-
-
-def test_a_redis_user_without_rights(platform: ContractDatabase, redis_server: Redis, keys: redis.Redis) -> None:
-    keys.acl_setuser(
-        "narrow", enabled=True, passwords=["+narrow-pw"], keys=["kpi:*"], commands=["+@read", "+ping", "+client"]
-    )
-    try:
-        url = redis_server.url().replace("//", "//narrow:narrow-pw@")
-        status, lines = report(platform.reader_dsn, url)
-    finally:
-        keys.acl_deluser("narrow")
-    assert status == 1
-    assert "ok kpi:fraud_rate 1.8" in lines
-    assert any(line.startswith("DENIED config:fraud_model ") for line in lines)
-    assert "narrow-pw" not in "\n".join(lines)
 
 
 def test_both_down() -> None:
