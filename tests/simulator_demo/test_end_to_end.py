@@ -29,9 +29,12 @@ STATES = ("firing", "resolved")
 
 @contextmanager
 def pipeline() -> Iterator[Parts]:
-    """The demo's programs, without a past; scraped and evaluated more often, and with an Alertmanager in a hurry."""
+    """The demo's programs; scraped and evaluated more often, and with an Alertmanager in a hurry.
+
+    The platform has a past of a day, in which a spike of fraud is no drift, and Prometheus none.
+    """
     with run_directory() as directory:
-        parts = plan(directory, preset=None, hours=0)
+        parts = plan(directory, preset=None, hours=24)
         configure(parts)
         with running(parts):
             yield parts
