@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import psycopg2
 import pytest
 
 from exporter.app import Exporter
-from exporter.config import Config
-from exporter.secrets import SecretText
 from simulator.local.contract import ContractDatabase
-from simulator.local.redis import Redis
 from tests.exporter.platform_truth import parse
 
 PREDICTIONS = """
@@ -23,17 +18,6 @@ PREDICTIONS = """
            jsonb_build_object('good', i % 30, 'odd', i % 30)
     FROM generate_series(1, 600) AS i
 """
-
-
-@pytest.fixture
-def exporter(database: ContractDatabase, redis_server: Redis) -> Iterator[Exporter]:
-    exporter = Exporter(
-        Config(probes={}),
-        postgres_dsn=SecretText("DSN", {"DSN": database.reader_dsn}),
-        redis_url=SecretText("URL", {"URL": redis_server.url()}),
-    )
-    yield exporter
-    exporter.close()
 
 
 def features_with_drift(exporter: Exporter) -> set[str]:
