@@ -42,6 +42,8 @@ FROM base AS simulator
 COPY --from=demo-packages /venv /venv
 COPY contract/postgresql /app/contract/postgresql
 COPY simulator /app/simulator
+COPY testbed /app/testbed
+COPY demo /app/demo
 EXPOSE 8030 8040 8025
 ENTRYPOINT ["python"]
 CMD ["-m", "simulator", "--web.listen-address=0.0.0.0:8030"]

@@ -12,10 +12,10 @@ install: ## Install what is missing: Debian packages and .venv
 	@tools/bootstrap.sh
 
 demo: install ## The whole pipeline on this machine, without Docker, with 24 h of history (PRESET=blueprint: its figures; HA=1: two of each part, and a store); Ctrl-C ends it
-	@$(BIN)/python -m simulator.demo $(if $(HA),--ha)
+	@$(BIN)/python -m demo $(if $(HA),--ha)
 
 incident: install ## Start an incident in the running demo: NAME=admin-attack; STOP=1 ends it; without NAME, a list
-	@$(BIN)/python -m simulator.demo.incident $(NAME) $(if $(STOP),--stop)
+	@$(BIN)/python -m demo.incident $(NAME) $(if $(STOP),--stop)
 
 dashboards: install ## Write the JSON of the Grafana dashboards from their code
 	@$(BIN)/python -m grafana.dashboards
@@ -42,7 +42,7 @@ gateway: install ## Render and check the configuration of gateway, sign-in and r
 	@$(BIN)/python -m gateway
 
 stack-demo: secrets gateway ## Docker: the stack with a simulated platform and an inbox
-	@$(BIN)/python -m simulator.demo.compose
+	@$(BIN)/python -m demo.compose
 	@docker compose --env-file .env --env-file deploy/compose/demo.env --profile demo up -d --build --wait
 
 stack-scale: secrets gateway ## Docker: the stack with two of each of ours, and a VictoriaMetrics cluster (STORE=mimir or thanos: that one)

@@ -12,14 +12,15 @@ import numpy as np
 from simulator import transactions
 from simulator.clock import Clock
 from simulator.control import Control, ControlError
-from simulator.counterparts import ecs, http
-from simulator.counterparts.kubernetes import Kubernetes
-from simulator.counterparts.profiler import Profiler
-from simulator.counterparts.siem import Siem
-from simulator.counterparts.taxii import Taxii
 from simulator.instants import SECOND, moment
 from simulator.serving import LoggingServer
 from simulator.world import World
+from testbed.counterparts import ecs
+from testbed.counterparts.kubernetes import Kubernetes
+from testbed.counterparts.profiler import Profiler
+from testbed.counterparts.server import Counterpart, Reply, read, send
+from testbed.counterparts.siem import Siem
+from testbed.counterparts.taxii import Taxii
 
 _LOG = logging.getLogger(__name__)
 _LARGEST_BODY = 1 << 20
@@ -44,7 +45,7 @@ class Web:
 
     ``GET /health``, ``POST /api/v1/ml/predict/fraud`` (the backend), ``GET /ml/health``, ``POST /rpc`` (JSON-RPC
     2.0), ``GET /siem/health``, ``GET /control/episodes``, ``POST|DELETE /control/episodes/{name}``, ``GET /``
-    (status), and what the responder acts upon: see `simulator.counterparts`.
+    (status), and what the responder acts upon: see `testbed.counterparts`.
     """
 
     def __init__(self, world: World, control: Control, clock: Clock, rows_written: Callable[[], int]) -> None:
@@ -56,7 +57,7 @@ class Web:
         self._rng_lock = Lock()
         siem = Siem()
         # By what their paths begin with, and the service that has to be up for them.
-        self._counterparts: dict[str, tuple[str | None, http.Counterpart]] = {
+        self._counterparts: dict[str, tuple[str | None, Counterpart]] = {
             "/siem/events": ("siem", siem),
             "/siem/incidents": ("siem", siem),
             "/debug/pprof/": ("backend", Profiler()),
@@ -79,7 +80,7 @@ class Web:
         try:
             for prefix, (service, counterpart) in self._counterparts.items():
                 if environ["PATH_INFO"].startswith(prefix):
-                    return http.send(self._counterpart(service, counterpart, environ), start_response)
+                    return send(self._counterpart(service, counterpart, environ), start_response)
             status, answer = "200 OK", self._answer(environ)
         except HttpError as error:
             status, answer = error.status, {"error": str(error)}
@@ -89,11 +90,11 @@ class Web:
         start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]
 
-    def _counterpart(self, service: str | None, counterpart: http.Counterpart, environ: Environ) -> http.Reply:
+    def _counterpart(self, service: str | None, counterpart: Counterpart, environ: Environ) -> Reply:
         if service is not None:
             self._behave(service)
-        request = http.read(environ)
-        return counterpart.answer(request) or http.Reply.of_json(404, {"error": f"no {request.path}"})
+        request = read(environ)
+        return counterpart.answer(request) or Reply.of_json(404, {"error": f"no {request.path}"})
 
     def _answer(self, environ: Environ) -> Any:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]

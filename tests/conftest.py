@@ -7,9 +7,9 @@ from itertools import count
 import pytest
 import redis
 
-from simulator.local.contract import ContractDatabase, create_contract_database
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.servers.contract import ContractDatabase, create_contract_database
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 
 TEMPLATE = "contract_template"
 

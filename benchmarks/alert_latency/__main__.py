@@ -16,8 +16,8 @@ from benchmarks.alert_latency.settings import Settings, shipped
 from benchmarks.alert_latency.trials import SHUTTING_SECONDS, attacked_accounts, shut_services
 from benchmarks.exporter.machine import hardware, share_of_others
 from benchmarks.exporter.tables import table
-from simulator.demo.parts import Parts
-from simulator.local.alertmanager import program
+from demo.parts import Parts
+from testbed.servers.alertmanager import program
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- alert latency: written by `make bench-alerts` -->", "<!-- end of alert latency -->"

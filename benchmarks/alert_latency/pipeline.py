@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 
 import yaml
 
-from simulator.demo.configs import prometheus_config, write_configs
-from simulator.demo.directory import run_directory
-from simulator.demo.parts import Parts, plan, running
-from simulator.demo.rules import SHIPPED_RULES
+from demo.configs import prometheus_config, write_configs
+from demo.directory import run_directory
+from demo.parts import Parts, plan, running
+from demo.rules import SHIPPED_RULES
 
 #: Between two probes of a service, as the exporter does unless told otherwise.
 PROBE_SECONDS = 5

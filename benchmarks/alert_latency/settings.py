@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from simulator.demo.configs import SHIPPED_PROMETHEUS_CONFIG
-from simulator.demo.rules import SHIPPED_RULES, seconds
-from simulator.local.alertmanager import SHIPPED_DIRECTORY
+from demo.configs import SHIPPED_PROMETHEUS_CONFIG
+from demo.rules import SHIPPED_RULES, seconds
+from testbed.servers.alertmanager import SHIPPED_DIRECTORY
 
 
 @dataclass(frozen=True)

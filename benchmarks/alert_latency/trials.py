@@ -10,8 +10,8 @@ from contextlib import closing
 import psycopg2
 
 from benchmarks.alert_latency.pipeline import Service, arrivals
-from simulator.demo.parts import Parts
-from simulator.demo.programs import DATABASE
+from demo.parts import Parts
+from demo.programs import DATABASE
 
 #: Between two attacked accounts. The exporter shows the 50 accounts with most failures within five minutes.
 BETWEEN_ATTACKS = (6.5, 8.5)

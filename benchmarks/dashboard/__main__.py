@@ -17,10 +17,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from benchmarks.exporter.machine import hardware, share_of_others
 from simulator import ledger
 from simulator.bulk import bulk_load
-from simulator.local.contract import create_contract_database
-from simulator.local.postgres import Postgres
-from simulator.viewer.board import Asked, panel, queries
-from simulator.viewer.macros import filled
+from testbed.servers.contract import create_contract_database
+from testbed.servers.postgres import Postgres
+from testbed.viewer.board import Asked, panel, queries
+from testbed.viewer.macros import filled
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs" / "benchmarks.md"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import requests
 import yaml
 
-from simulator.local.server import Server
+from testbed.servers.server import Server
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ import requests
 from psycopg2 import sql
 
 from benchmarks.exporter.load import load
-from simulator.local.contract import create_contract_database
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
-from simulator.local.server import Server
+from testbed.servers.contract import create_contract_database
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
+from testbed.servers.server import Server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BLUEPRINT_PER_HOUR = 1247

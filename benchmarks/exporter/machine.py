@@ -14,7 +14,7 @@ import psutil
 
 from benchmarks.exporter.packages import version
 from benchmarks.exporter.peers import PEERS, QueryExporter
-from simulator.local.postgres import newest_programs
+from testbed.servers.postgres import newest_programs
 
 BUSY = 0.1
 """Share of the machine that other programs may take before the numbers are called noisy."""

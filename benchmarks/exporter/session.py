@@ -13,7 +13,7 @@ from benchmarks.exporter.measure import Effort, Measured, measure
 from benchmarks.exporter.ours import Ours
 from benchmarks.exporter.ours_alone import Alone, measure_alone, measure_start
 from benchmarks.exporter.peers import PEERS
-from simulator.local.redis import Redis
+from testbed.servers.redis import Redis
 
 CONTENDERS: tuple[type[Contender], ...] = (Ours, *PEERS)
 ROLES = tuple(contender.role for contender in CONTENDERS if contender.role is not None)

@@ -20,14 +20,14 @@ import yaml
 from benchmarks.exporter.machine import share_of_others
 from benchmarks.responder.attacks import Locks, attack, listening, prepare
 from responder.playbooks import SHIPPED
-from simulator.counterparts.http import CounterpartServer
-from simulator.counterparts.siem import Siem
-from simulator.counterparts.taxii import COLLECTION, Taxii
-from simulator.local.contract import ContractDatabase, create_contract_database
-from simulator.local.ports import free_port
-from simulator.local.postgres import Postgres
-from simulator.local.process import Process, guarded
-from simulator.local.redis import Redis
+from testbed.counterparts.server import CounterpartServer
+from testbed.counterparts.siem import Siem
+from testbed.counterparts.taxii import COLLECTION, Taxii
+from testbed.servers.contract import ContractDatabase, create_contract_database
+from testbed.servers.ports import free_port
+from testbed.servers.postgres import Postgres
+from testbed.servers.process import Process, guarded
+from testbed.servers.redis import Redis
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs" / "benchmarks.md"

@@ -22,9 +22,9 @@ from benchmarks.exporter.data import SETTINGS
 from benchmarks.exporter.load import load
 from benchmarks.exporter.measure import Latency, MeasurementError, summary
 from benchmarks.exporter.ours import Ours, path_of
-from simulator.local.contract import ContractDatabase, create_contract_database
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.servers.contract import ContractDatabase, create_contract_database
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 
 READER = "monitoring_reader"
 #: The jobs of prometheus/prometheus.yml: sections, seconds between scrapes, timeout. Section model is scraped more

@@ -12,7 +12,7 @@ from benchmarks.exporter.contender import Sources
 from benchmarks.exporter.costs import Meter
 from benchmarks.exporter.measure import Latency, summary
 from benchmarks.exporter.ours import Ours, path_of
-from simulator.local.redis import Redis
+from testbed.servers.redis import Redis
 
 SCRAPES = 100
 PACE = 0.1

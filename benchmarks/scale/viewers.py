@@ -15,13 +15,13 @@ import requests
 
 from benchmarks.dashboard.__main__ import milliseconds
 from benchmarks.exporter.session import say
-from simulator.demo.directory import run_directory
-from simulator.demo.parts import Parts, plan
-from simulator.demo.startup import Startup
-from simulator.demo.supervision import Supervisor
-from simulator.local.prometheus import Prometheus
-from simulator.viewer.asking import answer
-from simulator.viewer.board import queries
+from demo.directory import run_directory
+from demo.parts import Parts, plan
+from demo.startup import Startup
+from demo.supervision import Supervisor
+from testbed.servers.prometheus import Prometheus
+from testbed.viewer.asking import answer
+from testbed.viewer.board import queries
 
 HISTORY_HOURS = 24
 IDLE_SECONDS = 60

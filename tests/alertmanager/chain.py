@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from simulator.inbox.server import Inbox
-from simulator.local.alertmanager import SHIPPED_DIRECTORY, Alertmanager, Receivers, demo_config
+from testbed.inbox.server import Inbox
+from testbed.servers.alertmanager import SHIPPED_DIRECTORY, Alertmanager, Receivers, demo_config
 
 EXTERNAL_URL = "https://alertmanager.example.com"
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from simulator.local.alertmanager import SHIPPED_DIRECTORY, Receivers, demo_config, secret_files
+from testbed.servers.alertmanager import SHIPPED_DIRECTORY, Receivers, demo_config, secret_files
 
 CHECK = SHIPPED_DIRECTORY / "check.py"
 CONFIG = SHIPPED_DIRECTORY / "alertmanager.yml"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from simulator.local.alertmanager import SHIPPED_DIRECTORY, Receivers, define, demo_config
+from testbed.servers.alertmanager import SHIPPED_DIRECTORY, Receivers, define, demo_config
 
 RECEIVERS = Receivers("http://127.0.0.1:8040", 8025)
 TEMPLATES = {path.name: path.read_text() for path in (SHIPPED_DIRECTORY / "templates").iterdir()}

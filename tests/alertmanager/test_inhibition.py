@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from simulator.local.alertmanager import SHIPPED_DIRECTORY
+from testbed.servers.alertmanager import SHIPPED_DIRECTORY
 from tests.alertmanager.chain import Chain, Config, alert, chain, wait_until
 from tests.alertmanager.destinations import AGGREGATES, LIVE
 from tests.alertmanager.test_check import check

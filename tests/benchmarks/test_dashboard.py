@@ -5,8 +5,8 @@ from contextlib import closing
 import psycopg2
 
 from benchmarks.dashboard.__main__ import RATES, _name, _report, milliseconds
-from simulator.local.contract import ContractDatabase
-from simulator.viewer.board import queries
+from testbed.servers.contract import ContractDatabase
+from testbed.viewer.board import queries
 
 WALL = [query for query in queries(sql=True) if query.uid == "ticketing"]
 

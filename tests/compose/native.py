@@ -16,9 +16,9 @@ from pathlib import Path
 import requests
 
 from gateway.render import nginx_program
-from simulator.local.alertmanager import program
-from simulator.local.ports import free_port
-from simulator.local.process import Process, guarded
+from testbed.servers.alertmanager import program
+from testbed.servers.ports import free_port
+from testbed.servers.process import Process, guarded
 from tests.compose.stack import ROOT, Yaml, compose, mounts
 
 #: What images start by themselves; for those that are built here, the Dockerfile says it.

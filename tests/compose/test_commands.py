@@ -13,9 +13,9 @@ import psycopg2
 import pytest
 import redis
 
-from simulator.local.ports import free_port
-from simulator.local.postgres import Postgres, newest_programs
-from simulator.local.process import as_user
+from testbed.servers.ports import free_port
+from testbed.servers.postgres import Postgres, newest_programs
+from testbed.servers.process import as_user
 from tests.compose.stack import ROOT, services
 from tests.gateway.standins import Reply, StandIn
 

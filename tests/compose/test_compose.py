@@ -200,8 +200,8 @@ def test_no_secret_is_in_the_environment_or_on_a_command_line() -> None:
 
 @pytest.mark.parametrize("files", ENVIRONMENTS, ids=str)
 def test_everything_mounted_exists(files: tuple[str, ...], tmp_path: Path) -> None:
+    from demo import compose as demo
     from deploy import scale
-    from simulator.demo import compose as demo
 
     generated = {"gateway/rendered": tmp_path / "gateway", "deploy/rendered": tmp_path / "deploy"}
     render(Settings().placeholders("secret"), generated["gateway/rendered"])

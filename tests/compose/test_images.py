@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from simulator.local.ports import free_port
+from testbed.servers.ports import free_port
 from tests.compose.stack import ROOT
 from tests.gateway.standins import Reply, StandIn
 

@@ -19,9 +19,9 @@ import pytest
 import requests
 from psycopg2 import sql
 
-from simulator.demo import compose as demo
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from demo import compose as demo
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 from tests.compose.native import Native
 from tests.compose.stack import ROOT, services
 from tests.gateway import standins

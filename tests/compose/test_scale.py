@@ -10,10 +10,10 @@ import jsonschema
 import pytest
 import yaml
 
+from demo import compose as demo
 from deploy import scale
 from gateway.__main__ import env_file
 from responder.config import load
-from simulator.demo import compose as demo
 from tests.compose.stack import ROOT, mounts, services, substituted
 
 

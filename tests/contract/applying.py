@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simulator.local.contract import ContractDatabase
-from simulator.local.postgres import Postgres
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.postgres import Postgres
 
 CONTRACT = Path(__file__).parents[2] / "contract"
 FILES = sorted((CONTRACT / "postgresql").glob("*.sql"))

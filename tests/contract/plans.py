@@ -15,7 +15,7 @@ from exporter.app import Exporter
 from exporter.deadline import Deadline
 from exporter.sources.postgres import PostgresSource
 from exporter.web import api
-from simulator.local.contract import ContractDatabase
+from testbed.servers.contract import ContractDatabase
 
 Query = tuple[str, tuple[Any, ...]]
 

@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter.config import Config
 from exporter.contract.check import check
 from exporter.web import api
-from simulator.local.contract import ContractDatabase
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 from tests.contract.applying import CONTRACT, FILES
 from tests.contract.plans import plan, sent_queries, whole_reads
 from tests.exporter.web.serving import exporter_of, secret

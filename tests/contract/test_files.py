@@ -10,8 +10,8 @@ import psycopg2
 import psycopg2.errors
 import pytest
 
-from simulator.local.contract import ContractDatabase
-from simulator.local.postgres import Postgres
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.postgres import Postgres
 from tests.contract.applying import apply_files, small_database
 
 

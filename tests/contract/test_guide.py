@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg2
 
-from simulator.local.postgres import Postgres, newest_programs
+from testbed.servers.postgres import Postgres, newest_programs
 from tests.contract.applying import CONTRACT
 
 SHIPPED = CONTRACT / "postgresql" / "40-functions.sql"

@@ -9,9 +9,9 @@ import psycopg2
 import pytest
 
 from exporter.web.api import _FEED
-from simulator.local.contract import ContractDatabase
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 from tests.contract.applying import TODAY, small_database
 from tests.contract.plans import is_long, plan, sent_queries, whole_reads
 from tests.exporter.web.serving import exporter_of

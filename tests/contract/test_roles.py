@@ -9,8 +9,8 @@ import psycopg2.errors
 import pytest
 
 from exporter.contract.definition import VIEWS
-from simulator.local.contract import ContractDatabase
-from simulator.local.postgres import Postgres
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.postgres import Postgres
 from tests.contract.applying import small_database
 
 CALLS = (

@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from simulator.local.contract import ContractDatabase, create_contract_database
-from simulator.local.postgres import Postgres
+from testbed.servers.contract import ContractDatabase, create_contract_database
+from testbed.servers.postgres import Postgres
 
 PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
 LOGICAL = {"wal_level": "logical", "max_wal_senders": "4", "max_replication_slots": "4"}

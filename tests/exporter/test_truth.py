@@ -23,8 +23,8 @@ from exporter.app import Exporter
 from exporter.collectors import SECTIONS
 from exporter.config import Config
 from exporter.secrets import SecretText
-from simulator.local.contract import ContractDatabase
-from simulator.local.redis import Redis
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.redis import Redis
 from tests.exporter.platform_truth import (
     Samples,
     differences,

@@ -17,8 +17,8 @@ import trustme
 
 from gateway.render import nginx_program, render
 from gateway.settings import Settings
-from simulator.local.ports import free_port
-from simulator.local.server import Server
+from testbed.servers.ports import free_port
+from testbed.servers.server import Server
 from tests.gateway import standins
 from tests.gateway.standins import COOKIE, StandIn
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.local.prometheus import Prometheus
+from testbed.servers.prometheus import Prometheus
 from tests.gateway import standins
 from tests.gateway.attacks import BOARD, DASHBOARD, GATED, by_reading_codes_in_the_log, reached
 from tests.gateway.edge import HTML, edge

@@ -15,17 +15,17 @@ import psycopg2
 import psycopg2.extras
 import yaml
 
+from demo.configs import write_configs
+from demo.openmetrics import create_blocks, import_samples, write_scrape
+from demo.parts import Parts, plan
+from demo.programs import DATABASE
 from deploy.scale import stores
-from simulator.demo.configs import write_configs
-from simulator.demo.openmetrics import create_blocks, import_samples, write_scrape
-from simulator.demo.parts import Parts, plan
-from simulator.demo.programs import DATABASE
-from simulator.local.server import Server
-from simulator.local.victoriametrics import VictoriaMetrics
 from simulator.preset import figures
-from simulator.viewer.asking import answer
-from simulator.viewer.board import Asked
-from simulator.viewer.macros import Chosen, filled
+from testbed.servers.server import Server
+from testbed.servers.victoriametrics import VictoriaMetrics
+from testbed.viewer.asking import answer
+from testbed.viewer.board import Asked
+from testbed.viewer.macros import Chosen, filled
 from tests.prometheus.ruleset import RULES
 
 Row = dict[str, Any]

@@ -12,7 +12,7 @@ import yaml
 
 from grafana.dashboards import model
 from grafana.dashboards.__main__ import DASHBOARDS, write
-from simulator.viewer.board import FOLDER, ROOT, UIDS, dashboard
+from testbed.viewer.board import FOLDER, ROOT, UIDS, dashboard
 
 PROVISIONING = ROOT / "grafana" / "provisioning"
 

@@ -11,8 +11,8 @@ from grafana.dashboards.looks import GREEN, RED
 from grafana.dashboards.model import Dashboard, Panel, Promql, Sql, thresholds
 from grafana.dashboards.panels import stat, table, time_series
 from grafana.dashboards.promql import as_label, judged, moment, sentence, with_thousands
-from simulator.local.prometheus import Prometheus
-from simulator.viewer.board import ROOT
+from testbed.servers.prometheus import Prometheus
+from testbed.viewer.board import ROOT
 
 DOCS = (ROOT / "docs" / "dashboard.md").read_text()
 

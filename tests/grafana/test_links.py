@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from simulator.viewer.board import ROOT, UIDS, addresses, dashboard, panels
+from testbed.viewer.board import ROOT, UIDS, addresses, dashboard, panels
 from tests.prometheus.ruleset import rules
 
 RUNBOOKS = "https://github.com/nft-ticketing/monitor/blob/main/"

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from demo.directory import run_directory
 from deploy.scale import DEDUPLICATION, SEARCH
 from grafana.dashboards.sections.health import SERVICES
-from simulator.demo.directory import run_directory
-from simulator.local.victoriametrics import VictoriaMetrics
-from simulator.viewer.board import ROOT, UIDS, Asked, panels, queries
+from testbed.servers.victoriametrics import VictoriaMetrics
+from testbed.viewer.board import ROOT, UIDS, Asked, panels, queries
 from tests.grafana.live import Live, running
 from tests.ha.agreement import check_every_query_and_rule, check_vmalert
 from tests.prometheus.ruleset import METRIC, RECORDED, rules

@@ -11,10 +11,10 @@ import psycopg2
 import pytest
 
 from simulator import ledger
-from simulator.local.contract import ContractDatabase
-from simulator.local.postgres import Postgres
-from simulator.viewer.board import Asked, queries
-from simulator.viewer.macros import filled
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.postgres import Postgres
+from testbed.viewer.board import Asked, queries
+from testbed.viewer.macros import filled
 from tests.contract.applying import TODAY, small_database
 from tests.contract.plans import plan, whole_reads
 

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.models import dashboard as sdk
 from grafana_foundation_sdk.models import prometheus as sdk_prometheus
 
 from grafana.dashboards import model
-from simulator.viewer.board import UIDS, Json, dashboard, panels
+from testbed.viewer.board import UIDS, Json, dashboard, panels
 
 # Of Grafana 10.2 and later, which the schema of 10.1 does not have yet.
 NEWER = {

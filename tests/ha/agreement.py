@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 import pytest
 import requests
 
-from simulator.local.victoriametrics import VictoriaMetrics
-from simulator.viewer.board import Asked, queries
-from simulator.viewer.macros import filled, time_range
+from testbed.servers.victoriametrics import VictoriaMetrics
+from testbed.viewer.board import Asked, queries
+from testbed.viewer.macros import filled, time_range
 from tests.grafana.live import SCRAPED_EVERY, Live
 from tests.ha.vmalert import VmAlert, active
 from tests.prometheus.ruleset import rules

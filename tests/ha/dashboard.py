@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import psycopg2
 import requests
 
-from simulator.demo.parts import Parts
-from simulator.viewer.asking import answer
-from simulator.viewer.board import Asked, queries
-from simulator.viewer.macros import filled
+from demo.parts import Parts
+from testbed.viewer.asking import answer
+from testbed.viewer.board import Asked, queries
+from testbed.viewer.macros import filled
 from tests.grafana.test_live import MAY_BE_EMPTY
 from tests.responder.sql import rows
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from simulator.local.alertmanager import Alertmanager
-from simulator.local.server import Server
-from simulator.viewer.board import Asked
+from testbed.servers.alertmanager import Alertmanager
+from testbed.servers.server import Server
+from testbed.viewer.board import Asked
 from tests.ha.dashboard import unanswered
 from tests.ha.stack import EFFECTS, Stack
 from tests.responder.process import wait_until

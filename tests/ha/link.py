@@ -8,7 +8,7 @@ from threading import Thread
 from types import TracebackType
 from typing import Any, Self, cast
 
-from simulator.local.ports import free_port
+from testbed.servers.ports import free_port
 
 Address = tuple[str, int]
 

@@ -14,11 +14,11 @@ import psycopg2
 import requests
 import yaml
 
-from simulator.demo.configs import prometheus_config, write_configs
-from simulator.demo.parts import Parts, plan, running
-from simulator.demo.rules import SHIPPED_RULES
-from simulator.local.alertmanager import Alertmanager, cluster_flags
-from simulator.local.ports import free_port
+from demo.configs import prometheus_config, write_configs
+from demo.parts import Parts, plan, running
+from demo.rules import SHIPPED_RULES
+from testbed.servers.alertmanager import Alertmanager, cluster_flags
+from testbed.servers.ports import free_port
 from tests.alertmanager.chain import alert_name
 from tests.ha.link import Link
 from tests.responder.sql import rows

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulator.demo.directory import run_directory
+from demo.directory import run_directory
 from tests.ha.dashboard import expected
 from tests.ha.disturbances import ATTACK, HEADING, LATENCY, QUICK, SOON, kill, kills, outages, partition, suffer
 from tests.ha.stack import Stack, running_stack

@@ -17,9 +17,9 @@ import requests
 import yaml
 
 from deploy.scale import DEDUPLICATION, REPLICAS, SEARCH, stores
-from simulator.counterparts.http import CounterpartServer, Reply, Request
-from simulator.local.prometheus import Prometheus
-from simulator.local.victoriametrics import VictoriaMetrics
+from testbed.counterparts.server import CounterpartServer, Reply, Request
+from testbed.servers.prometheus import Prometheus
+from testbed.servers.victoriametrics import VictoriaMetrics
 from tests.responder.process import wait_until
 
 _LOG = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any
 import requests
 import yaml
 
-from simulator.local.http_server import HttpServer
+from testbed.servers.http_server import HttpServer
 
 #: Labels without the alert's state.
 Active = set[frozenset[tuple[str, str]]]

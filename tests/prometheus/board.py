@@ -10,7 +10,7 @@ from pathlib import Path
 import requests
 import yaml
 
-from simulator.local.prometheus import SHIPPED_DIRECTORY, Prometheus
+from testbed.servers.prometheus import SHIPPED_DIRECTORY, Prometheus
 
 SECTIONS = ("kpis", "fraud", "traffic", "model", "health", "security")
 GOLDEN = Path(__file__).parents[1] / "exporter" / "golden" / "metrics.txt"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from simulator.local.prometheus import SHIPPED_DIRECTORY, Prometheus
+from testbed.servers.prometheus import SHIPPED_DIRECTORY, Prometheus
 from tests.prometheus.board import GOLDEN, SECTIONS, board, fetch, golden, section
 from tests.prometheus.promtool import promtool
 from tests.prometheus.ruleset import RECORDED, rules

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import yaml
 
-from simulator.demo.replay import Replay
+from demo.replay import Replay
 from simulator.history import backfill
 from simulator.instants import HOUR, MINUTE, SECOND, micros
-from simulator.local.contract import ContractDatabase
-from simulator.local.redis import Redis
 from simulator.source import OrdinaryDays
 from simulator.world import World
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.redis import Redis
 from tests.prometheus.promtool import promtool
 from tests.prometheus.ruleset import RULES
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import redis
 
-from simulator.counterparts.http import CounterpartServer
-from simulator.counterparts.kubernetes import Kubernetes
-from simulator.counterparts.profiler import Profiler
-from simulator.counterparts.siem import Siem
-from simulator.counterparts.taxii import COLLECTION, Taxii
-from simulator.local.contract import ContractDatabase
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.counterparts.kubernetes import Kubernetes
+from testbed.counterparts.profiler import Profiler
+from testbed.counterparts.server import CounterpartServer
+from testbed.counterparts.siem import Siem
+from testbed.counterparts.taxii import COLLECTION, Taxii
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 from tests.contract.applying import small_database
 from tests.responder.ledger_session import Session
 from tests.responder.process import ResponderProcess

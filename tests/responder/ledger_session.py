@@ -11,7 +11,7 @@ from responder.config import Pace
 from responder.ledger import incidents
 from responder.playbooks import load
 from responder.webhook import Alert
-from simulator.local.contract import ContractDatabase
+from testbed.servers.contract import ContractDatabase
 from tests.responder.sql import rows
 
 PLAYBOOKS = load(None)

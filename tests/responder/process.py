@@ -17,8 +17,8 @@ import requests
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from simulator.local.ports import free_port
-from simulator.local.process import Process, guarded
+from testbed.servers.ports import free_port
+from testbed.servers.process import Process, guarded
 
 REPOSITORY = Path(__file__).parents[2]
 TOKEN = "a-token-that-nobody-guesses"

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
-from simulator.counterparts.http import Reply, Request
+from testbed.counterparts.server import Reply, Request
 
 
 @dataclass

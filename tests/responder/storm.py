@@ -13,12 +13,12 @@ from typing import Any
 
 import requests
 
-from simulator.counterparts.http import CounterpartServer
-from simulator.counterparts.kubernetes import Kubernetes
-from simulator.counterparts.siem import Siem
-from simulator.local.contract import ContractDatabase
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.counterparts.kubernetes import Kubernetes
+from testbed.counterparts.server import CounterpartServer
+from testbed.counterparts.siem import Siem
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 from tests.responder import messages
 from tests.responder.messages import firing, message, resolved
 from tests.responder.process import TOKEN, ResponderProcess, wait_until

@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from responder.playbooks import SHIPPED
-from simulator.counterparts.http import CounterpartServer, Reply, Request
-from simulator.local.alertmanager import SHIPPED_DIRECTORY, Alertmanager, Receivers, demo_config
-from simulator.local.ports import free_port
-from simulator.local.prometheus import Prometheus
+from testbed.counterparts.server import CounterpartServer, Reply, Request
+from testbed.servers.alertmanager import SHIPPED_DIRECTORY, Alertmanager, Receivers, demo_config
+from testbed.servers.ports import free_port
+from testbed.servers.prometheus import Prometheus
 from tests.alertmanager.chain import hasten
 from tests.responder.conftest import World
 from tests.responder.process import TOKEN, ResponderProcess, wait_until

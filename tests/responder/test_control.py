@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from responder.playbooks import SHIPPED
-from simulator.local.redis import Redis
+from testbed.servers.redis import Redis
 from tests.responder.actions.single import crash_before_it_is_written_down
 from tests.responder.conftest import Start, World
 from tests.responder.ledger_session import PLAYBOOKS, Session

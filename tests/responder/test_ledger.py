@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from responder.ledger import checks, claims
-from simulator.local.contract import ContractDatabase
+from testbed.servers.contract import ContractDatabase
 from tests.responder.ledger_session import Session
 from tests.responder.messages import ADMIN, FRAUD, firing, resolved
 from tests.responder.process import wait_until

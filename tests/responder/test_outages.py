@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 from tests.contract.applying import small_database
 from tests.responder.messages import ADMIN, firing, message
 from tests.responder.process import ResponderProcess, wait_until

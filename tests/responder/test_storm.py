@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 from tests.contract.applying import small_database
 from tests.responder.storm import ALERTS, Storm
 

@@ -11,7 +11,7 @@ import pytest
 from responder.actions import ACTIONS
 from responder.ledger import checks, claims, report
 from responder.ledger.totals import Totals, totals
-from simulator.local.contract import ContractDatabase
+from testbed.servers.contract import ContractDatabase
 from tests.responder.ledger_session import PLAYBOOKS, Session
 from tests.responder.messages import ADMIN, FRAUD, firing, resolved
 from tests.responder.sql import rows

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from simulator.local.ports import free_port
+from testbed.servers.ports import free_port
 from tests.responder.conftest import Start, World
 from tests.responder.messages import ADMIN, firing, message
 from tests.responder.process import TOKEN, ResponderProcess, wait_until

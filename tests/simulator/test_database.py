@@ -11,9 +11,9 @@ from simulator.database import apply_contract, connect
 from simulator.features import FEATURE_NAMES
 from simulator.history import backfill, resume
 from simulator.instants import HOUR, MINUTE, SECOND, micros
-from simulator.local.contract import ContractDatabase
 from simulator.source import OrdinaryDays
 from simulator.world import World
+from testbed.servers.contract import ContractDatabase
 from tests.simulator.helpers import SEED, query
 
 # The fixtures' partitions are around today.

@@ -7,11 +7,11 @@ from simulator.database import connect
 from simulator.history import resume
 from simulator.instants import DAY, HOUR, MINUTE, micros, moment
 from simulator.live import PostgresLoop
-from simulator.local.contract import ContractDatabase
 from simulator.recorder import Recorder
 from simulator.source import OrdinaryDays
 from simulator.transactions import REVIEW_THRESHOLD
 from simulator.world import World
+from testbed.servers.contract import ContractDatabase
 from tests.simulator.helpers import SEED, StillClock, query
 
 

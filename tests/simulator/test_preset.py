@@ -10,15 +10,15 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from demo.configs import exporter_config
+from demo.replay import Replay
 from simulator import database as platform_database
 from simulator.database import connect
-from simulator.demo.configs import exporter_config
-from simulator.demo.replay import Replay
 from simulator.history import resume
 from simulator.instants import DAY, HOUR, MINUTE, SECOND, micros, moment
-from simulator.local.contract import ContractDatabase
-from simulator.local.redis import Redis
 from simulator.preset import FixedFigures, FixedWorld
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.redis import Redis
 from tests.simulator.helpers import NOON, SEED, divergence, query, references
 
 SECTIONS = ("kpis", "fraud", "traffic", "model", "security")

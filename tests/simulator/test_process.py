@@ -13,10 +13,10 @@ import pytest
 import requests
 
 from simulator.__main__ import main
-from simulator.local.contract import ContractDatabase, create_contract_database
-from simulator.local.ports import free_port
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.servers.contract import ContractDatabase, create_contract_database
+from testbed.servers.ports import free_port
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 from tests.simulator.helpers import query
 
 SECRET = "hunter2-never-logged"

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from simulator.local.postgres import Postgres
+from testbed.servers.postgres import Postgres
 from tests.deploy.aws.templates import GIVEN, Stack, parsed
 
 REPOSITORY = Path(__file__).parents[3]

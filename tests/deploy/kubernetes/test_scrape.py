@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from simulator.local.prometheus import Prometheus
+from testbed.servers.prometheus import Prometheus
 from tests.deploy.kubernetes.manifests import ROOT, get
 from tests.gateway.standins import Reply, StandIn
 

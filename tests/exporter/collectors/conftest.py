@@ -9,8 +9,8 @@ import pytest
 from exporter.app import Exporter
 from exporter.config import Config
 from exporter.secrets import SecretText
-from simulator.local.contract import ContractDatabase
-from simulator.local.redis import Redis
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.redis import Redis
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from exporter.collectors.base import Moment
 from exporter.deadline import Deadline
 from exporter.sources.redis import RedisSource
 from exporter.waiting import complete
-from simulator.local.redis import Redis
+from testbed.servers.redis import Redis
 from tests.exporter.web.serving import secret
 
 MINUTES = [29_000_004, 29_000_003, 29_000_002, 29_000_001, 29_000_000]

@@ -6,7 +6,7 @@ import psycopg2
 import pytest
 
 from exporter.app import Exporter
-from simulator.local.contract import ContractDatabase
+from testbed.servers.contract import ContractDatabase
 from tests.exporter.platform_truth import parse
 
 PREDICTIONS = """

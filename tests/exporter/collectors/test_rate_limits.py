@@ -13,7 +13,7 @@ from exporter.config import RateLimits
 from exporter.deadline import Deadline
 from exporter.sources.redis import RedisSource
 from exporter.waiting import complete
-from simulator.local.redis import Redis
+from testbed.servers.redis import Redis
 from tests.exporter.web.serving import secret
 
 NOW = 1_764_357_753.25

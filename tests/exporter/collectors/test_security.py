@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from simulator.local.contract import ContractDatabase
-from simulator.local.redis import Redis
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.redis import Redis
 from tests.exporter.platform_truth import parse
 from tests.exporter.web.serving import exporter_of
 

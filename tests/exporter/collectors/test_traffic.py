@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.app import Exporter
-from simulator.local.redis import Redis
+from testbed.servers.redis import Redis
 from tests.exporter.web.serving import exporter_of
 
 NOW = 1_764_357_753.25

@@ -15,7 +15,7 @@ from exporter.deadline import Deadline, DeadlineExceededError
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import RangeQuery
 from exporter.waiting import complete
-from simulator.local.contract import ContractDatabase
+from testbed.servers.contract import ContractDatabase
 from tests.exporter.web.serving import secret
 
 HOUR = 3600

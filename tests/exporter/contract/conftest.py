@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from simulator.local.contract import ContractDatabase
-from simulator.local.postgres import Postgres
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.postgres import Postgres
 from tests.contract.applying import small_database
 
 FILL = """

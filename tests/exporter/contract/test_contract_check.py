@@ -14,10 +14,10 @@ import redis
 from exporter.config import Config
 from exporter.contract.check import check
 from exporter.contract.definition import REDIS_KEYS, VIEWS
-from simulator.local.contract import ContractDatabase
-from simulator.local.ports import free_port
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.ports import free_port
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 from tests.contract.applying import small_database
 from tests.exporter.contract.reporting import faults, report
 from tests.exporter.web.serving import clean_environment, secret

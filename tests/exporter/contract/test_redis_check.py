@@ -6,8 +6,8 @@ import pytest
 import redis
 
 from exporter.config import Config, RateLimits
-from simulator.local.contract import ContractDatabase
-from simulator.local.redis import Redis
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.redis import Redis
 from tests.exporter.contract.reporting import faults, report
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from simulator.local.contract import create_contract_database
-from simulator.local.ports import free_port
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.servers.contract import create_contract_database
+from testbed.servers.ports import free_port
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 from tests.exporter.faults.platform_double import DATABASE, Platform, StartExporter, reader_dsn, wait_for_all
 from tests.exporter.faults.series import expect
 from tests.exporter.process import ExporterProcess

@@ -10,8 +10,8 @@ from typing import Any
 
 import psycopg2
 
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 from tests.exporter.faults.series import SECTIONS, successes, value
 from tests.exporter.process import REPOSITORY, ExporterProcess, Samples, wait_until
 

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 import requests
 
-from simulator.local.postgres import Postgres
+from testbed.servers.postgres import Postgres
 from tests.exporter.faults.platform_double import (
     DATABASE,
     FAULT_SECONDS,

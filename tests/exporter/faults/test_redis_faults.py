@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from simulator.local.redis import Redis
+from testbed.servers.redis import Redis
 from tests.exporter.faults.platform_double import DATABASE, FAULT_SECONDS, Platform, StartExporter, reader_dsn
 from tests.exporter.faults.series import REDIS, expect
 

@@ -15,9 +15,9 @@ import psycopg2
 import pytest
 import requests
 
-from simulator.local.ports import free_port
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.servers.ports import free_port
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 from tests.exporter.faults.services import BEHAVIOURS, Service, answer, good
 from tests.exporter.process import ExporterProcess, wait_until
 

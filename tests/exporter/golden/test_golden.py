@@ -18,9 +18,9 @@ from exporter.app import Exporter
 from exporter.collectors import METRICS
 from exporter.config import Config, Duration, PostgresProbe, ProbeConfig, RedisProbe
 from exporter.scrape import METRICS as OWN_METRICS
-from simulator.local.contract import ContractDatabase
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 from tests.contract.applying import small_database
 from tests.exporter.web.serving import exporter_of, wait_for
 

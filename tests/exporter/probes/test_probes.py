@@ -11,9 +11,9 @@ import trustme
 
 from exporter.config import Duration, HttpProbe, JsonRpcProbe, PostgresProbe, ProbeBase, RedisProbe, TcpProbe
 from exporter.probes.kinds import PROBES, Sources, describe
-from simulator.local.ports import free_port
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.servers.ports import free_port
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 from tests.exporter.probes.service import NONE, Service
 from tests.exporter.web.serving import secret
 

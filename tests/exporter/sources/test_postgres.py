@@ -7,7 +7,7 @@ import pytest
 from exporter.deadline import Deadline, DeadlineExceededError
 from exporter.sources.postgres import PostgresError, PostgresSource
 from exporter.waiting import complete
-from simulator.local.postgres import Postgres
+from testbed.servers.postgres import Postgres
 from tests.exporter.web.serving import secret
 
 

@@ -8,7 +8,7 @@ from exporter.deadline import Deadline
 from exporter.secrets import SecretText
 from exporter.sources.redis import RedisError, RedisSource
 from exporter.waiting import complete
-from simulator.local.redis import Redis
+from testbed.servers.redis import Redis
 
 
 def test_options_of_the_url_do_not_change_the_shape_of_answers(redis_server: Redis) -> None:

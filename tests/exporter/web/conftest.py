@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from simulator.local.contract import ContractDatabase
-from simulator.local.ports import free_port
-from simulator.local.postgres import Postgres
-from simulator.local.redis import Redis
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.ports import free_port
+from testbed.servers.postgres import Postgres
+from testbed.servers.redis import Redis
 from tests.exporter.web.serving import Served, exporter_of, served
 
 NOWHERE = "postgresql://monitoring_reader@127.0.0.1:1/none"

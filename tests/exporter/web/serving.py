@@ -18,8 +18,8 @@ from exporter.secrets import SecretText
 from exporter.web.config import WebConfig
 from exporter.web.routes import Application
 from exporter.web.server import WebServer
-from simulator.local.ports import free_port
-from simulator.local.process import Process, guarded
+from testbed.servers.ports import free_port
+from testbed.servers.process import Process, guarded
 
 
 def secret(name: str, text: str) -> SecretText:

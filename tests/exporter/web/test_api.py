@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from exporter.config import Api, Config
-from simulator.local.contract import ContractDatabase
+from testbed.servers.contract import ContractDatabase
 from tests.exporter.web.serving import Served
 
 

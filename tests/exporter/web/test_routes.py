@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from exporter.collectors import METRICS, SECTIONS
 from exporter.config import Config, RateLimits
 from exporter.scrape import METRICS as OWN_METRICS
-from simulator.local.contract import ContractDatabase
+from testbed.servers.contract import ContractDatabase
 from tests.exporter.web.serving import Served
 
 OPENMETRICS_ACCEPT = {"Accept": "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"}

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from exporter.web.server import MOST_AT_ONCE, THREADS
-from simulator.local.contract import ContractDatabase
-from simulator.local.redis import Redis
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.redis import Redis
 from tests.exporter.web.serving import Served, exporter_of, served, wait_for
 
 

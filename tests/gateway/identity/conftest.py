@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from simulator.local.ports import free_port
-from simulator.local.prometheus import Prometheus
-from simulator.local.redis import Redis
+from testbed.servers.ports import free_port
+from testbed.servers.prometheus import Prometheus
+from testbed.servers.redis import Redis
 from tests.gateway.edge import HOST, Edge, edge
 from tests.gateway.identity.servers import CACHE, SECRETS, Keycloak, OAuth2Proxy
 from tests.prometheus.board import board

@@ -10,9 +10,9 @@ from typing import Any
 import requests
 
 from gateway.settings import ROOT
-from simulator.local.http_server import HttpServer
-from simulator.local.ports import free_port
-from simulator.local.server import Server
+from testbed.servers.http_server import HttpServer
+from testbed.servers.ports import free_port
+from testbed.servers.server import Server
 from tests.gateway.edge import HOST
 
 CACHE = ROOT / ".cache" / "identity"

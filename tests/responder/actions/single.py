@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from simulator.counterparts.http import Reply, Request
+from testbed.counterparts.server import Reply, Request
 from tests.responder.conftest import World
 from tests.responder.process import ResponderProcess, wait_until
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.counterparts.http import Reply, Request
+from testbed.counterparts.server import Reply, Request
 from tests.responder.actions.single import one, outcome
 from tests.responder.conftest import Start, World
 from tests.responder.messages import ADMIN, firing, message

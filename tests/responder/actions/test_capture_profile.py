@@ -59,7 +59,7 @@ def test_a_source_that_hangs_is_left_in_time_and_asked_again(world: World, start
 def test_an_empty_profile_is_none(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     responder = start(playbooks=CAPTURE)
     with monkeypatch.context() as patch:
-        patch.setattr("simulator.counterparts.profiler._STACKS", "")
+        patch.setattr("testbed.counterparts.profiler._STACKS", "")
         responder.post(message(firing(LATENCY)))
         tried(responder, "capture_profile", "the profile is empty")
     assert outcome(responder, "capture_profile")["after"]["bytes"] > 0

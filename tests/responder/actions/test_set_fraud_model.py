@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from simulator.local.redis import Redis
+from testbed.servers.redis import Redis
 from tests.responder.actions.single import crash_before_it_is_written_down, one, outcome, tried
 from tests.responder.conftest import Start, World
 from tests.responder.messages import DRIFT, firing, message, resolved

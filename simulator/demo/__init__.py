@@ -1,1 +1,0 @@
-"""The whole pipeline on this machine by one command: `python -m simulator.demo` (or `make demo`)."""
