@@ -14,7 +14,7 @@ def write_scrape(file: TextIO, exposition: str, labels: Mapping[str, str], times
     Args:
         file: OpenMetrics text.
         exposition: What the exporter answered, without timestamps.
-        labels: Those that Prometheus adds to a scrape: job and instance.
+        labels: Those that Prometheus adds to a scrape: job, instance and platform.
         timestamp: Unix seconds of the scrape.
     """
     added = ",".join(f'{name}="{value}"' for name, value in labels.items())

@@ -89,7 +89,7 @@ def main() -> None:
     options = _arguments()
     config: dict[str, Any] = yaml.safe_load(options.prometheus_config.read_text())
     jobs = {job: [s for s in sections if s != "health"] for job, sections in sections_by_job(config).items()}
-    instance = instances(config)
+    labels = target_labels(config)
     platform = world(options.preset, datetime.fromtimestamp(options.started, UTC))
     replay = Replay(platform, options.redis, options.postgres, options.exporter_config)
     scrapes = options.prometheus_config.with_name(f"{options.half}.openmetrics")
@@ -99,7 +99,7 @@ def main() -> None:
             instant = options.end - step * STEP_SECONDS if step else time.time()
             due = {job: sections for job, sections in jobs.items() if job not in SLOW_JOBS or step % 2 == 0}
             for job, exposition in replay.scrape(due, instant).items():
-                write_scrape(file, exposition, {"instance": instance[job], "job": job}, instant)
+                write_scrape(file, exposition, labels[job], instant)
         file.write("# EOF\n")
     replay.close()
     create_blocks(scrapes, options.prometheus_data)
@@ -124,9 +124,12 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def instances(config: Mapping[str, Any]) -> dict[str, str]:
-    """The first target of each job of a Prometheus configuration."""
-    return {job["job_name"]: job["static_configs"][0]["targets"][0] for job in config["scrape_configs"]}
+def target_labels(config: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """By job, the labels that a Prometheus with this configuration gives to what it scrapes of the first target."""
+    groups = {job["job_name"]: job["static_configs"][0] for job in config["scrape_configs"]}
+    return {
+        job: {"instance": group["targets"][0], "job": job, **group.get("labels", {})} for job, group in groups.items()
+    }
 
 
 if __name__ == "__main__":

@@ -96,12 +96,26 @@ def discovering(shipped: dict[str, Any]) -> dict[str, Any]:
     """
 
     def found(entry: dict[str, Any]) -> dict[str, Any]:
-        host, _, port = entry["static_configs"][0]["targets"][0].rpartition(":")
-        if host == "localhost":
+        groups = [(group, *group["targets"][0].rpartition(":")[::2]) for group in entry["static_configs"]]
+        if any(host == "localhost" for _, host, _ in groups):
             return entry
         rest = {key: value for key, value in entry.items() if key != "static_configs"}
-        names = {"names": [f"{host}.{DOMAIN}"], "type": "A", "port": int(port), "refresh_interval": "10s"}
-        return {**rest, "dns_sd_configs": [names]}
+        names = [
+            {"names": [f"{host}.{DOMAIN}"], "type": "A", "port": int(port), "refresh_interval": "10s"}
+            for _, host, port in groups
+        ]
+        # What is found in DNS has no labels but those that a rule gives it.
+        labels = [
+            {
+                "source_labels": ["__meta_dns_name"],
+                "regex": re.escape(f"{host}.{DOMAIN}"),
+                "target_label": label,
+                "replacement": value,
+            }
+            for group, host, _ in groups
+            for label, value in group.get("labels", {}).items()
+        ]
+        return {**rest, "dns_sd_configs": names, **({"relabel_configs": labels} if labels else {})}
 
     alerting = {**shipped["alerting"], "alertmanagers": [found(one) for one in shipped["alerting"]["alertmanagers"]]}
     jobs = [found(job) for job in shipped["scrape_configs"] if job["job_name"] != "node"]

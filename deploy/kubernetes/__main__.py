@@ -48,25 +48,29 @@ def service_monitors(config: dict[str, Any]) -> Iterator[Manifest]:
         ValueError: a job has a field that would be lost.
     """
     for service in SERVICES:
-        jobs = [job for job in config["scrape_configs"] if _host(job) == service]
+        scraped = [
+            (job, group)
+            for job in config["scrape_configs"]
+            for group in job["static_configs"]
+            if _host(group) == service
+        ]
         yield {
             "apiVersion": "monitoring.coreos.com/v1",
             "kind": "ServiceMonitor",
             "metadata": {"name": service},
             "spec": {
                 "selector": {"matchLabels": {"app.kubernetes.io/name": service}},
-                "endpoints": [_endpoint(job, config["global"]) for job in jobs],
+                "endpoints": [_endpoint(job, group, config["global"]) for job, group in scraped],
             },
         }
 
 
-def _host(job: dict[str, Any]) -> str:
-    (group,) = job["static_configs"]
+def _host(group: dict[str, Any]) -> str:
     (target,) = group["targets"]
     return str(target).partition(":")[0]
 
 
-def _endpoint(job: dict[str, Any], defaults: dict[str, Any]) -> Manifest:
+def _endpoint(job: dict[str, Any], group: dict[str, Any], defaults: dict[str, Any]) -> Manifest:
     name = job["job_name"]
     if lost := job.keys() - FIELDS.keys() - {"job_name", "static_configs"}:
         raise ValueError(f"{CONFIG}: job {name}: no field of a ServiceMonitor is known for {', '.join(sorted(lost))}")
@@ -77,6 +81,7 @@ def _endpoint(job: dict[str, Any], defaults: dict[str, Any]) -> Manifest:
         "relabelings": [
             {"targetLabel": "job", "replacement": name},
             {"targetLabel": "instance", "sourceLabels": ["__meta_kubernetes_pod_name"]},
+            *({"targetLabel": label, "replacement": value} for label, value in group.get("labels", {}).items()),
             {"action": "labeldrop", "regex": ADDED_LABELS},
         ],
     }

@@ -152,7 +152,8 @@ def _past(data: Path) -> Path:
     file = data.with_name("past.openmetrics")
     with file.open("w") as scrapes:
         for ago in range(3900, 3000, -60):
-            write_scrape(scrapes, before, {"job": "ticketing-live", "instance": "before"}, time.time() - ago)
+            labels = {"job": "ticketing-live", "instance": "before", "platform": "main"}
+            write_scrape(scrapes, before, labels, time.time() - ago)
         scrapes.write("# EOF\n")
     create_blocks(file, data)
     return file

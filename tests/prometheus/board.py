@@ -55,10 +55,11 @@ def board(directory: Path, expositions: Sequence[str] = (), *, rules: bool = Tru
         for file in (SHIPPED_DIRECTORY / "rules").glob("*.yml") if rules else ():
             (directory / "rules" / file.name).write_text(re.sub(r"\binterval: \w+", "interval: 1s", file.read_text()))
         targets = [stack.enter_context(target(text)) for text in expositions]
+        group = {"targets": targets, "labels": {"platform": "main"}}
         config = {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(directory / "rules" / "*.yml")],
-            "scrape_configs": [{"job_name": "ticketing-live", "static_configs": [{"targets": targets}]}],
+            "scrape_configs": [{"job_name": "ticketing-live", "static_configs": [group]}],
         }
         file = directory / "prometheus.yml"
         file.write_text(yaml.safe_dump(config))

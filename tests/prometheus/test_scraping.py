@@ -1,10 +1,15 @@
-"""What README.md says of scraping an exporter with TLS and users is what Prometheus takes."""
+"""Every target has a platform, and what README.md says of scraping with TLS and users is what Prometheus takes."""
 
+import re
 import textwrap
 from pathlib import Path
 
 import yaml
 
+from demo.configs import prometheus_config
+from demo.parts import plan
+from demo.replay import target_labels
+from deploy import scale
 from tests.prometheus.promtool import promtool
 
 ROOT = Path(__file__).parents[2]
@@ -25,3 +30,25 @@ def test_the_jobs_of_the_exporter_load_with_tls_and_a_user(tmp_path: Path) -> No
     file.write_text(yaml.safe_dump(config | {"rule_files": []}))
     result = promtool("check", "config", file)
     assert result.returncode == 0, result.stderr
+
+
+def test_every_target_has_a_platform(tmp_path: Path) -> None:
+    """In what is shipped, in what is made of it for a pair with each store, and in the demo's, with its past."""
+    shipped = yaml.safe_load(scale.SHIPPED.read_text())
+    pairs = [scale.variant(shipped, scale.REPLICAS[1], store) for store in scale.stores().values()]
+    demos = [prometheus_config(plan(tmp_path, None, 2, ha=ha)) for ha in (False, True)]
+    for config in (shipped, *pairs, *demos):
+        for job in config["scrape_configs"]:
+            assert [group["labels"] for group in job["static_configs"]] == [{"platform": "main"}], job["job_name"]
+            assert target_labels(config)[job["job_name"]]["platform"] == "main"
+
+
+def test_no_store_loses_the_platform() -> None:
+    dropped = [
+        rule.get("regex", "")
+        for store in scale.stores().values()
+        for rule in store.get("write_relabel_configs", [])
+        if rule.get("action") in ("labeldrop", "labelkeep")
+    ]
+    assert dropped
+    assert not any(re.fullmatch(regex, "platform") for regex in dropped)

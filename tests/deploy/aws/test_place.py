@@ -99,6 +99,30 @@ def test_prometheus(placed: Any) -> None:
     assert "remote_write" not in text
 
 
+def test_a_target_found_in_dns_has_the_platform_of_prometheus_yml() -> None:
+    shipped = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
+    second = {"targets": ["exporter-staging:8010"], "labels": {"platform": "staging"}}
+    shipped["scrape_configs"][0]["static_configs"].append(second)
+    for job in configuration.discovering(shipped)["scrape_configs"]:
+        if job["job_name"] == "prometheus":
+            (labels,) = (group["labels"] for group in job["static_configs"])
+            assert labels == {"platform": "main"}
+            continue
+        platforms = {
+            name: [
+                rule["replacement"]
+                for rule in job["relabel_configs"]
+                if rule["target_label"] == "platform" and re.fullmatch(rule["regex"], name)
+            ]
+            for discovery in job["dns_sd_configs"]
+            for name in discovery["names"]
+        }
+        assert platforms.pop("exporter-staging.ticketing.internal", None) == (
+            ["staging"] if job["job_name"] == "ticketing-critical" else None
+        )
+        assert list(platforms.values()) == [["main"]], job["job_name"]
+
+
 def test_prometheus_writes_to_the_managed_store(placed: Any) -> None:
     config = placed("prometheus", MetricsStore="managed") / "config" / "prometheus.yml"
     check(["promtool", "check", "config", str(config)])

@@ -53,7 +53,7 @@ def test_asks_and_labels_as_prometheus_yml_does(tmp_path: Path) -> None:
                 assert time.monotonic() < deadline, found
                 time.sleep(0.1)
             up = prometheus.query("up")
-    expected = [{"job": job, "instance": TARGET["pod"]} for job in JOBS]
+    expected = [{"job": job, "instance": TARGET["pod"], "platform": "main"} for job in JOBS]
     labels = sorted((series for series, _ in up), key=lambda series: series["job"])
     assert labels == [{"__name__": "up", **series} for series in sorted(expected, key=lambda series: series["job"])]
     assert {series["service"] for series, _ in found} == {"scraped"}
