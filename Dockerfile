@@ -1,19 +1,20 @@
 # Exporter, responder and simulator: `docker build --target exporter .` Python packages come from a file with the hash of
-# each, so that the same source gives the same image.
+# each, so that the same source gives the same image. Every COPY says the mode, so that the user of the container can read
+# what a checkout with a umask of 077 has closed.
 ARG PYTHON_VERSION=3.13.9
 
 FROM python:${PYTHON_VERSION}-slim-trixie AS packages
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv --without-pip /venv
-COPY deploy/compose/requirements.txt /
+COPY --chmod=0444 deploy/compose/requirements.txt /
 RUN pip --python /venv/bin/python install --require-hashes --only-binary=:all: --no-compile -r /requirements.txt
 
 FROM packages AS responder-packages
-COPY deploy/compose/requirements-responder.txt /
+COPY --chmod=0444 deploy/compose/requirements-responder.txt /
 RUN pip --python /venv/bin/python install --require-hashes --only-binary=:all: --no-compile -r /requirements-responder.txt
 
 FROM packages AS demo-packages
-COPY deploy/compose/requirements-demo.txt /
+COPY --chmod=0444 deploy/compose/requirements-demo.txt /
 RUN pip --python /venv/bin/python install --require-hashes --only-binary=:all: --no-compile -r /requirements-demo.txt
 
 FROM python:${PYTHON_VERSION}-slim-trixie AS base
@@ -24,7 +25,7 @@ USER 10001:10001
 
 FROM base AS exporter
 COPY --from=packages /venv /venv
-COPY exporter /app/exporter
+COPY --chmod=0755 exporter /app/exporter
 EXPOSE 8010
 ENTRYPOINT ["python", "-m", "exporter"]
 CMD ["--web.listen-address=:8010"]
@@ -32,7 +33,7 @@ HEALTHCHECK --interval=10s --timeout=5s CMD ["python", "/app/healthy.py", "http:
 
 FROM base AS responder
 COPY --from=responder-packages /venv /venv
-COPY responder /app/responder
+COPY --chmod=0755 responder /app/responder
 EXPOSE 8020
 ENTRYPOINT ["python", "-m", "responder"]
 CMD ["--web.listen-address=:8020"]
@@ -40,10 +41,10 @@ HEALTHCHECK --interval=10s --timeout=5s CMD ["python", "/app/healthy.py", "http:
 
 FROM base AS simulator
 COPY --from=demo-packages /venv /venv
-COPY contract/postgresql /app/contract/postgresql
-COPY simulator /app/simulator
-COPY testbed /app/testbed
-COPY demo /app/demo
+COPY --chmod=0755 contract/postgresql /app/contract/postgresql
+COPY --chmod=0755 simulator /app/simulator
+COPY --chmod=0755 testbed /app/testbed
+COPY --chmod=0755 demo /app/demo
 EXPOSE 8030 8040 8025
 ENTRYPOINT ["python"]
 CMD ["-m", "simulator", "--web.listen-address=0.0.0.0:8030"]

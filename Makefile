@@ -40,13 +40,16 @@ secrets: ## Make the secrets of docker-compose.yml that are missing, and a certi
 
 gateway: install ## Render and check the configuration of gateway, sign-in and realm, from .env
 	@$(BIN)/python -m gateway
+	@tools/readable.sh
 
 stack-demo: secrets gateway ## Docker: the stack with a simulated platform and an inbox
 	@$(BIN)/python -m demo.compose
+	@tools/readable.sh
 	@docker compose --env-file .env --env-file deploy/compose/demo.env --profile demo up -d --build --wait
 
 stack-scale: secrets gateway ## Docker: the stack with two of each of ours, and a VictoriaMetrics cluster (STORE=mimir or thanos: that one)
 	@$(BIN)/python -m deploy.scale $(STORE)
+	@tools/readable.sh
 	@docker compose --env-file .env --env-file deploy/compose/scale.env --profile scale -f docker-compose.yml \
 		$(if $(STORE),-f deploy/store/$(STORE).compose.yml --env-file deploy/store/$(STORE).env,--profile victoriametrics) \
 		up -d --build --wait

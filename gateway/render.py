@@ -33,7 +33,9 @@ def render(placeholders: Mapping[str, str], target: Path) -> None:
         if template.name == "grafana.ini":
             text = merged(GRAFANA_BASE, text)
         written = target / template.relative_to(TEMPLATES)
-        written.parent.mkdir(mode=0o755, exist_ok=True)
+        if not written.parent.exists():
+            written.parent.mkdir()
+            written.parent.chmod(0o755)  # whatever the umask
         written.write_text(text, encoding="utf-8")
         written.chmod(0o644)
 

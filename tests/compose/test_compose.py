@@ -145,7 +145,7 @@ def test_is_confined(name: str, service: dict[str, Any]) -> None:
     limits = service["deploy"]["resources"]["limits"]
     assert float(limits["cpus"]) > 0
     assert re.fullmatch(r"\d+[MG]", limits["memory"])
-    assert service["pids_limit"] > 0
+    assert limits["pids"] > 0
     assert service["restart"] == "unless-stopped"
     assert service["logging"]["options"]["max-size"]
 
