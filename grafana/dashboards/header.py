@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grafana.dashboards import links
+from grafana.dashboards.dashboard_json import Panel, link, thresholds
 from grafana.dashboards.layout import Line, line
 from grafana.dashboards.looks import (
     BLUE,
@@ -18,9 +19,9 @@ from grafana.dashboards.looks import (
     time_column,
     words,
 )
-from grafana.dashboards.model import Panel, Promql, Sql, link, thresholds
 from grafana.dashboards.panels import columns, stat, table, text
 from grafana.dashboards.promql import FIRING_COUNT, copied, named, or_unknown
+from grafana.dashboards.queries import Promql, Sql
 from grafana.dashboards.sections import SECTIONS
 
 # Sections are collected every 5 s or faster, model every minute.
@@ -135,8 +136,9 @@ def _firing() -> Panel:
     known = {"nothing": ("✅ None in chosen sections", GREEN)}
     runbook = link("Runbook", '${__data.fields["Runbook"].text}', new_tab=True)
     panel = 'viewPanel=${__data.fields["Panel"].text}'
-    look = link("Look at it", links.dashboard(links.TICKETING, f"{panel}&{links.SAME_TIME}"))
-    pages = words({"nothing": links.dashboard(links.TICKETING), **links.runbooks()})
+    look = link("Look at it", links.dashboard(links.TICKETING, panel, links.SAME_TIME))
+    # Nothing fires, as far as one knows because Watchdog does.
+    pages = words({"nothing": links.runbooks()["Watchdog"], **links.runbooks()})
     return table(
         5,
         "What is firing",

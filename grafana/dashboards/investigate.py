@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grafana.dashboards import links
+from grafana.dashboards.dashboard_json import Dashboard, Panel, link, thresholds
 from grafana.dashboards.layout import Section, line, stack
 from grafana.dashboards.looks import (
     BLUE,
@@ -24,8 +25,9 @@ from grafana.dashboards.looks import (
     time_column,
     words,
 )
-from grafana.dashboards.model import Dashboard, Json, Panel, Promql, Sql, TextVariable, link, thresholds
 from grafana.dashboards.panels import table, text, time_series
+from grafana.dashboards.queries import Json, Promql, Sql
+from grafana.dashboards.variables import TextVariable
 
 TRANSACTION = """
 SELECT p.timestamp AS "Time", p.fraud_score AS "Score", p.decision AS "Decision",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from grafana.dashboards.model import COLUMNS, Json, Panel, row
+from grafana.dashboards.dashboard_json import COLUMNS, Panel, row
+from grafana.dashboards.queries import Json
 
 
 @dataclass(frozen=True)

@@ -8,27 +8,32 @@ from pathlib import Path
 
 import yaml
 
-from grafana.dashboards.model import Json, link
+from grafana.dashboards.dashboard_json import link
+from grafana.dashboards.queries import Json
+from grafana.dashboards.variables import SOURCES
 
-#: Where the gateway serves Grafana.
 BASE = "/admin/monitoring"
+"""Where the gateway serves Grafana."""
 
 TICKETING, INVESTIGATE, STACK = "ticketing", "ticketing-investigate", "ticketing-stack"
 
 RULES = Path(__file__).parents[2] / "prometheus" / "rules"
 
-#: The time range of the page that the link is on.
 SAME_TIME = "${__url_time_range}"
+"""The time range of the page that the link is on."""
+
+SAME_SOURCES = "&".join(f"${{{source.name}:queryparam}}" for source in SOURCES)
+"""The data sources of the page that the link is on."""
 
 
-def dashboard(uid: str, query: str = "") -> str:
-    """The address of a dashboard, with what follows the question mark."""
-    return f"{BASE}/d/{uid}/{uid}" + (f"?{query}" if query else "")
+def dashboard(uid: str, *queries: str) -> str:
+    """The address of a dashboard that asks the same data sources, with more that follows the question mark."""
+    return f"{BASE}/d/{uid}/{uid}?" + "&".join((SAME_SOURCES, *queries))
 
 
 def investigate(variable: str, value: str) -> str:
     """The address of what is known of a transaction, a wallet or a client."""
-    return dashboard(INVESTIGATE, f"var-{variable}={value}&{SAME_TIME}")
+    return dashboard(INVESTIGATE, f"var-{variable}={value}", SAME_TIME)
 
 
 @cache

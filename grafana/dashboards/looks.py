@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from grafana.dashboards.model import Json
+from grafana.dashboards.queries import Json
 
 # Legible on Grafana's dark and on its light background.
 GREEN, YELLOW, ORANGE, RED = "#2BB673", "#E5A50A", "#FF8C42", "#E5484D"
@@ -19,8 +19,8 @@ SEVERITIES: Mapping[str, tuple[str, str]] = {
 }
 DECISIONS = {"BLOCKED": ("BLOCKED", RED), "REVIEW": ("REVIEW", YELLOW), "APPROVED": ("APPROVED", GREEN)}
 
-#: Good, worth a look, bad: the values of queries that judge.
 GOOD, WATCH, BAD = 2, 1, 0
+"""Good, worth a look, bad: the values of queries that judge."""
 
 
 def fixed(colour: str) -> Json:
@@ -46,8 +46,8 @@ def pattern(regex: str, text: str, colour: str | None = None, index: int = 0) ->
     return {"type": "regex", "options": {"pattern": regex, "result": result}}
 
 
-#: No value: see `promql.or_unknown` and `panels.at_every_moment`.
 UNKNOWN = {"type": "special", "options": {"match": "null+nan", "result": {"text": "—", "color": GREY, "index": 99}}}
+"""No value: see `promql.or_unknown` and `panels.at_every_moment`."""
 
 
 def column(name: str, **properties: Any) -> Json:

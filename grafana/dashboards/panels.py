@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Required, TypedDict, Unpack
 
+from grafana.dashboards.dashboard_json import Panel, thresholds, without
 from grafana.dashboards.looks import BY_THRESHOLD, UNKNOWN
-from grafana.dashboards.model import Json, Panel, Query, thresholds, without
+from grafana.dashboards.queries import Json, Query
 
-#: The last value; null, shown as unknown, where the series ended earlier: see `at_every_moment`.
 LAST = {"calcs": ["last"], "fields": "", "values": False}
+"""The last value; null, shown as unknown, where the series ended earlier: see `at_every_moment`."""
 
 
 class Settings(TypedDict, total=False):

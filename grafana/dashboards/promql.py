@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-#: How many alerts fire; unknown, not 0, when no rules are evaluated: Watchdog always fires.
 FIRING_COUNT = 'count(ALERTS{alertstate="firing",alertname!="Watchdog"}) or 0 * max(ALERTS{alertname="Watchdog"})'
+"""How many alerts fire; unknown, not 0, when no rules are evaluated: Watchdog always fires."""
 
 
 def or_unknown(expr: str) -> str:

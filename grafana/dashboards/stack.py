@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grafana.dashboards import links
+from grafana.dashboards.dashboard_json import Dashboard, Panel, thresholds
 from grafana.dashboards.layout import Column, Line, Section, line, stack
 from grafana.dashboards.looks import (
     BLUE,
@@ -21,9 +22,9 @@ from grafana.dashboards.looks import (
     time_column,
     words,
 )
-from grafana.dashboards.model import Dashboard, Panel, Promql, thresholds
 from grafana.dashboards.panels import columns, stat, table, time_series
 from grafana.dashboards.promql import FIRING_COUNT
+from grafana.dashboards.queries import Promql
 
 OK = words({1: ("✅ OK", GREEN), 0: ("🔴 FAILS", RED)})
 UP = words({1: ("✅ UP", GREEN), 0: ("🔴 DOWN", RED)})

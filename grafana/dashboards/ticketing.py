@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from grafana.dashboards import links
+from grafana.dashboards.dashboard_json import Annotation, Dashboard
 from grafana.dashboards.header import header
 from grafana.dashboards.layout import stack
 from grafana.dashboards.looks import BLUE, PURPLE, RED, SEVERITIES
-from grafana.dashboards.model import Annotation, Dashboard, Promql, Sql, Variable
+from grafana.dashboards.queries import Promql, Sql
 from grafana.dashboards.sections import SECTIONS
+from grafana.dashboards.variables import ChoiceVariable
 
 # Strictly what the alert links choose by: /d/ticketing/ticketing?var-section=fraud.
-SECTION = Variable("section", "Alerts of section", {name: name for name in SECTIONS})
-SEVERITY = Variable("severity", "Severity", {name: name.title() for name in SEVERITIES})
+SECTION = ChoiceVariable("section", "Alerts of section", {name: name for name in SECTIONS})
+SEVERITY = ChoiceVariable("severity", "Severity", {name: name.title() for name in SEVERITIES})
 
 ALERTS = Annotation(
     "Alerts",

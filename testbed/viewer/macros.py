@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from testbed.viewer.board import Asked, Json, dashboard, panel
 
-#: What a viewer has typed or chosen; a variable that is not here has All of its values.
 Chosen = Mapping[str, Sequence[str]]
+"""What a viewer has typed or chosen. A variable that is not here has its default, or All of its values."""
 
 SPANS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
@@ -34,11 +34,14 @@ def filled(asked: Asked, now: datetime, chosen: Chosen | None = None) -> str:
 
 
 def defaults(found: Json) -> dict[str, list[str]]:
-    """Every value of every variable."""
-    return {
-        variable["name"]: [each["value"] for each in variable["options"] if each["value"] != "$__all"]
-        for variable in found["templating"]["list"]
-    }
+    """The values of every variable when nothing was chosen: all of a list of which several can be."""
+    return {variable["name"]: _values(variable) for variable in found["templating"]["list"]}
+
+
+def _values(variable: Json) -> list[str]:
+    if variable.get("includeAll"):
+        return [each["value"] for each in variable["options"] if each["value"] != "$__all"]
+    return [variable["current"]["value"]]
 
 
 def _sql(text: str, values: Mapping[str, Sequence[str]], start: datetime, end: datetime) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from grafana.dashboards import model
 from grafana.dashboards.__main__ import DASHBOARDS, write
 from testbed.viewer.board import FOLDER, ROOT, UIDS, dashboard
 
@@ -37,7 +36,7 @@ def test_names_and_addresses_are_for_ever() -> None:
 
 def test_only_one_module_knows_grafanalib() -> None:
     users = [file.name for file in FOLDER.rglob("*.py") if re.search(r"(from|import) grafanalib", file.read_text())]
-    assert users == ["model.py"]
+    assert users == ["dashboard_json.py"]
 
 
 def test_a_section_is_a_file_of_its_name() -> None:
@@ -46,9 +45,13 @@ def test_a_section_is_a_file_of_its_name() -> None:
     assert files == {file.stem for file in (ROOT / "prometheus" / "rules").glob("*.yml")} - {"silence"}
 
 
-def test_data_sources_have_the_uids_that_the_dashboards_name() -> None:
+@pytest.mark.parametrize("uid", UIDS)
+def test_the_provisioned_data_sources_are_the_defaults(uid: str) -> None:
     provisioned = yaml.safe_load((PROVISIONING / "datasources" / "ticketing.yml").read_text())["datasources"]
-    assert {each["uid"] for each in provisioned} == {model.PROMETHEUS["uid"], model.POSTGRESQL["uid"]}
+    variables = [each for each in dashboard(uid)["templating"]["list"] if each["type"] == "datasource"]
+    assert {each["uid"]: each["name"] for each in provisioned} == {
+        each["current"]["value"]: each["current"]["text"] for each in variables
+    }
     assert not any(each["editable"] for each in provisioned)
     # At the top level Grafana 12 and later refuse it.
     assert all("database" not in each for each in provisioned)

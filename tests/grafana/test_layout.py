@@ -6,11 +6,12 @@ import re
 
 import pytest
 
+from grafana.dashboards.dashboard_json import Dashboard, Panel, thresholds
 from grafana.dashboards.layout import Column, Section, line, place, stack
 from grafana.dashboards.looks import GREEN, RED
-from grafana.dashboards.model import Dashboard, Panel, Promql, Sql, thresholds
 from grafana.dashboards.panels import stat, table, time_series
 from grafana.dashboards.promql import as_label, judged, moment, sentence, with_thousands
+from grafana.dashboards.queries import Promql, Sql
 from testbed.servers.prometheus import Prometheus
 from testbed.viewer.board import ROOT
 

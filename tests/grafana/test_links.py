@@ -11,6 +11,8 @@ from testbed.viewer.board import ROOT, UIDS, addresses, dashboard, panels
 from tests.prometheus.ruleset import rules
 
 RUNBOOKS = "https://github.com/nft-ticketing/monitor/blob/main/"
+# What a viewer has chosen for all dashboards.
+CARRIED = ("prometheus", "postgresql")
 ALERTS = [rule for rule in rules() if rule.is_alert]
 
 
@@ -47,6 +49,8 @@ def test_links_of_dashboards(uid: str) -> None:
             check_runbook(address)
         else:
             check_dashboard(address)
+            for variable in CARRIED:
+                assert f"${{{variable}:queryparam}}" in address, "it would show another platform, or other data"
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: f"{rule.file}-{rule.number}")

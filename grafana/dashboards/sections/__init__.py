@@ -2,7 +2,6 @@
 
 from grafana.dashboards.sections import fraud, health, kpis, model, security, traffic
 
-#: By the name that a section has in every layer.
 SECTIONS = {
     "kpis": kpis.SECTION,
     "fraud": fraud.SECTION,
@@ -11,3 +10,4 @@ SECTIONS = {
     "health": health.SECTION,
     "security": security.SECTION,
 }
+"""By the name that a section has in every layer."""

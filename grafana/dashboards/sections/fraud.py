@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grafana.dashboards.dashboard_json import Panel, link, thresholds
 from grafana.dashboards.layout import Column, Section, line
 from grafana.dashboards.links import investigate, runbook
 from grafana.dashboards.looks import (
@@ -21,9 +22,9 @@ from grafana.dashboards.looks import (
     time_column,
     words,
 )
-from grafana.dashboards.model import Panel, Promql, Sql, link, thresholds
 from grafana.dashboards.panels import heatmap, stat, table, time_series
 from grafana.dashboards.promql import named, or_unknown
+from grafana.dashboards.queries import Promql, Sql
 
 # The condition is the partial index's, word by word. The newest come first where there are more than fit a screen.
 RISKY = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grafana.dashboards.dashboard_json import Panel, thresholds
 from grafana.dashboards.layout import Section, line
 from grafana.dashboards.links import runbook
 from grafana.dashboards.looks import (
@@ -15,11 +16,10 @@ from grafana.dashboards.looks import (
     time_column,
     words,
 )
-from grafana.dashboards.model import Json, Panel, Promql, thresholds
 from grafana.dashboards.panels import bars, columns, table
 from grafana.dashboards.promql import as_label, named, sentence
+from grafana.dashboards.queries import Json, Promql
 
-#: Probes as configured: how they are called, and what to do when they are slow. Others go by their own names.
 SERVICES = {
     "backend_api": ("Backend API", "See the slowest service below it, then scale out"),
     "postgresql": ("PostgreSQL", "Look for locks and long queries in pg_stat_activity"),
@@ -28,13 +28,16 @@ SERVICES = {
     "smart_contract_rpc": ("Smart Contract RPC", "Check Infura/Alchemy status or switch provider"),
     "siem_collector": ("SIEM Log Collector", "Check its disk and queue: events may arrive late"),
 }
-#: The monitor's own, in the same way; docs/operations.md tells about each.
+"""Probes as configured: how they are called, and what to do when they are slow. Others go by their own names."""
+
 OWN_SERVICES = {
     "grafana": ("Grafana", "See its log and memory; the fallback board takes its place"),
     "gateway": ("Gateway", "See its log and certificate; people cannot get in without it"),
     "sign_in": ("Sign-in", "See oauth2-proxy's log; nobody can sign in without it"),
     "identity": ("Identity Provider", "See Keycloak's log and database; nobody can sign in without it"),
 }
+"""The monitor's own, in the same way; docs/operations.md tells about each."""
+
 IF_DOWN = "Open it yourself, and see what failed with it: the host, the network, a deployment"
 
 DOWN, SLOW, UP = 0, 1, 2
@@ -48,7 +51,7 @@ CHECKED = "max by (probe) (ticketing_probe_timestamp_seconds)"
 TOO_SLOW = f"({TOOK} > 2 * {BASELINE} and on (probe) {SUCCESS} == 1)"
 
 GIB = 1 << 30
-#: What is there, what of it is free, and what of that can be had: a file system keeps a part for root.
+# What is there, what of it is free, and what of that can be had: a file system keeps a part for root.
 MEMORY = "sum(node_memory_MemTotal_bytes)", *["sum(node_memory_MemAvailable_bytes)"] * 2
 ROOT = '{mountpoint="/"}'
 DISK = tuple(f"sum(node_filesystem_{name}_bytes{ROOT})" for name in ("size", "free", "avail"))

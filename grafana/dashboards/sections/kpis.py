@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from grafana.dashboards.dashboard_json import Panel, thresholds
 from grafana.dashboards.layout import Section, line
 from grafana.dashboards.links import runbook
 from grafana.dashboards.looks import BAD, GOOD, GREEN, GREY, RED, WATCH, YELLOW, column, pattern, words
-from grafana.dashboards.model import Json, Panel, Promql, thresholds
 from grafana.dashboards.panels import at_every_moment, columns, stat
 from grafana.dashboards.promql import as_label, judged, named, sentence
+from grafana.dashboards.queries import Json, Promql
 
 NOBODY_KNOWS = -1
 VERDICTS = words(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grafana.dashboards.dashboard_json import Panel, thresholds
 from grafana.dashboards.layout import Column, Section
 from grafana.dashboards.links import runbook
 from grafana.dashboards.looks import (
@@ -24,9 +25,9 @@ from grafana.dashboards.looks import (
     pattern,
     words,
 )
-from grafana.dashboards.model import Panel, Promql, thresholds
 from grafana.dashboards.panels import columns, stat, table, time_series
 from grafana.dashboards.promql import as_label, moment, named, sentence, with_thousands
+from grafana.dashboards.queries import Promql
 
 DRIFT = "ticketing:model_feature_drift_nats:max"
 NOISE = "max by (feature) (ticketing_model_feature_drift_noise_floor_nats)"

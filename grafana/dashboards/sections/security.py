@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grafana.dashboards.dashboard_json import Panel, link, thresholds
 from grafana.dashboards.layout import Column, Section, line
 from grafana.dashboards.links import TICKETING, dashboard, investigate, runbook
 from grafana.dashboards.looks import (
@@ -17,9 +18,9 @@ from grafana.dashboards.looks import (
     severity_column,
     time_column,
 )
-from grafana.dashboards.model import Json, Panel, Promql, Sql, link, thresholds
 from grafana.dashboards.panels import stat, table, text
 from grafana.dashboards.promql import or_unknown
+from grafana.dashboards.queries import Json, Promql, Sql
 
 FEED = """
 SELECT timestamp AS "Time", severity AS "Severity", message AS "Event", event_type AS "Type", account AS "Account",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grafana.dashboards.dashboard_json import Panel, link, thresholds
 from grafana.dashboards.layout import Column, Section, line
 from grafana.dashboards.links import investigate, runbook
 from grafana.dashboards.looks import (
@@ -17,9 +18,9 @@ from grafana.dashboards.looks import (
     time_column,
     words,
 )
-from grafana.dashboards.model import Panel, Promql, link, thresholds
 from grafana.dashboards.panels import bars, columns, stat, table, time_series
 from grafana.dashboards.promql import named, or_unknown
+from grafana.dashboards.queries import Promql
 
 OK, NEAR, BLOCKED = 0, 1, 2
 FIRST = 3  # added to the state of all clients together, so that sorting by state puts it first

@@ -1,4 +1,4 @@
-"""What a dashboard is made of, and its JSON, written by grafanalib with its gaps closed.
+"""Dashboards, panels and annotations as Grafana's JSON, written by grafanalib with its gaps closed.
 
 This is the only module that imports grafanalib. Its types for single panels stop at Grafana 7, so all panels here are
 its base panel with today's options; and where it writes what no Grafana of today reads, or reads wrongly, that is
@@ -14,10 +14,9 @@ from typing import Any
 
 from grafanalib import core
 
-Json = dict[str, Any]
+from grafana.dashboards.queries import Json, Query, Sql
+from grafana.dashboards.variables import SOURCES, Variable
 
-PROMETHEUS = {"type": "prometheus", "uid": "ticketing-prometheus"}
-POSTGRESQL = {"type": "grafana-postgresql-datasource", "uid": "ticketing-postgresql"}
 MIXED = {"type": "datasource", "uid": "-- Mixed --"}
 GRAFANA = {"type": "grafana", "uid": "-- Grafana --"}
 
@@ -29,65 +28,7 @@ COLUMNS = 24
 
 # What grafanalib writes and no panel of today has.
 _PANEL_RELICS = ("cacheTimeout", "editable", "error", "height", "minSpan", "span")
-_TARGET_RELICS = ("query", "target", "metric", "step", "intervalFactor", "interval")
 _DASHBOARD_RELICS = ("__inputs", "gnetId", "hideControls", "rows", "sharedCrosshair", "style")
-
-
-@dataclass(frozen=True)
-class Promql:
-    """A query to Prometheus.
-
-    Attributes:
-        expr: the expression; line breaks in it are of no meaning.
-        legend: name of its series, with `{{label}}`.
-        over_time: over the time range, instead of at its end.
-        shape: time_series; table, with a column a label; or heatmap.
-    """
-
-    expr: str
-    legend: str = ""
-    over_time: bool = False
-    shape: str = "time_series"
-
-    datasource = PROMETHEUS
-
-    def json(self, ref: str) -> Json:
-        """The target, as a panel has it under the name `ref`."""
-        target = core.Target(
-            refId=ref,
-            expr=" ".join(self.expr.split()),
-            legendFormat=self.legend or "__auto",
-            instant=not self.over_time,
-            format=self.shape,
-            datasource=self.datasource,
-        )
-        kept = without(target.to_json_data(), _TARGET_RELICS)
-        return {**kept, "range": self.over_time, "exemplar": False, "editorMode": "code"}
-
-
-@dataclass(frozen=True)
-class Sql:
-    """A query to PostgreSQL, as role monitoring_reader.
-
-    Attributes:
-        text: one SELECT on views of schema monitoring, with Grafana's macros.
-        time_series: one series a numeric column; by default a table.
-    """
-
-    text: str
-    time_series: bool = False
-
-    datasource = POSTGRESQL
-
-    def json(self, ref: str) -> Json:
-        """The target, as a panel has it under the name `ref`."""
-        shape = "time_series" if self.time_series else "table"
-        target = core.SqlTarget(refId=ref, rawSql=self.text.strip(), format=shape, datasource=self.datasource)
-        kept = ("refId", "datasource", "format", "rawQuery", "rawSql", "hide")
-        return {**{name: target.to_json_data()[name] for name in kept}, "editorMode": "code"}
-
-
-Query = Promql | Sql
 
 
 @dataclass(frozen=True)
@@ -152,63 +93,6 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Variable:
-    """A variable that the viewer chooses from a list, several or all of it.
-
-    Attributes:
-        name: as queries and links have it.
-        label: as shown.
-        choices: value and text.
-    """
-
-    name: str
-    label: str
-    choices: Mapping[str, str]
-
-    def json(self) -> Json:
-        """As `templating.list` has it; grafanalib's own can never select All."""
-        # Without allValue, All stands for every value, so that queries need no special case.
-        every = {"text": ["All"], "value": ["$__all"], "selected": True}
-        options = [{"text": text, "value": value, "selected": False} for value, text in self.choices.items()]
-        query = ", ".join(f"{text} : {value}" for value, text in self.choices.items())
-        return {
-            "type": "custom",
-            "name": self.name,
-            "label": self.label,
-            "query": query,
-            "hide": 0,
-            "multi": True,
-            "includeAll": True,
-            "allValue": None,
-            "skipUrlSync": False,
-            "current": every,
-            "options": [{**every, "text": "All", "value": "$__all"}, *options],
-        }
-
-
-@dataclass(frozen=True)
-class TextVariable:
-    """A variable that the viewer types, or a link fills in."""
-
-    name: str
-    label: str
-
-    def json(self) -> Json:
-        """As `templating.list` has it."""
-        nothing = {"text": "", "value": "", "selected": True}
-        return {
-            "type": "textbox",
-            "name": self.name,
-            "label": self.label,
-            "query": "",
-            "hide": 0,
-            "skipUrlSync": False,
-            "current": nothing,
-            "options": [nothing],
-        }
-
-
-@dataclass(frozen=True)
 class Annotation:
     """Marks on every chart over time.
 
@@ -252,7 +136,7 @@ class Dashboard:
         title: its name.
         description: what it is for.
         panels: with their places, rows among them: see `grafana.dashboards.layout`.
-        variables: that the viewer sets.
+        variables: that the viewer sets, before those of the data sources.
         annotations: beside Grafana's own.
         links: at its top: title and address.
         time_from: beginning of its range.
@@ -263,7 +147,7 @@ class Dashboard:
     title: str
     description: str
     panels: Sequence[Json]
-    variables: Sequence[Variable | TextVariable] = ()
+    variables: Sequence[Variable] = ()
     annotations: Sequence[Annotation] = ()
     links: Mapping[str, str] = field(default_factory=dict)
     time_from: str = "now-1h"
@@ -287,7 +171,7 @@ class Dashboard:
             graphTooltip=core.GRAPH_TOOLTIP_MODE_SHARED_CROSSHAIR,
             time=core.Time(self.time_from, "now"),
             timePicker=core.TimePicker(refreshIntervals=["5s", "10s", "30s", "1m", "5m"], timeOptions=[]),
-            templating=core.Templating(list=[variable.json() for variable in self.variables]),
+            templating=core.Templating(list=[variable.json() for variable in (*self.variables, *SOURCES)]),
             annotations=core.Annotations(list=[_built_in(), *(each.json() for each in self.annotations)]),
             links=links,
             panels=list(self.panels),
