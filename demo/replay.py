@@ -15,12 +15,12 @@ from typing import Any
 import yaml
 from redis import Redis
 
+from common.secret_text import SecretText
 from demo.configs import sections_by_job
 from demo.openmetrics import create_blocks, import_samples, write_scrape
 from demo.past import world
 from exporter.app import Exporter
 from exporter.config import load
-from exporter.secrets import SecretText
 from simulator.redis_state import write_redis_at
 from simulator.world import World
 

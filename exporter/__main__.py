@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from exporter import logs
-from exporter.app import Exporter
-from exporter.config import ConfigError, load
-from exporter.secrets import SecretError, SecretText
-from exporter.version import VERSION
-from exporter.web.config import load_web_config
-from exporter.web.routes import Application
-from exporter.web.server import WebServer
+from common import logs
+from common.secret_text import SecretError, SecretText
+from common.version import VERSION
+from common.web_server import WebServer
+from common.yaml_files import ConfigError
+from exporter.app import NAME, Exporter
+from exporter.config import load
+from exporter.web.config import load_web_config, ssl_context
+from exporter.web.routes import THREADS, Application
 
 logger = logging.getLogger("exporter")
 
@@ -75,20 +76,21 @@ def _serve(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: Secre
         except ConfigError as error:
             logger.error("not reloaded, the configuration in force stays: %s", error)
             raise
-        if new_web.tls_server_config is not None:
-            server.use_certificates(new_web.tls_server_config, flags.web_config_file)
+        if (tls := ssl_context(new_web, flags.web_config_file)) is not None:
+            server.use_certificates(tls)
         application.use(new_web)
         exporter.apply(config)
         logger.info("configuration reloaded")
 
     application = Application(exporter, reload, web)
-    server = WebServer(flags.web_listen_address, application, web.tls_server_config, flags.web_config_file)
+    tls = ssl_context(web, flags.web_config_file)
+    server = WebServer(NAME, flags.web_listen_address, application, threads=THREADS, tls=tls)
     try:
         port = server.start()
     except OSError as error:
         raise ConfigError(f"--web.listen-address: {flags.web_listen_address}: {error}") from None
     exporter.start()
-    logger.info("ticketing-exporter %s listens on port %d", VERSION, port)
+    logger.info("%s %s listens on port %d", NAME, VERSION, port)
 
     while signal.sigwait(signals) == signal.SIGHUP:
         try:

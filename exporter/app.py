@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 
+from common.deadline import Deadline, DeadlineExceededError
+from common.secret_text import SecretError, SecretText
 from exporter.collectors import fraud, health, kpis, model, security, traffic
 from exporter.collectors.rate_limits import ADAPTERS
 from exporter.config import Config
-from exporter.deadline import Deadline, DeadlineExceededError
 from exporter.probes.kinds import Sources
 from exporter.probes.schedule import Schedule
 from exporter.scrape import Scraper
-from exporter.secrets import SecretError, SecretText
 from exporter.sources.postgres import PostgresError, PostgresSource
 from exporter.sources.redis import RedisError, RedisSource
 from exporter.waiting import run

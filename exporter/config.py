@@ -5,50 +5,14 @@ from __future__ import annotations
 import re
 import urllib.parse
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
-import yaml
 
-Decoded = TypeVar("Decoded")
-
-
-class ConfigError(Exception):
-    """A file cannot be used; the message names the file and the field."""
+from common.yaml_files import ConfigError, Duration, Strict, decode, read_yaml
 
 
-LONGEST_DURATION = 366 * 86400.0
-
-
-class Duration(float):
-    """Seconds, written as `250ms`, `5s`, `2m` or `1h30m`."""
-
-    _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}  # noqa: RUF012
-    _PART = re.compile(r"(\d+)(ms|s|m|h|d)")
-
-    @classmethod
-    def parse(cls, text: str) -> Duration:
-        """The duration that a text means.
-
-        Raises:
-            ValueError: it is not a duration, or not above 0.
-        """
-        parts = cls._PART.findall(text)
-        if "".join(number + unit for number, unit in parts) != text or not parts:
-            raise ValueError(f"{text!r} is not a duration such as 5s or 250ms")
-        seconds = sum(float(number) * cls._UNITS[unit] for number, unit in parts)
-        if seconds <= 0:
-            raise ValueError(f"{text!r} is not above 0")
-        if seconds > LONGEST_DURATION:
-            raise ValueError(f"{text!r} is too long")
-        return cls(seconds)
-
-
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
-
-
-class ProbeBase(_Strict, frozen=True, kw_only=True):
+class ProbeBase(Strict, frozen=True, kw_only=True):
     """What every probe has.
 
     Attributes:
@@ -75,7 +39,7 @@ class HttpProbe(ProbeBase, frozen=True, kw_only=True, tag_field="kind", tag="htt
     url: str | None = None
     url_file: str | None = None
     valid_status: tuple[int, ...] = ()
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
     ca_file: str | None = None
 
 
@@ -113,7 +77,7 @@ ProbeConfig = HttpProbe | JsonRpcProbe | TcpProbe | PostgresProbe | RedisProbe
 _PROBE_KINDS = [probe.__struct_config__.tag for probe in get_args(ProbeConfig)]
 
 
-class RateLimits(_Strict, frozen=True, kw_only=True):
+class RateLimits(Strict, frozen=True, kw_only=True):
     """How the platform keeps its rate limits.
 
     Attributes:
@@ -127,7 +91,7 @@ class RateLimits(_Strict, frozen=True, kw_only=True):
     client_per_minute: Positive | None = None
 
 
-class Api(_Strict, frozen=True, kw_only=True):
+class Api(Strict, frozen=True, kw_only=True):
     """The JSON API.
 
     Attributes:
@@ -137,7 +101,7 @@ class Api(_Strict, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ()
 
 
-class Config(_Strict, frozen=True, kw_only=True):
+class Config(Strict, frozen=True, kw_only=True):
     """The whole file.
 
     Attributes:
@@ -157,8 +121,6 @@ class Config(_Strict, frozen=True, kw_only=True):
 
 
 LONGEST_SETTLE = 120
-# What YAML takes for one of these may be a secret, which is not repeated.
-_UNQUOTED = re.compile(r"(alias|anchor|tag|tag handle) ['\"].*", re.DOTALL)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _ORIGIN = re.compile(r"https?://[^/\s]+")
@@ -181,8 +143,8 @@ def load(path: Path | None) -> Config:
                     f"{path}: probes.{name}.kind: Invalid value {kind!r}; must be one of {', '.join(_PROBE_KINDS)}"
                 )
             # Within the whole, the error would not tell which probe it is about.
-            _decode(probe, ProbeConfig, path, f"probes.{name}")
-    config = decode(content, Config, path)
+            decode(probe, ProbeConfig, f"{path}: probes.{name}")
+    config: Config = decode(content, Config, f"{path}: ")
     if config.settle > LONGEST_SETTLE:
         raise ConfigError(f"{path}: settle: {config.settle:g} s is above {LONGEST_SETTLE} s")
     for name, probe in config.probes.items():
@@ -201,31 +163,6 @@ def load(path: Path | None) -> Config:
     return config
 
 
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML file.
-
-    Raises:
-        ConfigError: it cannot be read or parsed, or has a key twice.
-    """
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506 (a safe loader)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: is not UTF-8") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f"line {mark.line + 1}: " if mark else ""
-        problem = _UNQUOTED.sub(r"\1; quote a value that begins with * & or !", error.problem or error.context or "")
-        raise ConfigError(f"{path}: {line}{problem}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
-    except (ValueError, TypeError, RecursionError) as error:
-        # PyYAML's own, for a date without such a day, say, or a sequence as a key.
-        raise ConfigError(f"{path}: {error}") from None
-    return {} if content is None else content
-
-
 def check_header(name: str, value: str, place: str) -> None:
     """Whether a header can be sent at all; it may be or hold a secret, and is not repeated.
 
@@ -236,31 +173,6 @@ def check_header(name: str, value: str, place: str) -> None:
         raise ConfigError(f"{place}: one of the names is not that of a header")
     if not _HEADER_VALUE.fullmatch(value):
         raise ConfigError(f"{place}.{name}: holds a character that a header cannot")
-
-
-def decode(content: Any, kind: type[Decoded], path: Path) -> Decoded:
-    """Plain data as a typed structure.
-
-    Raises:
-        ConfigError: a field is unknown, missing or of the wrong type.
-    """
-    decoded: Decoded = _decode(content, kind, path, "")
-    return decoded
-
-
-def _decode(content: Any, kind: Any, path: Path, place: str) -> Any:
-    try:
-        return msgspec.convert(content, kind, dec_hook=_decode_duration)
-    except msgspec.ValidationError as error:
-        reason, _, field = str(error).partition(" - at `$")
-        where = (place + field.rstrip("`")).lstrip(".")
-        raise ConfigError(f"{path}: {where + ': ' if where else ''}{reason}") from None
-
-
-def _decode_duration(kind: type, value: Any) -> Any:
-    if kind is Duration and isinstance(value, str):
-        return Duration.parse(value)
-    raise ValueError(f"{value!r} is not a duration such as 5s or 250ms")
 
 
 def _check_probe(probe: ProbeConfig, place: str) -> None:
@@ -288,20 +200,3 @@ def _has_host(url: str) -> bool:
         return bool(parts.hostname) and parts.port != 0 and not re.search(r"[\x00-\x20\x7f]", url)
     except ValueError:  # a port that is none, or half a bracket
         return False
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """The safe loader, except that a key given twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue  # `<<`, whose keys give way to those beside it
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is there twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)

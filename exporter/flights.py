@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from common.deadline import Deadline
+from common.redaction import redactor
 from exporter.collectors.base import Moment, Part
-from exporter.deadline import Deadline
 from exporter.exposition import Rendered, render
-from exporter.secrets import redactor
 
 Result = TypeVar("Result")
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from common.deadline import Deadline
+from common.version import VERSION
 from exporter import process
 from exporter.collectors.base import Collector
-from exporter.deadline import Deadline
 from exporter.exposition import Family, Metric, assemble, render
 from exporter.flights import Flight, Outcome, Runway
-from exporter.version import VERSION
 from exporter.waiting import run
 
 logger = logging.getLogger(__name__)

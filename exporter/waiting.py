@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from typing import TypeVar
 
-from exporter.deadline import Deadline
+from common.deadline import Deadline
 
 Result = TypeVar("Result")
 

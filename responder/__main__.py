@@ -12,16 +12,18 @@ from pathlib import Path
 
 from prometheus_client import disable_created_metrics
 
-from responder import config, logs, playbooks, postgres
-from responder.app import Responder
+from common import logs
+from common.redaction import redactor
+from common.secret_text import SecretError, SecretText
+from common.version import VERSION
+from common.web_server import WebServer
+from common.yaml_files import ConfigError
+from responder import config, playbooks, postgres
+from responder.app import NAME, Responder
 from responder.config import Config
-from responder.parsing import ConfigError
 from responder.playbooks import Playbooks
-from responder.secrets import SecretError, SecretText, redactor
-from responder.version import VERSION
 from responder.web.auth import BearerToken
-from responder.web.routes import Application
-from responder.web.server import WebServer
+from responder.web.routes import LARGEST_BODY, THREADS, Application
 
 logger = logging.getLogger("responder")
 
@@ -73,9 +75,9 @@ def _serve(flags: argparse.Namespace, settings: Config, books: Playbooks) -> int
             raise
         logger.info("configuration reloaded")
 
-    server = WebServer(
-        flags.web_listen_address, Application(responder, BearerToken(SecretText("RESPONDER_TOKEN")), reload)
-    )
+    application = Application(responder, BearerToken(SecretText("RESPONDER_TOKEN")), reload)
+    # The application itself answers what is a little larger, and counts it.
+    server = WebServer(NAME, flags.web_listen_address, application, threads=THREADS, largest_body=16 * LARGEST_BODY)
     try:
         port = server.start()
     except OSError as error:

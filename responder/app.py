@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
+from common.secret_text import SecretText
 from responder.actions.base import Services
 from responder.config import Config
 from responder.http import HttpClient
@@ -22,7 +23,6 @@ from responder.playbooks import Playbooks
 from responder.postgres import Postgres, PostgresError
 from responder.prometheus import Prometheus
 from responder.runner import Runner
-from responder.secrets import SecretText
 from responder.settings import Settings
 from responder.stop import StopSwitch
 from responder.verify import verify_next

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from responder.parsing import ConfigError, Duration, Strict, decode, read_yaml
+from common.yaml_files import ConfigError, Duration, DurationOrZero, Strict, decode, read_yaml
 
 Positive = Annotated[int, msgspec.Meta(gt=0)]
 UPLOAD_SECONDS = 15.0
@@ -140,7 +140,7 @@ class Pace(Strict, frozen=True, kw_only=True):
     give_up: Duration = Duration(3600)
     check_every: Duration = Duration(5)
     stale_after: Duration = Duration(900)
-    late: Duration = Duration(1800)
+    late: DurationOrZero = DurationOrZero(1800)
     poll: Duration = Duration(0.5)
 
 
@@ -195,8 +195,6 @@ def load(path: Path | None) -> Config:
             ip_network(network)
         except ValueError as error:
             raise ConfigError(f"{path}: never_indicate: {error}") from None
-    if config.pace.lease <= 0 or config.pace.check_every <= 0 or config.pace.poll <= 0:
-        raise ConfigError(f"{path}: pace: lease, check_every and poll must be above 0")
     if profiles is not None:
         upload = UPLOAD_SECONDS if profiles.bucket is not None else 0
         if config.pace.lease <= profiles.timeout + upload:

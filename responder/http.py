@@ -13,8 +13,9 @@ from typing import Any
 
 import requests
 
+from common.redaction import redactor
+from common.secret_text import SecretError, read_secret_file
 from responder.config import Config, Endpoint, authority, is_allowed
-from responder.secrets import SecretError, read_secret_file, redactor
 
 SECONDS = 8.0
 CONNECT_SECONDS = 3.0

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import msgspec
 
+from common.yaml_files import ConfigError, Duration, DurationOrZero, Strict, decode, read_yaml
 from responder.actions import ACTIONS
 from responder.actions.base import RevertingAction
-from responder.parsing import ConfigError, Duration, Strict, decode, read_yaml
 from responder.placeholders import PlaceholderError, check
 
 SHIPPED = Path(__file__).with_name("playbooks.yml")
@@ -32,7 +32,7 @@ class Step(Strict, frozen=True, kw_only=True):
     parameters: dict[str, Any]
     dry_run: bool = False
     expires: Duration | None = None
-    cool_down: Duration = Duration(0)
+    cool_down: DurationOrZero = DurationOrZero(0)
 
 
 class EndsWhen(Strict, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class EndsWhen(Strict, frozen=True, kw_only=True):
     """
 
     all: tuple[str, ...] = ()
-    for_: Duration = msgspec.field(default=Duration(60), name="for")
+    for_: DurationOrZero = msgspec.field(default=DurationOrZero(60), name="for")
 
 
 class Playbook(Strict, frozen=True, kw_only=True):

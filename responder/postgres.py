@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import psycopg2
 import psycopg2.extensions
 
-from responder.secrets import SecretError, SecretText, redactor
+from common.redaction import redactor
+from common.secret_text import SecretError, SecretText
 
 Result = TypeVar("Result")
 Cursor = psycopg2.extensions.cursor

@@ -7,6 +7,7 @@ import random
 from functools import partial
 from typing import Any
 
+from common.yaml_files import ConfigError, decode
 from responder.actions import ACTIONS
 from responder.actions.base import Action, RevertingAction, Services, Task
 from responder.config import Pace
@@ -14,7 +15,6 @@ from responder.errors import RefusedError, RetryError, SkipError
 from responder.http import HttpError
 from responder.ledger import claims
 from responder.ledger.claims import Claim, State
-from responder.parsing import ConfigError, decode
 from responder.placeholders import PlaceholderError
 from responder.platform import PlatformError
 from responder.postgres import Postgres, PostgresError

@@ -9,7 +9,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from responder.secrets import SecretError, SecretText, redactor
+from common.redaction import redactor
+from common.secret_text import SecretError, SecretText
 
 TIMEOUT_SECONDS = 1.0
 MOST_CONNECTIONS = 8

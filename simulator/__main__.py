@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 # Before the modules that need it: a plain install has the command, but not this extra.
 try:
@@ -19,7 +19,9 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from simulator import bulk, database, history, live, logs, web
+from common import logs
+from common.web_server import WebServer
+from simulator import bulk, database, history, live, web
 from simulator.clock import Clock
 from simulator.control import Control
 from simulator.instants import HOUR
@@ -36,7 +38,7 @@ _PRESET_HOURS = 25.0
 def main(arguments: list[str] | None = None) -> int:
     """Run the stand-in platform until SIGTERM or SIGINT; return the exit status."""
     options = _parser().parse_args(arguments)
-    logs.configure(options.log_level)
+    logs.set_up(options.log_level, "logfmt")
     dsn = _setting("POSTGRES_DSN", "host=127.0.0.1 dbname=ticketing")
     if options.bulk_rows:
         return _bulk(dsn, options.bulk_rows, options.rate_per_hour or bulk.PER_HOUR)
@@ -86,13 +88,14 @@ def _live(dsn: str, redis_url: str, options: argparse.Namespace, stop: Event) ->
     application = web.Web(
         world, Control(world, clock), clock, lambda: postgres.recorder.rows_written if postgres.recorder else 0
     )
-    host, _, port = options.listen.rpartition(":")
     try:
-        server = web.serve(application, host.strip("[]") or "0.0.0.0", int(port))  # noqa: S104
+        port = WebServer(
+            "ticketing-simulator", options.listen, application, threads=web.THREADS, largest_body=web.LARGEST_BODY
+        ).start()
     except OSError as error:
         _LOG.error("cannot listen on %s: %s", options.listen, error)
         return 1
-    Thread(target=server.serve, name="web", daemon=True).start()
+    _LOG.info("services listen on port %d", port)
     live.start_loop("PostgreSQL", postgres.step, live.POSTGRES_EVERY_SECONDS, stop)
     live.start_loop("Redis", redis_loop.step, live.REDIS_EVERY_SECONDS, stop)
     stop.wait()

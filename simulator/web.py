@@ -1,7 +1,6 @@
 """The platform's services and the control endpoint, on one HTTP port."""
 
 import json
-import logging
 import time
 from collections.abc import Callable, Iterable
 from threading import Lock
@@ -13,7 +12,6 @@ from simulator import transactions
 from simulator.clock import Clock
 from simulator.control import Control, ControlError
 from simulator.instants import SECOND, moment
-from simulator.serving import LoggingServer
 from simulator.world import World
 from testbed.counterparts import ecs
 from testbed.counterparts.kubernetes import Kubernetes
@@ -22,8 +20,9 @@ from testbed.counterparts.server import Counterpart, Reply, read, send
 from testbed.counterparts.siem import Siem
 from testbed.counterparts.taxii import Taxii
 
-_LOG = logging.getLogger(__name__)
-_LARGEST_BODY = 1 << 20
+LARGEST_BODY = 1 << 20
+"""Bytes of a request's body, above which it is refused."""
+THREADS = 32
 _BLOCK_SECONDS = 12
 _CHAIN_ID = 137
 _FIRST_BLOCK_AT = 1_590_824_836  # unix seconds at which the chain of the demo has its block 0
@@ -162,20 +161,8 @@ class Web:
         return {"jsonrpc": "2.0", "id": call.get("id"), "result": results[call["method"]]}
 
 
-def serve(application: Web, host: str, port: int) -> LoggingServer:
-    """Return a bound server with many threads; ``server.serve()`` answers until ``server.stop()``."""
-    server = LoggingServer((host, port), application, numthreads=32, request_queue_size=128, shutdown_timeout=0)
-    server.nodelay = True
-    server.timeout = 30
-    server.prepare()
-    _LOG.info("services listen on %s:%d", *server.bind_addr[:2])
-    return server
-
-
 def _body(environ: Environ) -> Any:
     length = int(environ.get("CONTENT_LENGTH") or 0)
-    if length > _LARGEST_BODY:
-        raise HttpError("413 Content Too Large", "at most 1 MiB")
     raw = environ["wsgi.input"].read(length) if length else b""
     try:
         return json.loads(raw) if raw.strip() else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from exporter.deadline import Deadline
+from common.deadline import Deadline
 from exporter.exposition import Family
 from exporter.waiting import Wait
 

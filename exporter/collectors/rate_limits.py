@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from common.deadline import Deadline
 from exporter.collectors.base import Moment
 from exporter.collectors.values import answer_of, number
 from exporter.config import RateLimits
-from exporter.deadline import Deadline
 from exporter.sources.redis import RedisSource
 
 MOST_CLIENTS = 10

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from common.deadline import Deadline, DeadlineExceededError
 from exporter.collectors.base import Moment
-from exporter.deadline import Deadline, DeadlineExceededError
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import ASIDE, RangeQuery
 from exporter.windows import Cells, Key, Plan, RollingWindows, Row, Values

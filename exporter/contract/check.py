@@ -21,12 +21,12 @@ from typing import Any, TextIO
 
 import redis
 
+from common.deadline import Deadline, DeadlineExceededError
+from common.secret_text import SecretError, SecretText
 from exporter.collectors.base import Moment
 from exporter.collectors.rate_limits import ADAPTERS
 from exporter.config import Config, RateLimits
 from exporter.contract.definition import FUNCTIONS, REDIS_KEYS, VIEWS, WORDS, RedisKey, Words
-from exporter.deadline import Deadline, DeadlineExceededError
-from exporter.secrets import SecretError, SecretText
 from exporter.sources.postgres import CONTRACT_HINT, PostgresError, PostgresSource
 from exporter.sources.redis import RedisError, RedisSource, describe
 from exporter.waiting import complete

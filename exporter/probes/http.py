@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from exporter.deadline import Deadline
+from common.deadline import Deadline
 
 # Pages are shorter; what never ends is not healthy.
 LARGEST_BODY = 1 << 20

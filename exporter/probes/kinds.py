@@ -12,10 +12,11 @@ from typing import Any
 
 import redis
 
+from common.deadline import Deadline
+from common.redaction import redactor
+from common.secret_text import SecretText
 from exporter.config import HttpProbe, JsonRpcProbe, PostgresProbe, ProbeBase, RedisProbe, TcpProbe
-from exporter.deadline import Deadline
 from exporter.probes.http import LARGEST_BODY, request
-from exporter.secrets import SecretText, redactor
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.redis import INVALID_URL
 from exporter.waiting import complete

@@ -11,8 +11,9 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
-from exporter.deadline import Deadline, DeadlineExceededError
-from exporter.secrets import ESCAPING, SecretText, redactor
+from common.deadline import Deadline, DeadlineExceededError
+from common.redaction import ESCAPING, redactor
+from common.secret_text import SecretText
 from exporter.waiting import Errands, Wait, complete
 
 CONTRACT_HINT = " (ticketing-exporter --contract.check tells more)"

@@ -13,8 +13,9 @@ from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection
 from redis.retry import Retry
 
-from exporter.deadline import Deadline
-from exporter.secrets import ESCAPING, SecretError, SecretText, redactor
+from common.deadline import Deadline
+from common.redaction import ESCAPING, redactor
+from common.secret_text import SecretError, SecretText
 from exporter.waiting import Errands, Wait
 
 TIMEOUT_SECONDS = 1.0

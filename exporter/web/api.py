@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from common.deadline import Deadline
 from exporter.app import Exporter
 from exporter.collectors.base import Moment
 from exporter.collectors.values import number
-from exporter.deadline import Deadline
 from exporter.waiting import complete
 
 SECONDS = 3.0

@@ -18,7 +18,8 @@ from typing import Literal
 
 import msgspec
 
-from exporter.config import ConfigError, check_header, decode, read_yaml
+from common.yaml_files import ConfigError, decode, read_yaml
+from exporter.config import check_header
 
 ClientAuth = Literal[
     "NoClientCert",
@@ -87,7 +88,7 @@ def load_web_config(path: Path | None) -> WebConfig:
     """
     if path is None:
         return WebConfig()
-    config = decode(read_yaml(path), WebConfig, path)
+    config: WebConfig = decode(read_yaml(path), WebConfig, f"{path}: ")
     for user, password in config.basic_auth_users.items():
         if not _BCRYPT.fullmatch(password):
             raise ConfigError(f"{path}: basic_auth_users.{user}: not a bcrypt hash")
@@ -96,17 +97,19 @@ def load_web_config(path: Path | None) -> WebConfig:
         check_header(name, value, f"{path}: http_server_config.headers")
         if name.lower() in _OWN_HEADERS:
             raise ConfigError(f"{path}: http_server_config.headers: {name} is the server's own")
-    if config.tls_server_config is not None:
-        ssl_context(config.tls_server_config, path)
+    ssl_context(config, path)
     return config
 
 
-def ssl_context(config: TlsServerConfig, path: Path) -> ssl.SSLContext:
-    """The TLS settings that a file describes.
+def ssl_context(web: WebConfig, path: Path | None) -> ssl.SSLContext | None:
+    """The TLS settings that a file describes; None when it asks for none.
 
     Raises:
         ConfigError: a certificate or key cannot be used.
     """
+    config = web.tls_server_config
+    if config is None or path is None:
+        return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS[config.min_version]
     context.maximum_version = _VERSIONS[config.max_version]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from html import escape
 
+from common.version import VERSION
 from exporter.collectors import SECTIONS
 from exporter.scrape import Status
-from exporter.version import VERSION
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">

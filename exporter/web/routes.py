@@ -12,23 +12,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
+from common.deadline import DeadlineExceededError
+from common.secret_text import SecretError
+from common.yaml_files import ConfigError
 from exporter.app import Exporter
-from exporter.config import ConfigError
-from exporter.deadline import DeadlineExceededError
 from exporter.exposition import OPENMETRICS, TEXT
-from exporter.secrets import SecretError
 from exporter.sources.postgres import PostgresError
 from exporter.sources.redis import RedisError
 from exporter.web import api, landing
 from exporter.web.auth import BasicAuth
 from exporter.web.config import WebConfig
-from exporter.web.server import MOST_AT_ONCE
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 
+MOST_AT_ONCE = 8
+"""Requests for one path of the API, or for readiness, that may wait for a source; no further one waits."""
+THREADS = 16 + 3 * MOST_AT_ONCE
+"""For scrapes, and for all that those three paths may hold: so the latter never cost the former a thread."""
 DEFAULT_SCRAPE_SECONDS = 10.0
 SCRAPE_MARGIN_SECONDS = 0.5
 LEAST_SCRAPE_SECONDS = 0.1

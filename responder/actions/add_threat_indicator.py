@@ -7,10 +7,10 @@ from datetime import UTC, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
+from common.yaml_files import Duration, Strict
 from responder.actions.base import Action, Task
 from responder.errors import RefusedError, SkipError
 from responder.ledger.claims import State
-from responder.parsing import Duration, Strict
 
 TAXII = "application/taxii+json;version=2.1"
 # Of STIX 2.1, for identifiers that follow from what they identify.

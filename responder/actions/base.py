@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from common.yaml_files import Strict
 from responder.config import Config
 from responder.http import HttpClient
 from responder.ledger.claims import Claim, Incident, State
-from responder.parsing import Strict
 from responder.placeholders import fill, values_of
 from responder.platform import Platform
 from responder.prometheus import Prometheus

@@ -6,11 +6,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from common.yaml_files import Strict
 from responder.actions.base import Action, Task
 from responder.config import Profiles
 from responder.errors import RefusedError, RetryError, SkipError
 from responder.ledger.claims import State
-from responder.parsing import Strict
 
 
 class Parameters(Strict, frozen=True, kw_only=True):

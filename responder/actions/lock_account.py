@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from common.yaml_files import Strict
 from responder.actions.base import Action, Task
 from responder.errors import RefusedError
 from responder.ledger.claims import State
-from responder.parsing import Strict
 
 
 class Parameters(Strict, frozen=True, kw_only=True):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from common.redaction import redactor
+from common.secret_text import SecretError, read_secret_file
+from common.yaml_files import Strict
 from responder.actions.base import Action, Task
 from responder.config import Endpoint
 from responder.errors import RetryError, SkipError
 from responder.ledger.claims import State
-from responder.parsing import Strict
-from responder.secrets import SecretError, read_secret_file, redactor
 
 
 class Parameters(Strict, frozen=True, kw_only=True):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from common.yaml_files import Strict
 from responder.actions.base import Action, Task
 from responder.errors import SkipError
 from responder.http import HttpError, Reply
 from responder.ledger.claims import State
-from responder.parsing import Strict
 
 
 class Parameters(Strict, frozen=True, kw_only=True):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from common.yaml_files import Strict
 from responder.actions.base import Action, Task
 from responder.ledger.claims import State
-from responder.parsing import Strict
 
 
 class Parameters(Strict, frozen=True, kw_only=True):

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import msgspec
 
+from common.yaml_files import Strict
 from responder.actions.base import RevertingAction, Task
 from responder.config import Ecs, Kubernetes
 from responder.errors import SkipError
 from responder.ledger.claims import State
-from responder.parsing import Strict
 from responder.scalers import Scaler
 from responder.scalers.ecs import EcsScaler
 from responder.scalers.kubernetes import KubernetesScaler

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from common.yaml_files import Duration, Strict
 from responder.actions.base import Action, Task
 from responder.errors import SkipError
 from responder.ledger.claims import State
-from responder.parsing import Duration, Strict
 
 
 class Parameters(Strict, frozen=True, kw_only=True):

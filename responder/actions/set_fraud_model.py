@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from common.yaml_files import Strict
 from responder.actions.base import Action, Task
 from responder.actions.redis_setting import change_setting, read_setting
 from responder.errors import RefusedError, SkipError
 from responder.ledger.claims import State
-from responder.parsing import Strict
 
 KEY = "config:fraud_model"
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import msgspec
 
+from common.yaml_files import Strict
 from responder.actions.base import RevertingAction, Task
 from responder.actions.redis_setting import change_setting, read_setting
 from responder.errors import RefusedError, SkipError
 from responder.ledger.claims import State
-from responder.parsing import Strict
 from responder.placeholders import promql
 from responder.wilson import lower_bound
 

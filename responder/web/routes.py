@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
+from common.secret_text import SecretError
+from common.yaml_files import ConfigError
 from responder.actions import ACTIONS
 from responder.app import Responder
 from responder.ledger import report, totals
 from responder.metrics import exposition
-from responder.parsing import ConfigError
 from responder.postgres import PostgresError
-from responder.secrets import SecretError
 from responder.web.auth import BearerToken
 from responder.webhook import WebhookError, parse
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LARGEST_BODY = 1 << 20
+THREADS = 16
 METRICS_SECONDS = 2.0
 _PLAIN = "text/plain; charset=utf-8"
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"

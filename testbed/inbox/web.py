@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from simulator.serving import LoggingServer
 from testbed.inbox.services import SERVICES, Answer, Request
 from testbed.inbox.store import CHANNELS, Store
 
-_LARGEST_BODY = 4 << 20
+LARGEST_BODY = 4 << 20
+"""Bytes of a request's body, above which it is refused."""
+THREADS = 8
 _PAGE = Path(__file__).with_name("page.html")
 
 Environ = dict[str, Any]
@@ -61,8 +62,6 @@ class Web:
 
     def _service(self, path: str, environ: Environ) -> Answer:
         length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length > _LARGEST_BODY:
-            return Answer.of_json("413 Content Too Large", {"error": f"at most {_LARGEST_BODY} bytes"})
         request = Request(environ["wsgi.input"].read(length), environ.get("HTTP_AUTHORIZATION", ""))
         for prefix, service in SERVICES.items():
             if path == prefix or path.startswith(prefix + "/"):
@@ -77,11 +76,3 @@ class Web:
             return Answer.of_json("400 Bad Request", {"error": "since is the id of a notification"})
         kept = self._store.newest_first(channel, int(since))
         return Answer.of_json("200 OK", {"arrived": self._store.arrived(), "notifications": kept})
-
-
-def serve(application: Web, host: str, port: int) -> LoggingServer:
-    """Return a bound server; ``server.serve()`` answers until ``server.stop()``."""
-    server = LoggingServer((host, port), application, numthreads=8, shutdown_timeout=0)
-    server.nodelay = True
-    server.prepare()
-    return server

@@ -11,8 +11,8 @@ from typing import Any
 import psycopg2
 import pytest
 
+from common.deadline import Deadline
 from exporter.app import Exporter
-from exporter.deadline import Deadline
 from exporter.sources.postgres import PostgresSource
 from exporter.web import api
 from testbed.servers.contract import ContractDatabase

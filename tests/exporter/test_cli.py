@@ -14,7 +14,7 @@ import bcrypt
 import pytest
 import requests
 
-from exporter.version import VERSION
+from common.version import VERSION
 from tests.exporter.web.serving import clean_environment, running, wait_for
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from exporter.config import Config, ConfigError, Duration, HttpProbe, JsonRpcProbe, TcpProbe, load
+from common.yaml_files import ConfigError, Duration
+from exporter.config import Config, HttpProbe, JsonRpcProbe, TcpProbe, load
 
 PROBE = "probes: {web: {kind: http, url: 'http://x/'"
 

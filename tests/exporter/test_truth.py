@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from psycopg2.extras import execute_values
 
+from common.secret_text import SecretText
 from exporter.app import Exporter
 from exporter.collectors import SECTIONS
 from exporter.config import Config
-from exporter.secrets import SecretText
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.redis import Redis
 from tests.exporter.platform_truth import (

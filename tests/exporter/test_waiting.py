@@ -14,7 +14,7 @@ from functools import partial
 import psutil
 import pytest
 
-from exporter.deadline import Deadline, DeadlineExceededError
+from common.deadline import Deadline, DeadlineExceededError
 from exporter.waiting import Errands, Wait, complete, run
 from tests.exporter.process import wait_until
 

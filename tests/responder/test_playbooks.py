@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from common.yaml_files import ConfigError
 from responder import config, playbooks
 from responder.actions import ACTIONS
-from responder.parsing import ConfigError
 from responder.placeholders import PlaceholderError, fill, promql
 
 RULES = Path(__file__).parents[2] / "prometheus" / "rules"
@@ -97,7 +97,7 @@ def test_errors_name_the_file_the_playbook_the_action_and_the_field(tmp_path: Pa
     [
         ({"allowed": []}, "responder.yml: Object contains unknown field `allowed`"),
         ({"workers": 0}, "responder.yml: workers: Expected `int` >= 1"),
-        ({"pace": {"lease": "0s"}}, "pace: lease, check_every and poll must be above 0"),
+        ({"pace": {"lease": "0s"}}, "pace.lease: '0s' is not above 0"),
         (
             {
                 "profiles": {"source": {"url": "http://a"}, "directory": "/d"},
@@ -183,7 +183,7 @@ def test_config_check_refuses_a_token_with_which_nobody_could_be_let_in(tmp_path
     from_file = f"ticketing-responder: RESPONDER_TOKEN_FILE: {file}"
     too_short = "a token is shorter than 16 characters\n"
     assert check(RESPONDER_TOKEN="fifteen-of-them") == (2, "", f"ticketing-responder: RESPONDER_TOKEN: {too_short}")
-    assert check(RESPONDER_TOKEN=" ") == (2, "", "ticketing-responder: RESPONDER_TOKEN: holds no token\n")
+    assert check(RESPONDER_TOKEN=" ") == (2, "", "ticketing-responder: RESPONDER_TOKEN is empty\n")
     assert check(RESPONDER_TOKEN_FILE=str(file)) == (2, "", f"{from_file}: No such file or directory\n")
     file.write_text("long-enough-for-anybody\nshort\n")
     assert check(RESPONDER_TOKEN_FILE=str(file)) == (2, "", f"{from_file}: {too_short}")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from common.secret_text import SecretText
 from exporter.app import Exporter
 from exporter.config import Config
-from exporter.secrets import SecretText
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.redis import Redis
 

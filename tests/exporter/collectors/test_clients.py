@@ -9,9 +9,9 @@ import redis
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from common.deadline import Deadline
 from exporter.collectors import clients
 from exporter.collectors.base import Moment
-from exporter.deadline import Deadline
 from exporter.sources.redis import RedisSource
 from exporter.waiting import complete
 from testbed.servers.redis import Redis

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from common.deadline import Deadline
 from exporter.collectors.base import Moment
 from exporter.collectors.rate_limits import ADAPTERS, State
 from exporter.config import RateLimits
-from exporter.deadline import Deadline
 from exporter.sources.redis import RedisSource
 from exporter.waiting import complete
 from testbed.servers.redis import Redis

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg2
 import pytest
 
+from common.deadline import Deadline, DeadlineExceededError
 from exporter.collectors.base import Moment
 from exporter.collectors.windowed import WindowedView
-from exporter.deadline import Deadline, DeadlineExceededError
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import RangeQuery
 from exporter.waiting import complete

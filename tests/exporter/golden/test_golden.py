@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 import redis
 
+from common.yaml_files import Duration
 from exporter.app import Exporter
 from exporter.collectors import METRICS
-from exporter.config import Config, Duration, PostgresProbe, ProbeConfig, RedisProbe
+from exporter.config import Config, PostgresProbe, ProbeConfig, RedisProbe
 from exporter.scrape import METRICS as OWN_METRICS
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.postgres import Postgres

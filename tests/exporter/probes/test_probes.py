@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.config import Duration, HttpProbe, JsonRpcProbe, PostgresProbe, ProbeBase, RedisProbe, TcpProbe
+from common.yaml_files import Duration
+from exporter.config import HttpProbe, JsonRpcProbe, PostgresProbe, ProbeBase, RedisProbe, TcpProbe
 from exporter.probes.kinds import PROBES, Sources, describe
 from testbed.servers.ports import free_port
 from testbed.servers.postgres import Postgres

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from common.deadline import Deadline
+from common.yaml_files import Duration
 from exporter.collectors import health
 from exporter.collectors.base import Moment
-from exporter.config import Duration, HttpProbe, JsonRpcProbe, ProbeBase, TcpProbe
-from exporter.deadline import Deadline
+from exporter.config import HttpProbe, JsonRpcProbe, ProbeBase, TcpProbe
 from exporter.probes.kinds import Sources
 from exporter.probes.schedule import Result, Schedule
 from exporter.waiting import complete

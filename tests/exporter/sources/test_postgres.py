@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.deadline import Deadline, DeadlineExceededError
+from common.deadline import Deadline, DeadlineExceededError
 from exporter.sources.postgres import PostgresError, PostgresSource
 from exporter.waiting import complete
 from testbed.servers.postgres import Postgres

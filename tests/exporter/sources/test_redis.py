@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.deadline import Deadline
-from exporter.secrets import SecretText
+from common.deadline import Deadline
+from common.secret_text import SecretText
 from exporter.sources.redis import RedisError, RedisSource
 from exporter.waiting import complete
 from testbed.servers.redis import Redis
@@ -40,3 +40,12 @@ def test_pieces_of_a_password_that_was_not_encoded_are_not_shown(url: str) -> No
     with pytest.raises(RedisError) as refusal:
         complete(source.read([("PING",)], Deadline(5)))
     assert not [piece for piece in ("1234", "Secret9") if piece in str(refusal.value)]
+
+
+@pytest.mark.parametrize("url", ["redis://:Kq7aa/x9@cache:6379", "redis://:Kq7aa?x9@cache", "http://:Kq7aa@cache"])
+def test_an_invalid_redis_url_is_not_quoted(url: str) -> None:
+    source = RedisSource(SecretText("REDIS_URL", {"REDIS_URL": url}), "test")
+    with pytest.raises(RedisError) as refusal:
+        complete(source.read([("PING",)], Deadline(5)))
+    assert "the URL is not valid" in str(refusal.value)
+    assert "Kq7aa" not in str(refusal.value)

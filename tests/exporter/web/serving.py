@@ -12,12 +12,12 @@ from pathlib import Path
 
 import requests
 
+from common.secret_text import SecretText
+from common.web_server import WebServer
 from exporter.app import Exporter
 from exporter.config import Config, load
-from exporter.secrets import SecretText
 from exporter.web.config import WebConfig
-from exporter.web.routes import Application
-from exporter.web.server import WebServer
+from exporter.web.routes import THREADS, Application
 from testbed.servers.ports import free_port
 from testbed.servers.process import Process, guarded
 
@@ -60,7 +60,7 @@ class Served:
 def served(exporter: Exporter, config_file: Path | None = None, web: WebConfig | None = None) -> Iterator[Served]:
     """Serve it on a port of the loopback."""
     application = Application(exporter, lambda: exporter.apply(load(config_file)), web or WebConfig())
-    server = WebServer("127.0.0.1:0", application)
+    server = WebServer("ticketing-exporter", "127.0.0.1:0", application, threads=THREADS)
     port = server.start()
     try:
         yield Served(exporter, application, f"http://127.0.0.1:{port}", port)

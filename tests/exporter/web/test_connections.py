@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from exporter.web.config import HttpServerConfig, WebConfig
-from exporter.web.server import THREADS
+from exporter.web.routes import THREADS
 from tests.exporter.web.serving import Served
 
 
@@ -58,7 +58,7 @@ def test_silent_and_unfinished_clients_keep_nobody_waiting(web: Served) -> None:
 
 
 def test_requests_that_drip_in_keep_nobody_waiting(web: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.web.server.REQUEST_SECONDS", 1)
+    monkeypatch.setattr("common.web_server.REQUEST_SECONDS", 1)
     dripping = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(THREADS)]
     for connection in dripping:
         connection.sendall(b"GET /metrics HTTP/1.1\r\nX-Drip: ")

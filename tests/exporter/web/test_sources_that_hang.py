@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from exporter.web.server import MOST_AT_ONCE, THREADS
+from exporter.web.routes import MOST_AT_ONCE, THREADS
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.redis import Redis
 from tests.exporter.web.serving import Served, exporter_of, served, wait_for

@@ -12,9 +12,6 @@ import pytest
 import requests
 import trustme
 
-from exporter.config import ConfigError
-from exporter.web.config import load_web_config
-from exporter.web.server import WebServer
 from tests.exporter.web.serving import running, wait_for
 
 
@@ -160,13 +157,3 @@ def test_tls_is_not_turned_off_by_a_reload(folder: Path) -> None:
         assert answer.status_code == 500
         assert "TLS is turned on and off by a restart" in answer.text
         assert healthy(exporter.port, context(folder)).endswith(b"Healthy\n")
-
-
-def test_server_refuses_what_the_configuration_refuses(folder: Path) -> None:
-    web = configure(folder)
-    config = load_web_config(web)
-    (folder / "server.key").write_bytes(trustme.CA().issue_cert("x").private_key_pem.bytes())
-    with pytest.raises(ConfigError, match=r"web\.yml: tls_server_config: server.crt with server.key: "):
-        load_web_config(web)
-    with pytest.raises(ssl.SSLError):
-        WebServer("127.0.0.1:0", None, config.tls_server_config, web)

@@ -9,7 +9,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from exporter.config import ConfigError
+from common.yaml_files import ConfigError
 from exporter.web.config import load_web_config
 
 HASH = bcrypt.hashpw(b"x", b"$2b$04$abcdefghijklmnopqrstuu").decode()

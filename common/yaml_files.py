@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import yaml
@@ -23,25 +23,34 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Duration(float):
-    """Seconds, written as `250ms`, `5s`, `2m` or `1h30m`."""
+    """Seconds above 0, written as `250ms`, `5s`, `2m` or `1h30m`."""
 
+    _MAY_BE_ZERO = False
     _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}  # noqa: RUF012
     _PART = re.compile(r"(\d+)(ms|s|m|h|d)")
 
     @classmethod
-    def parse(cls, text: str) -> Duration:
+    def parse(cls, text: str) -> Self:
         """The duration that a text means.
 
         Raises:
-            ValueError: it is not a duration, or too long.
+            ValueError: it is not a duration, not above 0, or too long.
         """
         parts = cls._PART.findall(text)
         if "".join(number + unit for number, unit in parts) != text or not parts:
             raise ValueError(f"{text!r} is not a duration such as 5s or 250ms")
         seconds = sum(float(number) * cls._UNITS[unit] for number, unit in parts)
+        if seconds <= 0 and not cls._MAY_BE_ZERO:
+            raise ValueError(f"{text!r} is not above 0")
         if seconds > LONGEST_DURATION:
             raise ValueError(f"{text!r} is too long")
         return cls(seconds)
+
+
+class DurationOrZero(Duration):
+    """The same, or `0s`."""
+
+    _MAY_BE_ZERO = True
 
 
 def read_yaml(path: Path) -> Any:
@@ -62,6 +71,7 @@ def read_yaml(path: Path) -> Any:
         problem = _UNQUOTED.sub(r"\1; quote a value that begins with * & or !", error.problem or error.context or "")
         raise ConfigError(f"{path}: {line}{problem}") from None
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        # Beside YAML's own: a date without such a day, say, or a sequence as a key.
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
     return {} if content is None else content
 
@@ -84,8 +94,8 @@ def decode(content: Any, kind: Any, place: str) -> Any:
 
 
 def _decode_duration(kind: type, value: Any) -> Any:
-    if kind is Duration and isinstance(value, str):
-        return Duration.parse(value)
+    if issubclass(kind, Duration) and isinstance(value, str):
+        return kind.parse(value)
     raise ValueError(f"{value!r} is not a duration such as 5s or 250ms")
 
 
@@ -95,6 +105,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue  # `<<`, whose keys give way to those beside it
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(

@@ -7,7 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from responder.secrets import redactor
+from common.redaction import redactor
 
 
 class Formatter(logging.Formatter):

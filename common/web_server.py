@@ -1,4 +1,4 @@
-"""The HTTP server: cheroot, set up for scrapes."""
+"""The HTTP server: cheroot, bounded in every direction."""
 
 from __future__ import annotations
 
@@ -7,42 +7,38 @@ import re
 import socket
 import ssl
 import threading
-from pathlib import Path
 from typing import Any
 
 from cheroot.makefile import StreamReader, StreamWriter
 from cheroot.server import HTTPConnection
-from cheroot.ssl.builtin import BuiltinSSLAdapter
+from cheroot.ssl import Adapter
 from cheroot.wsgi import Server
 
-from exporter.config import ConfigError
-from exporter.deadline import Deadline
-from exporter.web.config import TlsServerConfig, ssl_context
+from common.deadline import Deadline
+from common.yaml_files import ConfigError
 
 logger = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 8
-"""Requests for one path of the API, or for readiness, that may wait for a source; no further one waits."""
-THREADS = 16 + 3 * MOST_AT_ONCE
-"""For scrapes, and for all that those three paths may hold: so the latter never cost the former a thread."""
-# Every exporter's server of a fleet may be restarted at once, and every Prometheus comes at once then.
+# All of a fleet may be restarted at once, and all their clients come at once then.
 BACKLOG = 256
 KEPT_CONNECTIONS = 64
 IDLE_SECONDS = 75
 STOP_SECONDS = 2
 REQUEST_SECONDS = 10
 """For a client that has begun to send, until its request is there; and then for each piece of the answer to go."""
-LARGEST_REQUEST = 65536
+LARGEST_HEADERS = 65536
 
 
 class WebServer:
     """Serves a WSGI application on threads of its own.
 
     Args:
+        name: told to clients.
         address: `host:port`, or `:port` for all addresses.
         application: the WSGI application.
-        tls: certificates, when TLS is to be spoken.
-        web_config_file: where the paths of the certificates start.
+        threads: requests that are answered at once.
+        largest_body: bytes of a request's body, above which it does not reach the application.
+        tls: with certificates, when TLS is to be spoken.
 
     Raises:
         ConfigError: the address is not valid.
@@ -50,10 +46,13 @@ class WebServer:
 
     def __init__(
         self,
+        name: str,
         address: str,
         application: Any,
-        tls: TlsServerConfig | None = None,
-        web_config_file: Path | None = None,
+        *,
+        threads: int,
+        largest_body: int = 65536,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         host, _, port = address.rpartition(":")
         if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
@@ -62,8 +61,8 @@ class WebServer:
         self._server = _Server(
             (host, int(port)),
             application,
-            numthreads=THREADS,
-            server_name="ticketing-exporter",
+            numthreads=threads,
+            server_name=name,
             request_queue_size=BACKLOG,
             timeout=IDLE_SECONDS,
             shutdown_timeout=1,
@@ -71,17 +70,15 @@ class WebServer:
         self._server.ConnectionClass = _Connection
         self._server.nodelay = True
         self._server.keep_alive_conn_limit = KEPT_CONNECTIONS
-        self._server.max_request_header_size = LARGEST_REQUEST
-        self._server.max_request_body_size = LARGEST_REQUEST
+        self._server.max_request_header_size = LARGEST_HEADERS
+        self._server.max_request_body_size = largest_body
         self._server.error_log = _log  # type: ignore[method-assign, assignment]
-        if tls is not None and web_config_file is not None:
-            folder = web_config_file.parent
-            self._server.ssl_adapter = _TlsAdapter(folder / tls.cert_file, folder / tls.key_file)
-            self.use_certificates(tls, web_config_file)
+        if tls is not None:
+            self._server.ssl_adapter = _TlsAdapter(tls)
 
-    def use_certificates(self, tls: TlsServerConfig, web_config_file: Path) -> None:
+    def use_certificates(self, tls: ssl.SSLContext) -> None:
         """Use these for connections from now on."""
-        self._server.ssl_adapter.context = ssl_context(tls, web_config_file)
+        self._server.ssl_adapter.context = tls
 
     def start(self) -> int:
         """Listen, and serve from threads.
@@ -165,12 +162,24 @@ def _file(sock: socket.socket, mode: str, size: int) -> StreamReader | StreamWri
     return _Reader(sock, size) if "r" in mode else StreamWriter(sock, mode, size)
 
 
-class _TlsAdapter(BuiltinSSLAdapter):
+class _TlsAdapter(Adapter):
     """Leaves the handshake to the thread of the connection: here it would keep all others from being accepted."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.context = context
+
+    def bind(self, sock: socket.socket) -> socket.socket:
+        return sock
 
     def wrap(self, sock: socket.socket) -> tuple[socket.socket, dict[str, str]]:
         wrapped = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        return wrapped, {"wsgi.url_scheme": "https", "HTTPS": "on"}
+        return wrapped, self.get_environ()
+
+    def get_environ(self) -> dict[str, str]:
+        return {"wsgi.url_scheme": "https", "HTTPS": "on"}
+
+    def makefile(self, sock: socket.socket, mode: str = "r", bufsize: int = -1) -> StreamReader | StreamWriter:
+        return _file(sock, mode, bufsize)
 
 
 def _log(message: str = "", level: int = logging.INFO, traceback: bool = False) -> None:

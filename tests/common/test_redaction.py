@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import urllib.parse
-from pathlib import Path
 
 import psycopg2.extensions
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from exporter.deadline import Deadline
-from exporter.logs import Formatter
-from exporter.secrets import MASK, Redactor, SecretError, SecretText, redactor
-from exporter.sources.redis import RedisError, RedisSource
-from exporter.waiting import complete
+from common.redaction import MASK, Redactor
 
 # What libpq can be told at all.
 ANYTHING = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=30)
@@ -79,7 +72,7 @@ def test_a_learned_password_is_masked_in_every_form_and_place(password: str, sty
     learned = Redactor()
     encoded = urllib.parse.quote(password, safe="")
     quoted = password.replace("\\", "\\\\").replace("'", "\\'")
-    learned.learn(
+    learned.learn_dsn(
         {
             "keyword": f"host=db password='{quoted}'",
             "url": f"redis://:{encoded}@cache",
@@ -93,7 +86,7 @@ def test_a_learned_password_is_masked_in_every_form_and_place(password: str, sty
 @given(st.text(max_size=200))
 def test_redaction_never_fails(text: str) -> None:
     learned = Redactor()
-    learned.learn(text)
+    learned.learn_dsn(text)
     learned.redact(text)
 
 
@@ -111,7 +104,7 @@ def test_redaction_never_fails(text: str) -> None:
 )
 def test_what_holds_no_secret_is_left_alone(text: str) -> None:
     learned = Redactor()
-    learned.learn(text)
+    learned.learn_dsn(text)
     assert learned.redact(text) == text
 
 
@@ -121,73 +114,9 @@ def test_an_unfinished_quotation_is_masked_to_its_end() -> None:
 
 def test_a_slash_that_was_not_encoded_does_not_show_the_piece_before_it() -> None:
     learned = Redactor()
-    learned.learn("postgresql://reader:Kq7+aa/x9=@db/tickets")
+    learned.learn_dsn("postgresql://reader:Kq7+aa/x9=@db/tickets")
     assert learned.redact('invalid integer value "Kq7+aa" for option "port"') == (
         f'invalid integer value "{MASK}" for option "port"'
     )
-    learned.learn("postgresql://db:5432/tickets?application_name=me@here")
+    learned.learn_dsn("postgresql://db:5432/tickets?application_name=me@here")
     assert learned.redact("port 5432") == "port 5432"
-
-
-@pytest.mark.parametrize("url", ["redis://:Kq7aa/x9@cache:6379", "redis://:Kq7aa?x9@cache", "http://:Kq7aa@cache"])
-def test_an_invalid_redis_url_is_not_quoted(url: str) -> None:
-    source = RedisSource(SecretText("REDIS_URL", {"REDIS_URL": url}), "test")
-    with pytest.raises(RedisError) as refusal:
-        complete(source.read([("PING",)], Deadline(5)))
-    assert "the URL is not valid" in str(refusal.value)
-    assert "Kq7aa" not in str(refusal.value)
-
-
-# --- SecretText
-
-
-def test_from_the_environment_and_never_printed() -> None:
-    secret = SecretText("REDIS_URL", {"REDIS_URL": "redis://:env-hush@cache"})
-    assert secret.reveal() == "redis://:env-hush@cache"
-    assert f"{secret} {secret!r}" == "<secret REDIS_URL> <secret REDIS_URL>"
-    assert "env-hush" not in redactor.redact("the password env-hush")
-
-
-def test_a_file_is_read_again_at_every_use(tmp_path: Path) -> None:
-    file = tmp_path / "dsn"
-    file.write_text("host=db password=first-one\n")
-    secret = SecretText("POSTGRES_DSN", {"POSTGRES_DSN_FILE": str(file)})
-    assert secret.reveal() == "host=db password=first-one"
-    file.write_text("host=db password=second-one\n")
-    assert secret.reveal() == "host=db password=second-one"
-    assert redactor.redact("first-one second-one") == f"{MASK} {MASK}"
-
-
-def test_errors_name_the_variable_and_the_file(tmp_path: Path) -> None:
-    file = tmp_path / "dsn"
-    with pytest.raises(SecretError, match=r"^A and A_FILE are both set; one of them must go$"):
-        SecretText("A", {"A": "x", "A_FILE": "y"})
-    with pytest.raises(SecretError, match=r"^neither A nor A_FILE is set$"):
-        SecretText("A", {}).reveal()
-    secret = SecretText("A", {"A_FILE": str(file)})
-    with pytest.raises(SecretError, match=f"^A_FILE: {file}: No such file or directory$"):
-        secret.reveal()
-    file.write_text(" \n")
-    with pytest.raises(SecretError, match=f"^A_FILE: {file} is empty$"):
-        secret.reveal()
-    file.write_bytes(b"\xff")
-    with pytest.raises(SecretError, match=f"^A_FILE: {file}: is not UTF-8$"):
-        secret.reveal()
-
-
-@pytest.mark.parametrize("style", ["logfmt", "json"])
-def test_logs_are_one_line_each_and_without_secrets(style: str) -> None:
-    redactor.learn_password("log-hush")
-    try:
-        raise ValueError("in a traceback: log-hush")
-    except ValueError as error:
-        record = logging.LogRecord(
-            "name", logging.ERROR, __file__, 1, "odd\n%s", ("log-hush",), (type(error), error, None)
-        )
-    line = Formatter(style).format(record)
-    assert "\n" not in line
-    assert "log-hush" not in line
-    if style == "json":
-        assert json.loads(line)["msg"] == f"odd\n{MASK}"
-    else:
-        assert f'level=error logger=name msg="odd\\n{MASK}"' in line

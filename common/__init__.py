@@ -1,0 +1,1 @@
+"""What exporter and responder both need, once."""
