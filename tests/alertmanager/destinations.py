@@ -70,7 +70,6 @@ ALERTS = (
     row("KpiMissing", "medium", "engineering", "kpis", SLACK),
     row("KpiStale", "medium", "engineering", "kpis", SLACK),
     row("KpiMismatch", "medium", "engineering", "kpis", SLACK),
-    row("FraudRuleMuted", "medium", "fraud", "fraud", SLACK),
     row("SeriesMissing", "medium", "engineering", "kpis", SLACK),
     row("ProbeSilent", "medium", "engineering", "health", SLACK),
     row("MetricNotANumber", "medium", "fraud", "fraud", SLACK),

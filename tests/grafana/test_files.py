@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -57,6 +59,15 @@ def test_the_provisioned_data_sources_are_the_defaults(uid: str) -> None:
     assert all("database" not in each for each in provisioned)
 
 
+def test_no_two_things_have_one_uid() -> None:
+    """Grafana 10 refuses a dashboard whose uid is its folder's, and every link of an alert then leads nowhere."""
+    sources = yaml.safe_load((PROVISIONING / "datasources" / "ticketing.yml").read_text())["datasources"]
+    folders = {each["folderUid"] for each in providers()}
+    files = [json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))]
+    uids = [*folders, *(each["uid"] for each in sources), *(each["uid"] for each in files)]
+    assert len(uids) == len(set(uids)) > len(files)
+
+
 def test_the_reader_is_used_and_its_password_is_nowhere() -> None:
     (postgresql,) = (
         each
@@ -67,8 +78,16 @@ def test_the_reader_is_used_and_its_password_is_nowhere() -> None:
     assert postgresql["secureJsonData"] == {"password": "$__env{GF_TICKETING_POSTGRES_PASSWORD}"}
 
 
+def providers() -> list[dict[str, Any]]:
+    """Of dashboards."""
+    found: list[dict[str, Any]] = []
+    for file in sorted((PROVISIONING / "dashboards").glob("*.yml")):
+        found += yaml.safe_load(file.read_text())["providers"]
+    return found
+
+
 def test_dashboards_are_provisioned_read_only() -> None:
-    (provider,) = yaml.safe_load((PROVISIONING / "dashboards" / "ticketing.yml").read_text())["providers"]
+    (provider,) = providers()
     assert (provider["allowUiUpdates"], provider["disableDeletion"]) == (False, True)
     assert not any(dashboard(uid)["editable"] for uid in UIDS)
 

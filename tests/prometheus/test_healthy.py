@@ -21,7 +21,7 @@ from tests.prometheus.promtool import promtool
 from tests.prometheus.ruleset import RULES
 
 SEED, PER_HOUR = 1, 1247.0
-#: End of the hour. One in ten has a FraudRateSpike by chance; how many of a week's is for the test of a week.
+#: End of the hour.
 QUIET = datetime(2026, 3, 4, 20, tzinfo=UTC)
 STEP_SECONDS = 30
 #: Sections by job; the probes have no past, so section health is made up.
@@ -134,8 +134,8 @@ def evaluate(
 
 
 @pytest.mark.slow
-def test_a_week_fires_fraud_rate_spike_as_often_as_chance_predicts(tmp_path: Path) -> None:
-    """16 a week at 1.9 %, by a binomial model of the rule; 32 or more come once in a thousand weeks."""
+def test_a_week_fires_no_alert_on_fraud(tmp_path: Path) -> None:
+    """A share of 1.9 % is above 3 % by chance more than once a day; its lower bound stays below."""
     step_seconds, minutes = 30, 7 * 24 * 60
     world = World(OrdinaryDays(SEED, PER_HOUR))
     first = micros(datetime(2026, 3, 2, tzinfo=UTC)) // MINUTE
@@ -154,14 +154,7 @@ def test_a_week_fires_fraud_rate_spike_as_often_as_chance_predicts(tmp_path: Pat
         for decision, counts in (("BLOCKED", stopped), ("APPROVED", total - stopped)):
             name = f'ticketing_fraud_predictions{{decision="{decision}",window="{window}"}}'
             series[name] = dict(enumerate(counts.tolist()))
-    firing = 'ALERTS{alertname="FraudRateSpike",alertstate="firing"}'
-    begun = f"sum(count_over_time(({firing} unless {firing} offset {step_seconds}s)[7d:{step_seconds}s]))"
-    tests = [
-        {"expr": f"{begun} {bound}", "eval_time": "7d", "exp_samples": [{"labels": "{}", "value": 1}]}
-        for bound in ("<= bool 32", ">= bool 5")
-    ]
-    others = {"expr": 'count(last_over_time(ALERTS{alertname!="FraudRateSpike",alertstate="firing"}[7d]))'}
-    tests.append({**others, "eval_time": "7d", "exp_samples": []})
+    tests = [{"expr": 'last_over_time(ALERTS{alertstate="firing"}[7d])', "eval_time": "7d", "exp_samples": []}]
     evaluate([RULES / "fraud.yml"], series, steps, step_seconds, tests, tmp_path)
 
 
