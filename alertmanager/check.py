@@ -4,9 +4,9 @@
 
 Alertmanager itself starts without the files of its secrets, without a template that it needs, and repeats less
 often than it is told. This finds those too: secrets that are missing, empty or no address where one is needed, empty
-destinations, inhibition without its guard, and through amlint and, where it is installed, amtool: receivers, matchers,
-templates, intervals. Addresses of the example that are still there are only reported. The exit status is 0 when there
-is nothing to refuse.
+destinations, inhibition without its guard, platforms that would hide in or mute one another, and through amlint and,
+where it is installed, amtool: receivers, matchers, templates, intervals. Addresses of the example that are still there
+are only reported. The exit status is 0 when there is nothing to refuse.
 
 It runs on any Python 3.11 or newer with `pip install pyyaml amlint`.
 """
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     except (OSError, ValueError, yaml.YAMLError) as error:
         sys.stdout.write(f"refused: {path}: {error}\n")
         return 1
-    refused = [*secrets(config, directory), *destinations(directory), *unguarded(config), *lint(path)]
+    refused = [*secrets(config, directory), *destinations(directory), *unguarded(config), *mixing(config), *lint(path)]
     refused = refused or [*amtool(path)]
     sys.stdout.writelines(f"refused: {finding}\n" for finding in refused)
     sys.stdout.writelines(f"warning: still the address of the example: {a}\n" for a in placeholders(directory))
@@ -88,6 +88,25 @@ def unguarded(config: Any) -> Iterator[str]:
             for side in ("source_matchers", "target_matchers"):
                 if not any(_requires(matcher, label) for matcher in rule.get(side) or []):
                     yield f'inhibit_rules[{index}].{side}: no {label}!="", so alerts without {label} count as equal'
+
+
+def mixing(config: Any) -> Iterator[str]:
+    """Find routes in which one platform's alerts hide in another's, and inhibition across platforms."""
+    yield from _merging(config.get("route"), [], "route")
+    for index, rule in enumerate(config.get("inhibit_rules") or []):
+        if isinstance(rule, dict) and "platform" not in (rule.get("equal") or []):
+            yield f"inhibit_rules[{index}].equal: no platform, so that one platform mutes another"
+
+
+def _merging(route: Any, inherited: list[str], place: str) -> Iterator[str]:
+    """Find the routes below that do not group by platform, in the places where they say, or inherit, by what."""
+    if not isinstance(route, dict):
+        return
+    labels = route.get("group_by") or inherited
+    if ("group_by" in route or place == "route") and not {"platform", "..."} & {*labels}:
+        yield f"{place}.group_by: no platform, so that one platform's alerts hide in another's"
+    for index, child in enumerate(route.get("routes") or []):
+        yield from _merging(child, labels, f"{place}.routes[{index}]")
 
 
 def _requires(matcher: str, label: str) -> bool:

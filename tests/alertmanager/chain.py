@@ -71,7 +71,7 @@ def alert(labels: dict[str, str], **more: Any) -> dict[str, Any]:
         "summary": f"Summary of {name}",
         "description": f"Description of {name}",
         "runbook_url": f"https://docs.example.com/runbooks#{name.lower()}",
-        "dashboard_url": "/admin/monitoring/d/ticketing/ticketing?var-section=kpis",
+        "dashboard_url": f"/admin/monitoring/d/ticketing/ticketing?var-platform={labels.get('platform', '')}",
     }
     return {"labels": labels, "annotations": annotations, **more}
 
@@ -86,7 +86,7 @@ def alert_name(notification: dict[str, Any]) -> str:
         case "pagerduty":
             return str(raw["payload"]["class"])
         case "sms":
-            return str(raw["Subject"])
+            return str(re.sub(r".*\] ", "", raw["Subject"]))
         case "slack" | "email":
             return str(re.sub(r".*\] | ×\d+$", "", notification["title"]))
     return str(raw["commonLabels"]["alertname"])

@@ -29,7 +29,8 @@ class Row(NamedTuple):
 
 
 def row(name: str, severity: str, team: str, section: str, to: tuple[str, ...], job: str = LIVE, **more: str) -> Row:
-    labels = {"alertname": name, "severity": severity, "team": team, "section": section, "source_job": job, **more}
+    own = {"alertname": name, "severity": severity, "team": team, "section": section, "source_job": job}
+    labels = {**own, "platform": "main", **more}
     return Row(labels, (("responder", *to) if "playbook" in more else to))
 
 

@@ -36,6 +36,41 @@ def test_each_alert_arrives_once_on_its_channels_and_so_does_its_end(tmp_path: P
         assert len(it.inbox.notifications("heartbeat")) == beats
 
 
+def test_no_platform_hides_in_another(tmp_path: Path) -> None:
+    names = ("FraudRateSpike", "ServiceDown", "ModelDrift", "UnauthorizedAdminAccess", "ClientNearLimit")
+    rows = [row for row in ALERTS if row.name in names]
+    expected = {(channel, row.name, "firing"): 2 for row in rows for channel in row.channels}
+    with chain(tmp_path, hasten) as it:
+        # At once: in one group they would be one notification.
+        it.alertmanager.post([alert(row.labels | {"platform": name}) for row in rows for name in ("main", "staging")])
+        wait_until(lambda: it.arrivals() == expected, 10, it.arrivals)
+        for channel in {channel for row in rows for channel in row.channels} - {"responder"}:
+            told = it.inbox.notifications(channel)
+            for name in ("main", "staging"):
+                other = "staging" if name == "main" else "main"
+                (titles := [one["title"] for one in told if f"[{name}] " in one["title"]])
+                assert len(titles) == len(told) / 2, (channel, titles)
+                links = " ".join(url for one in told if one["title"] in titles for _, url in one["links"])
+                assert f"[{other}]" not in " ".join(titles)
+                assert channel == "sms" or f"var-platform={name}" in links
+                assert f"var-platform={other}" not in links
+        assert len({one["raw"]["dedup_key"] for one in it.inbox.notifications("pagerduty")}) == 6
+
+
+def test_a_dead_exporter_mutes_nothing_of_another_platform(tmp_path: Path) -> None:
+    def labels(name: str, platform: str) -> dict[str, str]:
+        return next(row.labels for row in ALERTS if row.name == name) | {"platform": platform}
+
+    with chain(tmp_path, hasten) as it:
+        it.alertmanager.post([alert(labels("ExporterDown", "staging"))])
+        it.wait_for([("slack", "ExporterDown", "firing")])
+        it.alertmanager.post([alert(labels("KpiStale", platform)) for platform in ("main", "staging")])
+        it.wait_for([("slack", "KpiStale", "firing")])
+        time.sleep(1)
+        (told,) = (one for one in it.inbox.notifications("slack") if "KpiStale" in one["title"])
+        assert told["title"] == ":large_orange_circle: [MEDIUM] [main] KpiStale"
+
+
 def test_second_account_pages_as_fast_as_the_first(tmp_path: Path) -> None:
     row = next(row for row in ALERTS if row.name == "UnauthorizedAdminAccess")
     with chain(tmp_path) as it:
@@ -74,7 +109,7 @@ def test_features_that_drift_share_an_email_but_not_a_response(tmp_path: Path) -
         it.alertmanager.post([alert(row.labels | {"feature": name}) for name in ("price", "wallet", "hour")])
         expected = {("email", row.name, "firing"): 1, ("responder", row.name, "firing"): 3}
         wait_until(lambda: it.arrivals() == expected, 5, it.arrivals)
-        assert it.inbox.notifications("email")[0]["title"] == "[MEDIUM] ModelDrift ×3"
+        assert it.inbox.notifications("email")[0]["title"] == "[MEDIUM] [main] ModelDrift ×3"
         time.sleep(1)
         assert it.arrivals() == expected
 

@@ -1,6 +1,7 @@
 """An exporter that is down mutes what cannot be known without it, and nothing else."""
 
 import copy
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,28 +17,28 @@ from tests.alertmanager.test_check import check
 SHIPPED: Config = yaml.safe_load((SHIPPED_DIRECTORY / "alertmanager.yml").read_text())
 RULE = SHIPPED["inhibit_rules"][0]
 
-MUTED = (
-    {"alertname": "KpiStale", "severity": "medium", "source_job": LIVE},
-    {"alertname": "TransactionsLow", "severity": "medium", "source_job": LIVE},
-    {"alertname": "ClientNearLimit", "severity": "low", "source_job": LIVE},
-)
+
+def labels(name: str, severity: str, source_job: str | None = LIVE, platform: str | None = "main") -> dict[str, str]:
+    found = {"alertname": name, "severity": severity, "source_job": source_job, "platform": platform}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+MUTED = (labels("KpiStale", "medium"), labels("TransactionsLow", "medium"), labels("ClientNearLimit", "low"))
 HEARD = (
-    {"alertname": "ExporterDown", "severity": "high", "source_job": LIVE},
+    labels("ExporterDown", "high"),
     # Its end, too, must be heard.
-    {"alertname": "ServiceDown", "severity": "high", "source_job": LIVE},
-    {
-        "alertname": "ApiLatencyDegradation",
-        "severity": "medium",
-        "source_job": LIVE,
-        "playbook": "ApiLatencyDegradation",
-    },
-    {"alertname": "Critical", "severity": "critical", "source_job": LIVE},
-    {"alertname": "ModelPrecisionDrop", "severity": "medium", "source_job": AGGREGATES},
-    {"alertname": "NoSourceJob", "severity": "medium"},
-    {"alertname": "RevenueLow", "severity": "high", "source_job": "elsewhere"},
-    {"alertname": "KpiMismatch", "severity": "medium", "source_job": "elsewhere"},
-    # Mislabelled: a source without the label that it is guarded by.
-    {"alertname": "ExporterDown", "severity": "high"},
+    labels("ServiceDown", "high"),
+    labels("ApiLatencyDegradation", "medium") | {"playbook": "ApiLatencyDegradation"},
+    labels("Critical", "critical"),
+    labels("ModelPrecisionDrop", "medium", AGGREGATES),
+    labels("KpiMissing", "medium", platform="staging"),
+    labels("RevenueLow", "high", "elsewhere"),
+    labels("KpiMismatch", "medium", "elsewhere"),
+    # Mislabelled: what the rule is guarded by is missing on both sides.
+    labels("NoSourceJob", "medium", None),
+    labels("NoPlatform", "medium", platform=None),
+    labels("ExporterDown", "high", None),
+    labels("ExporterDown", "high", platform=None),
 )
 
 
@@ -45,13 +46,13 @@ def muted(it: Chain) -> set[str]:
     return {one["labels"]["alertname"] for one in it.alertmanager.alerts() if one["status"]["inhibitedBy"]}
 
 
-EXPECTED = {labels["alertname"] for labels in MUTED}
+EXPECTED = {one["alertname"] for one in MUTED}
 
 
 @pytest.fixture
 def all_firing(tmp_path: Path) -> Iterator[Chain]:
     with chain(tmp_path) as it:
-        it.alertmanager.post([alert(labels) for labels in (*HEARD, *MUTED)])
+        it.alertmanager.post([alert(one) for one in (*HEARD, *MUTED)])
         wait_until(lambda: muted(it) == EXPECTED, 5, lambda: muted(it))
         yield it
 
@@ -79,12 +80,12 @@ def test_no_part_of_the_rule_can_go(all_firing: Chain) -> None:
     names = []
     for name, rule in mutants():
         config.write_text(yaml.safe_dump(parsed | {"inhibit_rules": [rule]}))
-        if 'source_job!=""' in name:
+        if guard := re.search(r'(source_job|platform)!=""', name):
             status, output = check(config.parent)
             assert status == 1, name
-            assert 'no source_job!=""' in output, name
+            assert f"no {guard[0]}" in output, name
         else:
             all_firing.alertmanager.reload()
             wait_until(lambda: muted(all_firing) != EXPECTED, 5, lambda name=name: name)  # type: ignore[misc]
         names.append(name)
-    assert len(names) == len(RULE["source_matchers"]) + len(RULE["target_matchers"]) + len(RULE["equal"]) == 6
+    assert len(names) == len(RULE["source_matchers"]) + len(RULE["target_matchers"]) + len(RULE["equal"]) == 9
