@@ -25,7 +25,7 @@ from responder.prometheus import Prometheus
 from responder.runner import Runner
 from responder.settings import Settings
 from responder.stop import StopSwitch
-from responder.verify import verify_next
+from responder.verify import verify_due
 from responder.webhook import Alert, Message
 
 logger = logging.getLogger(__name__)
@@ -180,7 +180,7 @@ class Responder:
             # At least as often as an incident is to be asked about, or it would never be over without a gap.
             pause = float(min(setup.config.pace.poll, setup.config.pace.check_every))
             try:
-                while verify_next(self.postgres, setup.prometheus, setup.playbooks, setup.config.pace):
+                while verify_due(self.postgres, setup.prometheus, setup.playbooks, setup.config.pace):
                     if self._stopping.is_set():
                         return
                 self._outage.passed("verify")
