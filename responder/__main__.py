@@ -52,6 +52,7 @@ def _check(flags: argparse.Namespace, settings: Config, books: Playbooks) -> int
         BearerToken(token).tokens()
     default = ", the default" if settings.prometheus == Config().prometheus else ""
     prometheus = redactor.redact(settings.prometheus.url) + default
+    print(f"alerts of platform {settings.platform} are acted upon, of others refused")  # noqa: T201
     print(f"whether an incident is over is asked of Prometheus at {prometheus}")  # noqa: T201
     for missing in _unconfigured(settings, books):
         print(f"warning: {missing}")  # noqa: T201

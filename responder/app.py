@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
+from typing import Literal
 
 from common.secret_text import SecretText
 from responder.actions.base import Services
@@ -33,6 +34,15 @@ logger = logging.getLogger(__name__)
 NAME = "ticketing-responder"
 PAUSE_AFTER_FAILURE_SECONDS = 1.0
 STOP_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An alert that is not acted upon, and why."""
+
+    alert: Alert
+    outcome: Literal["other_platform", "unknown_playbook"]
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -108,22 +118,28 @@ class Responder:
         stop = before.stop if config.stop == before.config.stop else StopSwitch(self._settings, config.stop)
         self._setup = self._set_up(config, playbooks, stop)
 
-    def receive(self, message: Message, by: str) -> tuple[list[Outcome], list[Alert]]:
+    def receive(self, message: Message, by: str) -> tuple[list[Outcome], list[Refusal]]:
         """Write a message down; the actions follow.
 
         Returns:
-            The outcome of each alert that has a playbook, and the alerts that have none or an unknown one.
+            The outcome of each alert that is taken, and the others.
 
         Raises:
             PostgresError: nothing is written, it must be delivered again.
         """
         setup = self._setup
-        known = [alert for alert in message.alerts if alert.playbook in setup.playbooks]
-        unknown = [alert for alert in message.alerts if alert.playbook not in setup.playbooks]
-        told = [Told(alert, setup.playbooks[alert.playbook], by, setup.config.dry_run) for alert in known]
+        told, refused = [], []
+        for alert in message.alerts:
+            if alert.platform != setup.config.platform:
+                reason = f"of platform {alert.platform[:100]!a}, and this responder is for {setup.config.platform!a}"
+                refused.append(Refusal(alert, "other_platform", reason))
+            elif alert.playbook not in setup.playbooks:
+                refused.append(Refusal(alert, "unknown_playbook", f"unknown playbook {alert.playbook[:100]!a}"))
+            else:
+                told.append(Told(alert, setup.playbooks[alert.playbook], by, setup.config.dry_run))
         outcomes = self.postgres.run(lambda cursor: incidents.record(cursor, told, setup.config.pace)) if told else []
         self._wake()
-        return outcomes, unknown
+        return outcomes, refused
 
     def _set_up(self, config: Config, playbooks: Playbooks, stop: StopSwitch) -> _Setup:
         http = HttpClient(config)

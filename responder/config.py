@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from common.yaml_files import ConfigError, Duration, DurationOrZero, Strict, decode, read_yaml
+from responder.labels import DEFAULT_PLATFORM
 
 Positive = Annotated[int, msgspec.Meta(gt=0)]
 UPLOAD_SECONDS = 15.0
@@ -148,6 +149,7 @@ class Config(Strict, frozen=True, kw_only=True):
     """The whole file. What is not configured is skipped by the actions that need it, and they say so.
 
     Attributes:
+        platform: alerts of another one are refused.
         prometheus: is asked whether an incident is really over, and for the counts behind the fraud rate.
         allowed_hosts: `host` or `host:port` that may be called over HTTP, besides the one of `prometheus`.
         dry_run: no action has an effect; each says what it would have done.
@@ -157,6 +159,7 @@ class Config(Strict, frozen=True, kw_only=True):
         threat_feed: a TAXII 2.1 collection, its address ending in its id.
     """
 
+    platform: Annotated[str, msgspec.Meta(min_length=1)] = DEFAULT_PLATFORM
     prometheus: Endpoint = Endpoint(url="http://prometheus:9090")
     allowed_hosts: tuple[str, ...] = ()
     dry_run: bool = False

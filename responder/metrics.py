@@ -36,7 +36,8 @@ class Counters:
             "ticketing_responder_alerts", "Alerts in accepted messages by outcome.", ["outcome"], registry=self.registry
         )
         # There from the start: the increase of a series that begins with 1 is 0.
-        self._alerts.labels("braked")
+        for outcome in ("braked", "other_platform"):
+            self._alerts.labels(outcome)
         self._attempts = Counter(
             "ticketing_responder_attempts",
             "Tries of actions by outcome.",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from responder.labels import platform_of
+
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
-_NAME = re.compile(r"(?:labels|annotations)\.[a-zA-Z_][a-zA-Z0-9_]*|alertname|playbook|correlation_id")
+_NAME = re.compile(r"(?:labels|annotations)\.[a-zA-Z_][a-zA-Z0-9_]*|alertname|platform|playbook|correlation_id")
 
 
 class PlaceholderError(Exception):
@@ -18,8 +20,8 @@ def check(text: str) -> None:
     for name in _PLACEHOLDER.findall(text):
         if not _NAME.fullmatch(name):
             raise PlaceholderError(
-                f"${{{name}}} is none of ${{labels.NAME}}, ${{annotations.NAME}}, ${{alertname}}, ${{playbook}},"
-                " ${correlation_id}"
+                f"${{{name}}} is none of ${{labels.NAME}}, ${{annotations.NAME}}, ${{alertname}}, ${{platform}},"
+                " ${playbook}, ${correlation_id}"
             )
 
 
@@ -50,6 +52,7 @@ def values_of(
     """What placeholders stand for."""
     return {
         "alertname": labels.get("alertname", ""),
+        "platform": platform_of(labels),
         "playbook": playbook,
         "correlation_id": correlation_id,
         **{f"labels.{name}": text for name, text in labels.items()},

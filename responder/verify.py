@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
 from responder.config import Pace
+from responder.labels import platform_of
 from responder.ledger import checks
 from responder.ledger.checks import Check, Verdict
 from responder.placeholders import PlaceholderError, fill, promql, values_of
@@ -111,14 +112,17 @@ def _doubt(answers: _Answers, check: Check, ends_when: EndsWhen) -> str | None:
         PrometheusError: Prometheus does not say.
         _TimeIsUpError: it was not asked everything.
     """
+    platform = platform_of(check.labels)
     for series in answers.to(f'ALERTS{{alertname="{promql(check.alertname)}"}}'):
+        if platform_of(series.labels) != platform:
+            continue
         # Labels that only one side has do not tell two alerts apart: Alertmanager is told the external ones of
         # Prometheus besides, and not told the replica, which a store for several Prometheus servers knows.
         own = {name: value for name, value in series.labels.items() if name not in ("__name__", "alertstate")}
         if all(check.labels.get(name, value) == value for name, value in own.items()):
             return f"the alert is {series.labels.get('alertstate')}"
     source = check.labels.get("source_job")
-    if source and not answers.to(f'up{{job="{promql(source)}"}} == 1'):
+    if source and not answers.to(f'up{{job="{promql(source)}",platform="{promql(platform)}"}} == 1'):
         return f"its source, job {source}, is not up"
     values = values_of(check.labels, check.annotations, check.playbook, str(check.correlation_id))
     for expression in ends_when.all:

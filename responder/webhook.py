@@ -7,6 +7,8 @@ from datetime import datetime
 
 import msgspec
 
+from responder.labels import platform_of
+
 _NUL_OR_SURROGATE = re.compile("[\x00\ud800-\udfff]")
 _FINGERPRINT = re.compile(r"[0-9a-f]{1,64}")
 LONGEST_TEXT = 8192
@@ -53,6 +55,11 @@ class Alert(msgspec.Struct, frozen=True, rename="camel"):
     def playbook(self) -> str:
         """Its `playbook`; empty without one."""
         return self.labels.get("playbook", "")
+
+    @property
+    def platform(self) -> str:
+        """See `platform_of`."""
+        return platform_of(self.labels)
 
 
 class Message(msgspec.Struct, frozen=True, rename={"external_url": "externalURL"}):

@@ -136,7 +136,7 @@ class Application:
             return _problem("400 Bad Request", str(error))
         by = f"alertmanager {message.external_url or environ.get('REMOTE_ADDR', '')}"[:500]
         try:
-            outcomes, unknown = self._responder.receive(message, by)
+            outcomes, refused = self._responder.receive(message, by)
         except PostgresError as error:
             counters.webhook("unavailable")
             logger.warning("a message is not accepted: %s", error)
@@ -144,14 +144,15 @@ class Application:
         for outcome in outcomes:
             counters.alert(outcome)
         reasons = []
-        for alert in unknown:
-            counters.alert("unknown_playbook")
-            reasons.append(f"{alert.name[:100]!a}: unknown playbook {alert.playbook[:100]!a}")
+        for refusal in refused:
+            counters.alert(refusal.outcome)
+            reasons.append(f"{refusal.alert.name[:100]!a}: {refusal.reason}")
             logger.error("an alert is not acted upon: %s", reasons[-1])
-        if not outcomes:
+        if not outcomes and any(refusal.outcome == "unknown_playbook" for refusal in refused):
             counters.webhook("unknown_playbook")
             return _problem("422 Unprocessable Content", "; ".join(reasons[:10]))
-        counters.webhook("accepted")
+        # What is another platform's will never be taken here: Alertmanager is not to repeat it for ever.
+        counters.webhook("accepted" if outcomes else "other_platform")
         return _json("202 Accepted", {"alerts": outcomes, "refused": reasons[:10]})
 
     def _incidents(self, environ: WSGIEnvironment) -> Answer:

@@ -100,7 +100,12 @@ def _prometheus_config(source: str, alertmanagers: list[Alertmanager]) -> dict[s
         "alerting": {
             "alertmanagers": [{"timeout": "1s", "static_configs": targets(*(one.url for one in alertmanagers))}]
         },
-        "scrape_configs": [{"job_name": "ticketing-critical", "static_configs": targets(source)}],
+        "scrape_configs": [
+            {
+                "job_name": "ticketing-critical",
+                "static_configs": [{**targets(source)[0], "labels": {"platform": "main"}}],
+            }
+        ],
     }
 
 

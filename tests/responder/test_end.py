@@ -46,7 +46,7 @@ def test_resolved_is_not_believed_while_the_source_is_down_or_nothing_is_known(w
     responder.settled()
     responder.post(message(resolved(LABELS)))
     wait_until(lambda: responder.incident()["last_check"] == "its source, job ticketing-live, is not up")
-    world.prometheus.values = {'up{job="ticketing-live"} == 1': 1.0}
+    world.prometheus.values = {'up{job="ticketing-live",platform="main"} == 1': 1.0}
     wait_until(lambda: str(responder.incident()["last_check"]).startswith("false or unknown: up{region="))
     world.monitoring.trouble.status = 503
     wait_until(lambda: "503" in str(responder.incident()["last_check"]))

@@ -47,7 +47,7 @@ def test_all_end_in_time_and_what_goes_on_stays_open(world: World, start: Start)
     # Once a round, not once an incident.
     asked = Counter(world.prometheus.queries)
     assert max(asked.values()) < 30
-    assert asked['up{job="ticketing-critical"} == 1'] >= 2
+    assert asked['up{job="ticketing-critical",platform="main"} == 1'] >= 2
     # What still goes on is not given up.
     world.prometheus.firing.clear()
     world.prometheus.values.clear()

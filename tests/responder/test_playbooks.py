@@ -95,6 +95,7 @@ def test_errors_name_the_file_the_playbook_the_action_and_the_field(tmp_path: Pa
 @pytest.mark.parametrize(
     ("content", "error"),
     [
+        ({"platform": ""}, "responder.yml: platform: Expected `str` of length >= 1"),
         ({"allowed": []}, "responder.yml: Object contains unknown field `allowed`"),
         ({"workers": 0}, "responder.yml: workers: Expected `int` >= 1"),
         ({"pace": {"lease": "0s"}}, "pace.lease: '0s' is not above 0"),
