@@ -7,8 +7,6 @@ import urllib.parse
 
 MASK = "***"
 SHORTEST_SECRET = 3
-ESCAPING = "in the password of a URL, characters such as / ? # @ % are written as %2F %3F %23 %40 %25"
-"""What to tell about a URL that cannot be taken apart."""
 
 # As libpq and redis-py read them: a keyword's value without quotes ends at ASCII white space and may have quotes in
 # it, and before the @ of a URL anything but a slash may be in the password.

@@ -14,7 +14,7 @@ from typing import Literal
 from common.secret_text import SecretText
 from responder.actions.base import Services
 from responder.config import Config
-from responder.http import HttpClient
+from responder.endpoints import EndpointClient
 from responder.ledger import claims, incidents
 from responder.ledger.incidents import Outcome, Told
 from responder.metrics import Counters
@@ -142,7 +142,7 @@ class Responder:
         return outcomes, refused
 
     def _set_up(self, config: Config, playbooks: Playbooks, stop: StopSwitch) -> _Setup:
-        http = HttpClient(config)
+        http = EndpointClient(config)
         prometheus = Prometheus(http, config.prometheus)
         services = Services(config, Platform(self.postgres), self._settings, http, prometheus)
         return _Setup(config, playbooks, prometheus, Runner(self.postgres, services), stop)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from common.connection_strings import is_ambiguous
 from common.yaml_files import ConfigError, Duration, DurationOrZero, Strict, decode, read_yaml
 from responder.labels import DEFAULT_PLATFORM
 
@@ -223,7 +224,9 @@ def endpoints(config: Config) -> Iterator[tuple[str, Endpoint]]:
 
 
 def authority(url: str) -> str | None:
-    """`host:port` of an HTTP address; None when it is none."""
+    """`host:port` of an HTTP address; None when it is none, or may be quoted in no message."""
+    if is_ambiguous(url):
+        return None
     try:
         parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme)

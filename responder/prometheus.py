@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from responder.config import Endpoint
-from responder.http import HttpClient, HttpError
+from responder.endpoints import EndpointClient, EndpointError
 
 SECONDS = 4.0
 
@@ -31,7 +31,7 @@ class Prometheus:
         endpoint: of Prometheus, or of what answers in its place (Thanos, Mimir).
     """
 
-    def __init__(self, http: HttpClient, endpoint: Endpoint) -> None:
+    def __init__(self, http: EndpointClient, endpoint: Endpoint) -> None:
         self._http = http
         self._endpoint = endpoint
 
@@ -49,7 +49,7 @@ class Prometheus:
             samples = [
                 Sample(dict(series["metric"]), float(series["value"][1])) for series in content["data"]["result"]
             ]
-        except HttpError as error:
+        except EndpointError as error:
             raise PrometheusError(f"Prometheus: {error}") from None
         except (KeyError, TypeError, IndexError, ValueError):
             raise PrometheusError("Prometheus: the answer is no vector") from None

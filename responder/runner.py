@@ -11,8 +11,8 @@ from common.yaml_files import ConfigError, decode
 from responder.actions import ACTIONS
 from responder.actions.base import Action, RevertingAction, Services, Task
 from responder.config import Pace
+from responder.endpoints import EndpointError
 from responder.errors import RefusedError, RetryError, SkipError
-from responder.http import HttpError
 from responder.ledger import claims
 from responder.ledger.claims import Claim, State
 from responder.placeholders import PlaceholderError
@@ -76,7 +76,7 @@ class Runner:
             return "skipped"
         except (RefusedError, PlaceholderError, ConfigError) as error:
             return self._fail(claim, str(error))
-        except (HttpError, PlatformError) as error:
+        except (EndpointError, PlatformError) as error:
             return self._retry(claim, str(error)) if error.passing else self._fail(claim, str(error))
         except (RetryError, SettingsError, PrometheusError) as error:
             return self._retry(claim, str(error))

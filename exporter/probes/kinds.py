@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 
+from common import addresses
 from common.deadline import Deadline
 from common.redaction import redactor
 from common.secret_text import SecretText
 from exporter.config import HttpProbe, JsonRpcProbe, PostgresProbe, ProbeBase, RedisProbe, TcpProbe
-from exporter.probes.http import LARGEST_BODY, request
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.redis import INVALID_URL
 from exporter.waiting import complete
+
+if TYPE_CHECKING:
+    from common.http_client import Answer
 
 _USER_AGENT = {"User-Agent": "ticketing-exporter"}
 
@@ -38,29 +40,15 @@ class Sources:
 
 def probe_http(config: HttpProbe, sources: Sources) -> None:  # noqa: ARG001
     """GET the URL; the status decides."""
-    answer = request(
-        "GET",
-        _url(config.url, config.url_file),
-        config.timeout,
-        headers={**_USER_AGENT, **config.headers},
-        ca_file=config.ca_file,
-    )
+    answer = _ask("GET", config, headers=config.headers, ca_file=config.ca_file)
     if answer.status not in (config.valid_status or range(200, 300)):
         raise ProbeError(f"status {answer.status}")
-    if len(answer.body) > LARGEST_BODY:
-        raise ProbeError(f"the answer is longer than {LARGEST_BODY} bytes")
 
 
 def probe_json_rpc(config: JsonRpcProbe, sources: Sources) -> None:  # noqa: ARG001
     """Ask an Ethereum node for its newest block."""
     question = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}
-    answer = request(
-        "POST",
-        _url(config.url, config.url_file),
-        config.timeout,
-        headers={**_USER_AGENT, "Content-Type": "application/json"},
-        body=json.dumps(question).encode(),
-    )
+    answer = _ask("POST", config, headers={"Content-Type": "application/json"}, body=json.dumps(question).encode())
     if answer.status != HTTPStatus.OK:
         raise ProbeError(f"status {answer.status}")
     try:
@@ -72,8 +60,7 @@ def probe_json_rpc(config: JsonRpcProbe, sources: Sources) -> None:  # noqa: ARG
 def probe_tcp(config: TcpProbe, sources: Sources) -> None:  # noqa: ARG001
     """Connect."""
     host, _, port = config.address.rpartition(":")
-    with socket.create_connection((host.strip("[]"), int(port)), timeout=config.timeout):
-        pass
+    addresses.connect(host.strip("[]"), int(port), Deadline(config.timeout)).close()
 
 
 def probe_postgres(config: PostgresProbe, sources: Sources) -> None:
@@ -118,6 +105,13 @@ PROBES: Mapping[type[ProbeBase], Callable[[Any, Sources], None]] = {
 def describe(error: Exception) -> str:
     """What went wrong, in one line without secrets."""
     return redactor.redact(" ".join(str(error).split())) or type(error).__name__
+
+
+def _ask(method: str, config: HttpProbe | JsonRpcProbe, *, headers: Mapping[str, str], **options: Any) -> Answer:
+    from common.http_client import request  # most of a megabyte that only those need who have such probes
+
+    url = _url(config.url, config.url_file)
+    return request(method, url, Deadline(config.timeout), headers={**_USER_AGENT, **headers}, **options)
 
 
 def _url(url: str | None, url_file: str | None) -> str:

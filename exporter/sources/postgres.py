@@ -11,8 +11,9 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
+from common.connection_strings import ESCAPING
 from common.deadline import Deadline, DeadlineExceededError
-from common.redaction import ESCAPING, redactor
+from common.redaction import redactor
 from common.secret_text import SecretText
 from exporter.waiting import Errands, Wait, complete
 

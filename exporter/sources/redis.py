@@ -13,8 +13,9 @@ from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection
 from redis.retry import Retry
 
+from common.connection_strings import ESCAPING
 from common.deadline import Deadline
-from common.redaction import ESCAPING, redactor
+from common.redaction import redactor
 from common.secret_text import SecretError, SecretText
 from exporter.waiting import Errands, Wait
 

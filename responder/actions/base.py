@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from common.yaml_files import Strict
 from responder.config import Config
-from responder.http import HttpClient
+from responder.endpoints import EndpointClient
 from responder.ledger.claims import Claim, Incident, State
 from responder.placeholders import fill, values_of
 from responder.platform import Platform
@@ -26,7 +26,7 @@ class Services:
     config: Config
     platform: Platform
     settings: Settings
-    http: HttpClient
+    http: EndpointClient
     prometheus: Prometheus
 
 

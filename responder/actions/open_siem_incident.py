@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from common.yaml_files import Strict
 from responder.actions.base import Action, Task
+from responder.endpoints import EndpointError, Reply
 from responder.errors import SkipError
-from responder.http import HttpError, Reply
 from responder.ledger.claims import State
 
 
@@ -53,6 +53,6 @@ def _id(reply: Reply) -> Any:
     """The incident's name in the SIEM, None when the answer has none: it is open by the status alone."""
     try:
         answer = reply.json()
-    except HttpError:
+    except EndpointError:
         return None
     return answer.get("id") if isinstance(answer, dict) else None

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from responder.config import Kubernetes, authority
+from responder.endpoints import EndpointClient, EndpointError
 from responder.errors import RefusedError, RetryError
-from responder.http import HttpClient, HttpError
 
 CONFLICT = 409
 
@@ -19,7 +19,7 @@ CONFLICT = 409
 class KubernetesScaler:
     """Needs `get` and `update` on `deployments/scale`, and nothing else."""
 
-    def __init__(self, http: HttpClient, config: Kubernetes) -> None:
+    def __init__(self, http: EndpointClient, config: Kubernetes) -> None:
         self._http = http
         self._config = config
         namespace, deployment = quote(config.namespace, safe=""), quote(config.deployment, safe="")
@@ -55,7 +55,7 @@ class KubernetesScaler:
         try:
             # Not repeated here: whether the first one arrived is seen by reading again.
             self._http.request("PUT", self._config, self._path, body=scale, attempts=1)
-        except HttpError as error:
+        except EndpointError as error:
             if error.status == CONFLICT:
                 raise RetryError("somebody else changed the Deployment at this moment") from None
             raise

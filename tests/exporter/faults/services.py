@@ -82,7 +82,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "500": answer("500 Internal Server Error", b"no"),
     "garbage": sends(bytes(range(256)) * 8),
     "bad-headers": sends(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n: broken\r\nno colon here\r\n\r\nshort"),
-    "many-headers": sends(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 10_000 + b"\r\n"),
+    "many-headers": sends(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 100_000 + b"\r\n"),
     "drips-status": drips(b"HTTP/1.1 "),
     "drips-headers": drips(b"HTTP/1.1 200 OK\r\nX-Slow: "),
     "drips-body": drips(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"),

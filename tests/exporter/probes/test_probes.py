@@ -73,7 +73,7 @@ def test_http_refuses_an_endless_body(service: Service) -> None:
     service.body = b"x" * (1 << 20)
     assert outcome(HttpProbe(url=service.url)) == "up"
     service.body += b"x"
-    assert outcome(HttpProbe(url=service.url)) == "the answer is longer than 1048576 bytes"
+    assert outcome(HttpProbe(url=service.url)) == "the answer is larger than 1048576 bytes"
 
 
 def test_http_in_vain(service: Service) -> None:

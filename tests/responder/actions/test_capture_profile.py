@@ -51,7 +51,7 @@ def test_a_source_that_hangs_is_left_in_time_and_asked_again(world: World, start
     world.outside.trouble.delay = 2
     responder = start(playbooks=CAPTURE)
     responder.post(message(firing(LATENCY)))
-    tried(responder, "capture_profile", "no answer in time")
+    tried(responder, "capture_profile", "no answer within")
     world.outside.trouble.delay = 0
     assert outcome(responder, "capture_profile")["state"] == "done"
 
