@@ -26,6 +26,7 @@ USER 10001:10001
 FROM base AS exporter
 COPY --from=packages /venv /venv
 COPY --chmod=0755 common /app/common
+COPY --chmod=0755 contract/*.py /app/contract/
 COPY --chmod=0755 exporter /app/exporter
 EXPOSE 8010
 ENTRYPOINT ["python", "-m", "exporter"]
@@ -35,6 +36,7 @@ HEALTHCHECK --interval=10s --timeout=5s CMD ["python", "/app/healthy.py", "http:
 FROM base AS responder
 COPY --from=responder-packages /venv /venv
 COPY --chmod=0755 common /app/common
+COPY --chmod=0755 contract/*.py /app/contract/
 COPY --chmod=0755 responder /app/responder
 EXPOSE 8020
 ENTRYPOINT ["python", "-m", "responder"]
@@ -43,6 +45,7 @@ HEALTHCHECK --interval=10s --timeout=5s CMD ["python", "/app/healthy.py", "http:
 
 FROM base AS simulator
 COPY --from=demo-packages /venv /venv
+COPY --chmod=0755 contract/*.py /app/contract/
 COPY --chmod=0755 contract/postgresql /app/contract/postgresql
 COPY --chmod=0755 common /app/common
 COPY --chmod=0755 simulator /app/simulator

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: SecretText) -> int:
-    from exporter.contract.check import check  # most of a megabyte that a server has no use for
+    from exporter.contract_check import check  # most of a megabyte that a server has no use for
 
     try:
         status = check(postgres_dsn, redis_url, load(flags.config_file), sys.stdout)

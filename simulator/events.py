@@ -6,6 +6,7 @@ from uuid import UUID
 
 import numpy as np
 
+from contract import definition
 from simulator import clients
 from simulator.instants import DAY, MINUTE, moment
 from simulator.transactions import Rows
@@ -18,7 +19,7 @@ class SecurityEvent(NamedTuple):
     """One row of ``platform.security_events``; ``at`` in microseconds since the epoch."""
 
     at: int
-    severity: str
+    severity: definition.Severity
     event_type: str
     message: str
     account: str | None = None
@@ -28,8 +29,8 @@ class SecurityEvent(NamedTuple):
 
 # Events per hour of each type.
 _BACKGROUND: Mapping[str, float] = {
-    "login_failed": 0.8,
-    "mfa_failed": 0.15,
+    definition.LOGIN_FAILED: 0.8,
+    definition.MFA_FAILED: 0.15,
     "admin_login": 1.5,
     "privilege_changed": 0.08,
     "suspicious_api_key": 0.1,
@@ -52,10 +53,10 @@ def _describe(rng: np.random.Generator, event_type: str, at: int) -> SecurityEve
     account = ADMIN_ACCOUNTS[int(rng.integers(len(ADMIN_ACCOUNTS)))]
     address = str(clients.pick(rng, 1)[0])
     match event_type:
-        case "login_failed":
+        case definition.LOGIN_FAILED:
             text = f"Failed admin login of {account} from IP {address}"
             return SecurityEvent(at, "LOW", event_type, text, account, address)
-        case "mfa_failed":
+        case definition.MFA_FAILED:
             text = f"Failed MFA code of {account} from IP {address}"
             return SecurityEvent(at, "MEDIUM", event_type, text, account, address)
         case "admin_login":

@@ -5,6 +5,7 @@ from datetime import datetime
 import numpy as np
 from redis import Redis
 
+from contract import definition
 from simulator import clients
 from simulator.instants import MINUTE, SECOND, micros
 from simulator.transactions import REVIEW_THRESHOLD
@@ -36,48 +37,48 @@ def write_state(client: Redis, instant: int, world: World) -> None:
     """Do the same for an instant in microseconds since the epoch."""
     current = instant // MINUTE
     minutes = range(current - _KEPT_MINUTES + 1, current + 1)
-    present = client.mget([f"traffic:requests:{minute}" for minute in minutes])
+    present = client.mget([definition.REQUESTS.format(minute=minute) for minute in minutes])
     pipeline = client.pipeline(transaction=True)
     for minute, count in zip(minutes, present, strict=True):
         requests = world.requests(minute, instant)
         total = int(requests.sum())
         if count is None or int(count) != total or minute > current - world.unsettled_minutes:
-            pipeline.set(f"traffic:requests:{minute}", total, ex=TRAFFIC_TTL_SECONDS)
+            pipeline.set(definition.REQUESTS.format(minute=minute), total, ex=TRAFFIC_TTL_SECONDS)
             callers = np.flatnonzero(requests)
             # Anew: an incident that was stopped leaves clients that do not call without it.
-            pipeline.unlink(f"traffic:clients:{minute}")
+            pipeline.unlink(definition.REQUESTS_BY_CLIENT.format(minute=minute))
             if len(callers):
                 scores = dict(zip(clients.CLIENTS[callers].tolist(), requests[callers].tolist(), strict=True))
-                pipeline.zadd(f"traffic:clients:{minute}", scores)
-                pipeline.expire(f"traffic:clients:{minute}", TRAFFIC_TTL_SECONDS)
+                pipeline.zadd(definition.REQUESTS_BY_CLIENT.format(minute=minute), scores)
+                pipeline.expire(definition.REQUESTS_BY_CLIENT.format(minute=minute), TRAFFIC_TTL_SECONDS)
     # A replay is faster than the TTL.
     for minute in range(current - _KEPT_MINUTES - 4, current - _KEPT_MINUTES + 1):
-        pipeline.unlink(f"traffic:requests:{minute}", f"traffic:clients:{minute}")
+        pipeline.unlink(definition.REQUESTS.format(minute=minute), definition.REQUESTS_BY_CLIENT.format(minute=minute))
     _kpis(pipeline, instant, world)
     pipeline.hset(
-        "ratelimit:limits",
+        definition.RATE_LIMITS,
         mapping={
-            "global_per_minute": str(clients.GLOBAL_LIMIT),
-            "client_per_minute": str(clients.CLIENT_LIMIT),
+            definition.RATE_LIMIT_FIELDS["global"]: str(clients.GLOBAL_LIMIT),
+            definition.RATE_LIMIT_FIELDS["client"]: str(clients.CLIENT_LIMIT),
         },
     )
-    pipeline.delete("ratelimit:blocked")
+    pipeline.delete(definition.BLOCKED_CLIENTS)
     blocked = {client: until // SECOND for client, until in world.blocked(instant).items()}
     if blocked:
-        pipeline.zadd("ratelimit:blocked", blocked)
-    pipeline.set("config:fraud_threshold", f"{REVIEW_THRESHOLD:.2f}", nx=True)
-    pipeline.set("config:fraud_model", "xgboost", nx=True)
+        pipeline.zadd(definition.BLOCKED_CLIENTS, blocked)
+    pipeline.set(definition.FRAUD_THRESHOLD, f"{REVIEW_THRESHOLD:.2f}", nx=True)
+    pipeline.set(definition.FRAUD_MODEL, "xgboost", nx=True)
     pipeline.execute()
 
 
 def _kpis(pipeline: Redis, instant: int, world: World) -> None:
     kpis = world.kpis(instant)
     values = {
-        "kpi:txn_per_hour": str(kpis.txn_per_hour),
-        "kpi:fraud_rate": None if kpis.fraud_rate is None else f"{kpis.fraud_rate:.2f}",
-        "kpi:latency_p95": None if kpis.latency_p95 is None else f"{kpis.latency_p95:.1f}",
-        "kpi:revenue_per_hour": f"{kpis.revenue_per_hour:.2f}",
-        "kpi:updated_at": f"{instant / SECOND:.3f}",
+        definition.KPI_TRANSACTIONS_PER_HOUR: str(kpis.txn_per_hour),
+        definition.KPI_FRAUD_RATE: None if kpis.fraud_rate is None else f"{kpis.fraud_rate:.2f}",
+        definition.KPI_LATENCY_P95: None if kpis.latency_p95 is None else f"{kpis.latency_p95:.1f}",
+        definition.KPI_REVENUE_PER_HOUR: f"{kpis.revenue_per_hour:.2f}",
+        definition.KPI_UPDATED_AT: f"{instant / SECOND:.3f}",
     }
     for key, value in values.items():
         if value is None:
@@ -89,7 +90,7 @@ def _kpis(pipeline: Redis, instant: int, world: World) -> None:
 def review_threshold(client: Redis) -> float | None:
     """Return the review threshold in force, None when unknown or not a number from 0 to 1."""
     try:
-        threshold = float(client.get("config:fraud_threshold") or "nan")
+        threshold = float(client.get(definition.FRAUD_THRESHOLD) or "nan")
     except ValueError:
         return None
     return threshold if 0.0 <= threshold <= 1.0 else None

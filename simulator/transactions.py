@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.definition import DECISIONS
 from simulator import clients, features
 from simulator.instants import DAY, HOUR, NEVER
 
@@ -86,7 +87,7 @@ def price(rows: Rows, amount_usd: NDArray[np.float64]) -> None:
 
 def decisions(rows: Rows, review: float, block: float) -> list[str]:
     """Return the decision for each row under the thresholds in force (scores, 0 to 1)."""
-    levels = np.array(["APPROVED", "REVIEW", "BLOCKED"])
+    levels = np.array(DECISIONS)
     chosen: list[str] = levels[np.where(rows["score"] >= block, 2, (rows["score"] >= review) * 1)].tolist()
     return chosen
 

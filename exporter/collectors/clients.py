@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from contract.definition import REQUESTS_BY_CLIENT
 from exporter.collectors.base import Moment
 from exporter.collectors.values import answer_of
 from exporter.sources.redis import Command, RedisSource
@@ -110,4 +111,4 @@ async def _look_up(
 
 
 def _key(minute: int) -> str:
-    return f"traffic:clients:{minute}"
+    return REQUESTS_BY_CLIENT.format(minute=minute)

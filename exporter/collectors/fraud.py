@@ -19,6 +19,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from contract.definition import BLOCKED, DECISIONS, FRAUD_MODEL, FRAUD_THRESHOLD
 from exporter.collectors.base import Collector, Moment
 from exporter.collectors.values import number, text
 from exporter.collectors.windowed import WindowedView
@@ -60,7 +61,6 @@ MODEL_ACTIVE = Metric("ticketing_fraud_model_active", "gauge", "1 for the fraud 
 
 METRICS = (PREDICTIONS, BLOCKED_RATIO, PREDICTIONS_TOTAL, SCORE, THRESHOLD, MODEL_ACTIVE)
 
-DECISIONS = ("APPROVED", "REVIEW", "BLOCKED")
 UNKNOWN = "UNKNOWN"
 """Label of decisions that the contract does not have; they count as predictions all the same."""
 WINDOWS = {"10m": 600, "1h": 3600, "24h": 86400}
@@ -108,7 +108,7 @@ class _Predictions:
                 predictions.add(counts[decision], decision, window)
             total = counts.total()
             if window in RATIO_WINDOWS and total:
-                ratio.add(counts["BLOCKED"] / total, window)
+                ratio.add(counts[BLOCKED] / total, window)
         yield predictions
         yield ratio
 
@@ -142,17 +142,15 @@ class _Settings:
         self._redis = redis
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
-        threshold, model = await self._redis.read(
-            [("GET", "config:fraud_threshold"), ("GET", "config:fraud_model")], moment.deadline
-        )
+        threshold, model = await self._redis.read([("GET", FRAUD_THRESHOLD), ("GET", FRAUD_MODEL)], moment.deadline)
         families = []
-        review = number(moment, "config:fraud_threshold", threshold)
+        review = number(moment, FRAUD_THRESHOLD, threshold)
         if review is not None:
             if 0 <= review <= 1:
                 families.append(Family(THRESHOLD).add(review, "review"))
             else:
-                moment.problem(f"key config:fraud_threshold: {review:g} is not between 0 and 1")
-        name = text(moment, "config:fraud_model", model)
+                moment.problem(f"key {FRAUD_THRESHOLD}: {review:g} is not between 0 and 1")
+        name = text(moment, FRAUD_MODEL, model)
         if name:
             families.append(Family(MODEL_ACTIVE).add(1, name))
         return families

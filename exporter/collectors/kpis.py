@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
+from contract import definition
 from exporter.collectors.base import Collector, Moment
 from exporter.collectors.values import number
 from exporter.collectors.windowed import WindowedView
@@ -72,13 +73,12 @@ METRICS = (
 
 # Key, metric, and what the key's unit is divided by to get the metric's.
 KEYS = (
-    ("kpi:txn_per_hour", TRANSACTIONS_PER_HOUR, 1),
-    ("kpi:fraud_rate", FRAUD_RATE, 100),
-    ("kpi:latency_p95", LATENCY, 1000),
-    ("kpi:revenue_per_hour", REVENUE_PER_HOUR, 1),
-    ("kpi:updated_at", UPDATED, 1),
+    (definition.KPI_TRANSACTIONS_PER_HOUR, TRANSACTIONS_PER_HOUR, 1),
+    (definition.KPI_FRAUD_RATE, FRAUD_RATE, 100),
+    (definition.KPI_LATENCY_P95, LATENCY, 1000),
+    (definition.KPI_REVENUE_PER_HOUR, REVENUE_PER_HOUR, 1),
+    (definition.KPI_UPDATED_AT, UPDATED, 1),
 )
-KINDS = ("purchase", "transfer")
 UNKNOWN = "unknown"
 """Label of kinds that the contract does not have."""
 HOUR = 3600
@@ -90,7 +90,7 @@ QUERY = RangeQuery(
     keys=("kind",),
     values=(
         "count(*)",
-        "(coalesce(sum(amount_usd) FILTER (WHERE kind = 'purchase' AND amount_usd <> 'NaN'), 0)"
+        f"(coalesce(sum(amount_usd) FILTER (WHERE kind = '{definition.PURCHASE}' AND amount_usd <> 'NaN'), 0)"
         " + coalesce(sum(platform_fee_usd) FILTER (WHERE platform_fee_usd <> 'NaN'), 0))::numeric",
     ),
 )
@@ -131,10 +131,10 @@ class _Transactions:
         counts: Counter[str] = Counter()
         revenue = Decimal(0)
         for (kind,), (count, usd) in sums.items():
-            counts[kind if kind in KINDS else UNKNOWN] += count
+            counts[kind if kind in definition.TRANSACTION_KINDS else UNKNOWN] += count
             revenue += usd
         transactions = Family(TRANSACTIONS)
-        for kind in (*KINDS, *([UNKNOWN] if counts[UNKNOWN] else [])):
+        for kind in (*definition.TRANSACTION_KINDS, *([UNKNOWN] if counts[UNKNOWN] else [])):
             transactions.add(counts[kind], kind, "1h")
         yield transactions
         yield Family(REVENUE).add(float(revenue), "1h")

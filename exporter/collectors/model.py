@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from contract.definition import BLOCKED
 from exporter.collectors.base import Collector, Moment
 from exporter.collectors.drift import DRIFT, NOISE_FLOOR, SAMPLES, Drift
 from exporter.collectors.windowed import WindowedView
@@ -29,7 +30,7 @@ from exporter.windows import MICROSECONDS
 PREDICTIONS = Metric(
     "ticketing_model_predictions",
     "gauge",
-    "Labelled predictions made in the window, by what was predicted (fraud is BLOCKED) and what was true.",
+    f"Labelled predictions made in the window, by what was predicted (fraud is {BLOCKED}) and what was true.",
     ("predicted", "actual", "window"),
 )
 UNLABELLED = Metric(
@@ -62,7 +63,7 @@ LABELLED = RangeQuery(
     source="monitoring.fraud_labels",
     time="predicted_at",
     width=_WIDTH,
-    keys=("decision = 'BLOCKED'", "is_fraud = true"),
+    keys=(f"decision = '{BLOCKED}'", "is_fraud = true"),
     values=("count(*)",),
 )
 # Predictions of any age may be labelled now: these are the minutes to count again.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from common.deadline import Deadline
+from contract.definition import BLOCKED_CLIENTS, RATE_LIMIT_FIELDS, RATE_LIMITS
 from exporter.collectors.base import Moment
 from exporter.collectors.values import answer_of, number
 from exporter.config import RateLimits
@@ -69,11 +70,11 @@ class ContractKeys:
         after_now = f"({moment.seconds!r}"
         answers = await redis.read(
             [
-                ("HMGET", "ratelimit:limits", "global_per_minute", "client_per_minute"),
-                ("ZCOUNT", "ratelimit:blocked", after_now, "+inf"),
+                ("HMGET", RATE_LIMITS, *RATE_LIMIT_FIELDS.values()),
+                ("ZCOUNT", BLOCKED_CLIENTS, after_now, "+inf"),
                 (
                     "ZREVRANGEBYSCORE",
-                    "ratelimit:blocked",
+                    BLOCKED_CLIENTS,
                     "+inf",
                     after_now,
                     "WITHSCORES",
@@ -85,12 +86,12 @@ class ContractKeys:
             moment.deadline,
         )
         limits = {}
-        fields = answer_of(moment, "ratelimit:limits", answers[0]) or (None, None)
-        for scope, value in zip(("global", "client"), fields, strict=True):
-            limit = number(moment, f"ratelimit:limits, field {scope}_per_minute", value)
+        fields = answer_of(moment, RATE_LIMITS, answers[0]) or (None, None)
+        for (scope, name), value in zip(RATE_LIMIT_FIELDS.items(), fields, strict=True):
+            limit = number(moment, f"{RATE_LIMITS}, field {name}", value)
             if limit is not None:
                 limits[scope] = limit
-        blocked = answer_of(moment, "ratelimit:blocked", answers[1])
+        blocked = answer_of(moment, BLOCKED_CLIENTS, answers[1])
         # Redis has no empty sets: when nobody is blocked, the key is missing. That it is so is known only from a
         # limiter that is there, and one that is there has written its limits.
         if blocked == 0 and not limits:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from contract.definition import LOGIN_FAILED, MFA_FAILED, SEVERITIES
 from exporter.collectors.base import Collector, Moment
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
@@ -46,12 +47,11 @@ LOGIN_FAILURES = Metric(
 
 METRICS = (EVENTS, EVENTS_TOTAL, MFA_FAILURES, LOGIN_FAILURES)
 
-SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 UNKNOWN = "UNKNOWN"
 """Label of severities that the contract does not have; their events count all the same."""
 EVENTS_WINDOW = 900
 ACCOUNTS_WINDOW = 300
-FAILURES = {"mfa_failed": MFA_FAILURES, "login_failed": LOGIN_FAILURES}
+FAILURES = {MFA_FAILED: MFA_FAILURES, LOGIN_FAILED: LOGIN_FAILURES}
 MOST_ACCOUNTS = 50
 MOST_EVENT_TYPES = 200
 OTHER = "other"
@@ -67,7 +67,7 @@ QUERY = RangeQuery(
     keys=(
         "severity",
         "event_type",
-        f"CASE WHEN event_type IN ('mfa_failed', 'login_failed') THEN left(account, {LONGEST_ACCOUNT}) END",
+        f"CASE WHEN event_type IN ('{MFA_FAILED}', '{LOGIN_FAILED}') THEN left(account, {LONGEST_ACCOUNT}) END",
     ),
     values=("count(*)",),
 )

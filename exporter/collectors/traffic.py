@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from contract.definition import REQUESTS as REQUESTS_KEY
 from exporter.collectors import clients, rate_limits
 from exporter.collectors.base import Collector, Moment
 from exporter.collectors.values import number
@@ -65,7 +66,7 @@ class _Traffic:
     async def __call__(self, moment: Moment) -> Iterable[Family]:
         last = moment.now // 60_000_000 - 1
         minutes = [last - back for back in range(MINUTES)]
-        requests_key = f"traffic:requests:{last}"
+        requests_key = REQUESTS_KEY.format(minute=last)
         answer, *tops = await self._redis.read([("GET", requests_key), *clients.commands(minutes)], moment.deadline)
         families = []
         requests = number(moment, requests_key, answer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from common.deadline import Deadline
+from contract import definition
 from exporter.app import Exporter
 from exporter.collectors.base import Moment
 from exporter.collectors.values import number
@@ -14,16 +15,16 @@ SECONDS = 3.0
 FEED_ROWS = 50
 
 _KPI_KEYS = {
-    "transactions_per_hour": "kpi:txn_per_hour",
-    "fraud_rate": "kpi:fraud_rate",
-    "api_latency_p95": "kpi:latency_p95",
-    "revenue_per_hour": "kpi:revenue_per_hour",
+    "transactions_per_hour": definition.KPI_TRANSACTIONS_PER_HOUR,
+    "fraud_rate": definition.KPI_FRAUD_RATE,
+    "api_latency_p95": definition.KPI_LATENCY_P95,
+    "revenue_per_hour": definition.KPI_REVENUE_PER_HOUR,
 }
 # The predicate is that of the partial index, literally; a parameter would keep it from being used.
 _FEED = f"""
     SELECT timestamp, transaction_id, fraud_score, decision, top_feature
     FROM monitoring.fraud_predictions
-    WHERE fraud_score > 0.65 OR decision <> 'APPROVED'
+    WHERE fraud_score > 0.65 OR decision <> '{definition.APPROVED}'
     ORDER BY timestamp DESC LIMIT {FEED_ROWS}"""
 
 

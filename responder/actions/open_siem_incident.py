@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from common.yaml_files import Strict
+from contract.definition import Severity
 from responder.actions.base import Action, Task
 from responder.endpoints import EndpointError, Reply
 from responder.errors import SkipError
@@ -19,7 +20,7 @@ class Parameters(Strict, frozen=True, kw_only=True):
         title: for people.
     """
 
-    severity: Literal["CRITICAL", "HIGH", "MEDIUM", "LOW"]
+    severity: Severity
     title: str
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from common.yaml_files import Strict
+from contract.definition import Severity
 from responder.actions.base import Action, Task
 from responder.ledger.claims import State
 
@@ -19,7 +18,7 @@ class Parameters(Strict, frozen=True, kw_only=True):
         account: whom it is about.
     """
 
-    severity: Literal["CRITICAL", "HIGH", "MEDIUM", "LOW"]
+    severity: Severity
     event_type: str
     message: str
     account: str | None = None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 from common.yaml_files import Strict
+from contract.definition import FRAUD_MODEL
 from responder.actions.base import Action, Task
 from responder.actions.redis_setting import change_setting, read_setting
 from responder.errors import RefusedError, SkipError
 from responder.ledger.claims import State
 
-KEY = "config:fraud_model"
+KEY = FRAUD_MODEL
 
 
 class Parameters(Strict, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from common.yaml_files import Strict
+from contract.definition import FRAUD_THRESHOLD
 from responder.actions.base import RevertingAction, Task
 from responder.actions.redis_setting import change_setting, read_setting
 from responder.errors import RefusedError, SkipError
@@ -15,7 +16,7 @@ from responder.ledger.claims import State
 from responder.placeholders import promql
 from responder.wilson import lower_bound
 
-KEY = "config:fraud_threshold"
+KEY = FRAUD_THRESHOLD
 
 
 class OnlyWhile(Strict, frozen=True, kw_only=True):

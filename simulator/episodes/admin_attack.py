@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from contract.definition import LOGIN_FAILED, MFA_FAILED, Severity
 from simulator.episodes.kind import Episode, Kind
 from simulator.events import SecurityEvent
 from simulator.instants import MINUTE, SECOND
@@ -10,8 +11,8 @@ from simulator.instants import MINUTE, SECOND
 def _events(minute: int, episode: Episode, _rng: np.random.Generator) -> list[SecurityEvent]:
     """Place the attempts two seconds apart from the start, and again every ``repeat_minutes``."""
     account, address = episode.text("account"), episode.text("source_ip")
-    kinds = ["login_failed"] * int(episode.number("login_failures"))
-    kinds += ["mfa_failed"] * int(episode.number("mfa_failures"))
+    kinds = [LOGIN_FAILED] * int(episode.number("login_failures"))
+    kinds += [MFA_FAILED] * int(episode.number("mfa_failures"))
     first, last = episode.span(minute)
     repeat = int(episode.number("repeat_minutes") * MINUTE)
     events = []
@@ -20,7 +21,8 @@ def _events(minute: int, episode: Episode, _rng: np.random.Generator) -> list[Se
             at = burst + position * 2 * SECOND
             if not first <= at < last:
                 continue
-            severity, what = ("HIGH", "MFA code") if kind == "mfa_failed" else ("MEDIUM", "admin login")
+            severity: Severity = "HIGH" if kind == MFA_FAILED else "MEDIUM"
+            what = "MFA code" if kind == MFA_FAILED else "admin login"
             text = f"Failed {what} of {account} from IP {address}"
             events.append(SecurityEvent(at, severity, kind, text, account, address))
     return events

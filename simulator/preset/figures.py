@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from contract.definition import Severity
 from simulator.instants import MINUTE, SECOND
 
 SALES_PER_HOUR, SALES_BEFORE = 1247, 1113  # +12 %
@@ -55,7 +56,7 @@ class Event(NamedTuple):
     """A security event that the specification names; ``age`` in seconds before the end of a quarter of an hour."""
 
     age: float
-    severity: str
+    severity: Severity
     event_type: str
     message: str
     account: str | None

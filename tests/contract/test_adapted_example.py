@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.config import Config
-from exporter.contract.check import check
+from exporter.contract_check import check
 from exporter.web import api
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.postgres import Postgres

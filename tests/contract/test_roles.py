@@ -8,7 +8,7 @@ import psycopg2
 import psycopg2.errors
 import pytest
 
-from exporter.contract.definition import VIEWS
+from contract.definition import VIEWS
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.postgres import Postgres
 from tests.contract.applying import small_database

@@ -11,15 +11,15 @@ from io import StringIO
 import pytest
 import redis
 
+from contract.definition import REDIS_KEYS, VIEWS
 from exporter.config import Config
-from exporter.contract.check import check
-from exporter.contract.definition import REDIS_KEYS, VIEWS
+from exporter.contract_check import check
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.ports import free_port
 from testbed.servers.postgres import Postgres
 from testbed.servers.redis import Redis
 from tests.contract.applying import small_database
-from tests.exporter.contract.reporting import faults, report
+from tests.exporter.contract_check.reporting import faults, report
 from tests.exporter.web.serving import clean_environment, secret
 
 

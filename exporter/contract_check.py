@@ -23,10 +23,10 @@ import redis
 
 from common.deadline import Deadline, DeadlineExceededError
 from common.secret_text import SecretError, SecretText
+from contract.definition import BLOCKED_CLIENTS, FUNCTIONS, RATE_LIMITS, REDIS_KEYS, VIEWS, WORDS, RedisKey, Words
 from exporter.collectors.base import Moment
 from exporter.collectors.rate_limits import ADAPTERS
 from exporter.config import Config, RateLimits
-from exporter.contract.definition import FUNCTIONS, REDIS_KEYS, VIEWS, WORDS, RedisKey, Words
 from exporter.sources.postgres import CONTRACT_HINT, PostgresError, PostgresSource
 from exporter.sources.redis import RedisError, RedisSource, describe
 from exporter.waiting import complete
@@ -165,9 +165,8 @@ def _reason(error: Exception) -> str:
 
 def _redis(client: RedisSource, config: Config) -> Iterator[Finding]:
     minute = int(time.time() // 60) - 1
-    keys = [
-        key for key in REDIS_KEYS if config.rate_limits.adapter == "contract" or not key.name.startswith("ratelimit:")
-    ]
+    of_the_limiter = () if config.rate_limits.adapter == "contract" else (RATE_LIMITS, BLOCKED_CLIENTS)
+    keys = [key for key in REDIS_KEYS if key.name not in of_the_limiter]
     names = [key.name.format(minute=minute) for key in keys]
     try:
         kinds = complete(client.read([("TYPE", name) for name in names], Deadline(SECONDS)))

@@ -8,7 +8,7 @@ import redis
 from exporter.config import Config, RateLimits
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.redis import Redis
-from tests.exporter.contract.reporting import faults, report
+from tests.exporter.contract_check.reporting import faults, report
 
 
 def test_redis_keys_that_are_not_as_they_should_be(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import StringIO
 
 from exporter.config import Config
-from exporter.contract.check import check
+from exporter.contract_check import check
 from tests.exporter.web.serving import secret
 
 

@@ -1,9 +1,25 @@
-"""What the contract asks of a platform: views with typed columns, functions, and Redis keys."""
+"""The contract as data: views with typed columns, functions, Redis keys, and the words that they hold."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
+
+Decision = Literal["APPROVED", "REVIEW", "BLOCKED"]
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+APPROVED, REVIEW, BLOCKED = DECISIONS
+
+Severity = Literal["CRITICAL", "HIGH", "MEDIUM", "LOW"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+TRANSACTION_KINDS = PURCHASE, TRANSFER = ("purchase", "transfer")
+FEATURE_KINDS = NUMERIC, BOOLEAN, CATEGORICAL = ("numeric", "boolean", "categorical")
+
+MFA_FAILED = "mfa_failed"
+"""Type of a security event: the second factor of an administrator was wrong."""
+LOGIN_FAILED = "login_failed"
+"""Type of a security event: the password of an administrator was wrong."""
 
 _TIME = ("timestamp with time zone",)
 _TEXT = ("text", "character varying")
@@ -95,16 +111,34 @@ class Words:
     view: str
     column: str
     recent: str | None
-    words: tuple[str, ...]
+    words: Sequence[str]
 
 
 WORDS = (
-    Words("fraud_predictions", "decision", "timestamp", ("APPROVED", "REVIEW", "BLOCKED")),
-    Words("fraud_labels", "decision", "labeled_at", ("APPROVED", "REVIEW", "BLOCKED")),
-    Words("transactions", "kind", "timestamp", ("purchase", "transfer")),
-    Words("security_events", "severity", "timestamp", ("CRITICAL", "HIGH", "MEDIUM", "LOW")),
-    Words("feature_reference", "kind", None, ("numeric", "boolean", "categorical")),
+    Words("fraud_predictions", "decision", "timestamp", DECISIONS),
+    Words("fraud_labels", "decision", "labeled_at", DECISIONS),
+    Words("transactions", "kind", "timestamp", TRANSACTION_KINDS),
+    Words("security_events", "severity", "timestamp", SEVERITIES),
+    Words("feature_reference", "kind", None, FEATURE_KINDS),
 )
+
+KPI_TRANSACTIONS_PER_HOUR = "kpi:txn_per_hour"
+KPI_FRAUD_RATE = "kpi:fraud_rate"
+"""Percent."""
+KPI_LATENCY_P95 = "kpi:latency_p95"
+"""Milliseconds."""
+KPI_REVENUE_PER_HOUR = "kpi:revenue_per_hour"
+"""US dollars."""
+KPI_UPDATED_AT = "kpi:updated_at"
+"""Unix seconds."""
+REQUESTS = "traffic:requests:{minute}"
+REQUESTS_BY_CLIENT = "traffic:clients:{minute}"
+RATE_LIMITS = "ratelimit:limits"
+RATE_LIMIT_FIELDS = {"global": "global_per_minute", "client": "client_per_minute"}
+"""Fields of the hash, by whose limit it is."""
+BLOCKED_CLIENTS = "ratelimit:blocked"
+FRAUD_THRESHOLD = "config:fraud_threshold"
+FRAUD_MODEL = "config:fraud_model"
 
 
 @dataclass(frozen=True)
@@ -127,15 +161,15 @@ class RedisKey:
 
 
 REDIS_KEYS = (
-    RedisKey("kpi:txn_per_hour", "string", number=True),
-    RedisKey("kpi:fraud_rate", "string", number=True),
-    RedisKey("kpi:latency_p95", "string", number=True),
-    RedisKey("kpi:revenue_per_hour", "string", number=True),
-    RedisKey("kpi:updated_at", "string", number=True, needed=False),
-    RedisKey("traffic:requests:{minute}", "string", number=True),
-    RedisKey("traffic:clients:{minute}", "zset"),
-    RedisKey("ratelimit:limits", "hash", fields=("global_per_minute", "client_per_minute")),
-    RedisKey("ratelimit:blocked", "zset", needed=False),
-    RedisKey("config:fraud_threshold", "string", number=True),
-    RedisKey("config:fraud_model", "string"),
+    RedisKey(KPI_TRANSACTIONS_PER_HOUR, "string", number=True),
+    RedisKey(KPI_FRAUD_RATE, "string", number=True),
+    RedisKey(KPI_LATENCY_P95, "string", number=True),
+    RedisKey(KPI_REVENUE_PER_HOUR, "string", number=True),
+    RedisKey(KPI_UPDATED_AT, "string", number=True, needed=False),
+    RedisKey(REQUESTS, "string", number=True),
+    RedisKey(REQUESTS_BY_CLIENT, "zset"),
+    RedisKey(RATE_LIMITS, "hash", fields=tuple(RATE_LIMIT_FIELDS.values())),
+    RedisKey(BLOCKED_CLIENTS, "zset", needed=False),
+    RedisKey(FRAUD_THRESHOLD, "string", number=True),
+    RedisKey(FRAUD_MODEL, "string"),
 )
