@@ -18,7 +18,8 @@ from common.secret_text import SecretError, SecretText
 from common.version import VERSION
 from common.web_server import WebServer
 from common.yaml_files import ConfigError
-from responder import config, playbooks, postgres
+from responder import config, playbook_file, postgres
+from responder.actions import ACTIONS, FIELDS
 from responder.app import NAME, Responder
 from responder.config import Config
 from responder.playbooks import Playbooks
@@ -33,20 +34,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = _parser().parse_args(arguments)
     try:
         logs.set_up(flags.log_level, flags.log_format)
-        settings, books = _load(flags)
+        settings, playbooks = _load(flags)
         if flags.config_check:
-            return _check(flags, settings, books)
-        return _serve(flags, settings, books)
+            return _check(flags, settings, playbooks)
+        return _serve(flags, settings, playbooks)
     except (ConfigError, SecretError) as error:
         print(f"ticketing-responder: {error}", file=sys.stderr)  # noqa: T201
         return 2
 
 
 def _load(flags: argparse.Namespace) -> tuple[Config, Playbooks]:
-    return config.load(flags.config_file), playbooks.load(flags.playbooks_file)
+    return config.load(flags.config_file, FIELDS), playbook_file.load(flags.playbooks_file)
 
 
-def _check(flags: argparse.Namespace, settings: Config, books: Playbooks) -> int:
+def _check(flags: argparse.Namespace, settings: Config, playbooks: Playbooks) -> int:
     token = SecretText("RESPONDER_TOKEN")
     if token.origin is not None:
         BearerToken(token).tokens()
@@ -54,19 +55,21 @@ def _check(flags: argparse.Namespace, settings: Config, books: Playbooks) -> int
     prometheus = redactor.redact(settings.prometheus.url) + default
     print(f"alerts of platform {settings.platform} are acted upon, of others refused")  # noqa: T201
     print(f"whether an incident is over is asked of Prometheus at {prometheus}")  # noqa: T201
-    for missing in _unconfigured(settings, books):
+    for missing in _unconfigured(settings, playbooks):
         print(f"warning: {missing}")  # noqa: T201
     print(f"{flags.config_file or 'defaults'}, {flags.playbooks_file or 'shipped playbooks'}: valid")  # noqa: T201
     return 0
 
 
-def _serve(flags: argparse.Namespace, settings: Config, books: Playbooks) -> int:
+def _serve(flags: argparse.Namespace, settings: Config, playbooks: Playbooks) -> int:
     signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     # Before any thread starts: they inherit it, and the signals wait for sigwait below.
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     postgres.limit_waiting()
     disable_created_metrics()  # type: ignore[no-untyped-call]
-    responder = Responder(settings, books, postgres_dsn=SecretText("POSTGRES_DSN"), redis_url=SecretText("REDIS_URL"))
+    responder = Responder(
+        settings, playbooks, postgres_dsn=SecretText("POSTGRES_DSN"), redis_url=SecretText("REDIS_URL")
+    )
 
     def reload() -> None:
         try:
@@ -83,7 +86,7 @@ def _serve(flags: argparse.Namespace, settings: Config, books: Playbooks) -> int
         port = server.start()
     except OSError as error:
         raise ConfigError(f"--web.listen-address: {flags.web_listen_address}: {error}") from None
-    for missing in _unconfigured(settings, books):
+    for missing in _unconfigured(settings, playbooks):
         logger.warning("%s", missing)
     responder.start()
     logger.info("ticketing-responder %s listens on port %d", VERSION, port)
@@ -101,19 +104,13 @@ def _serve(flags: argparse.Namespace, settings: Config, books: Playbooks) -> int
     os._exit(0)
 
 
-def _unconfigured(settings: Config, books: Playbooks) -> Iterator[str]:
+def _unconfigured(settings: Config, playbooks: Playbooks) -> Iterator[str]:
     """What the playbooks ask for that will be skipped because the configuration does not say where it is."""
-    needed = {
-        "scale_backend": ("backend", settings.backend),
-        "capture_profile": ("profiles", settings.profiles),
-        "open_siem_incident": ("siem.incidents", settings.siem.incidents),
-        "notify": ("chat", settings.chat),
-    }
-    for book in books.values():
-        for step in (*book.on_firing, *book.on_end):
-            field, value = needed.get(step.action, ("", True))
-            if value is None:
-                yield f"{book.name}: {step.action} will be skipped: {field} is not configured"
+    for playbook in playbooks.values():
+        for step in (*playbook.on_firing, *playbook.on_end):
+            for field in ACTIONS[step.action].needs:
+                if settings.get(field) is None:
+                    yield f"{playbook.name}: {step.action} will be skipped: {field.name} is not configured"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,12 +14,12 @@ from typing import Literal
 from common.secret_text import SecretText
 from responder.actions.base import Services
 from responder.config import Config
+from responder.contract_functions import ContractFunctions
 from responder.endpoints import EndpointClient
 from responder.ledger import claims, incidents
 from responder.ledger.incidents import Outcome, Told
 from responder.metrics import Counters
 from responder.outage import Outage
-from responder.platform import Platform
 from responder.playbooks import Playbooks
 from responder.postgres import Postgres, PostgresError
 from responder.prometheus import Prometheus
@@ -144,7 +144,7 @@ class Responder:
     def _set_up(self, config: Config, playbooks: Playbooks, stop: StopSwitch) -> _Setup:
         http = EndpointClient(config)
         prometheus = Prometheus(http, config.prometheus)
-        services = Services(config, Platform(self.postgres), self._settings, http, prometheus)
+        services = Services(config, ContractFunctions(self.postgres), self._settings, http, prometheus)
         return _Setup(config, playbooks, prometheus, Runner(self.postgres, services), stop)
 
     def _wake(self) -> None:

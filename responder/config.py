@@ -1,11 +1,11 @@
-"""The configuration file: where everything is that the actions need, and how the responder paces itself."""
+"""The configuration file: how the responder paces itself and, in fields that the actions declare, where they act."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from ipaddress import ip_network
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,9 +14,8 @@ from common.connection_strings import is_ambiguous
 from common.yaml_files import ConfigError, Duration, DurationOrZero, Strict, decode, read_yaml
 from responder.labels import DEFAULT_PLATFORM
 
+Content = TypeVar("Content")
 Positive = Annotated[int, msgspec.Meta(gt=0)]
-UPLOAD_SECONDS = 15.0
-"""What a profile may take from its source to S3, besides its own time."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -32,83 +31,6 @@ class Endpoint(Strict, frozen=True, kw_only=True):
     url: str
     token_file: str | None = None
     ca_file: str | None = None
-
-
-class Kubernetes(Endpoint, frozen=True, kw_only=True, tag_field="kind", tag="kubernetes"):
-    """A Deployment, scaled by its `scale` subresource.
-
-    Attributes:
-        url: of the API server.
-        namespace: of the Deployment.
-        deployment: its name.
-    """
-
-    namespace: str
-    deployment: str
-
-
-class Ecs(Strict, frozen=True, kw_only=True, tag_field="kind", tag="ecs"):
-    """An Amazon ECS service; needs the extra `aws`. Credentials are found as boto3 finds them.
-
-    Attributes:
-        region: such as us-east-1.
-        cluster: its name or ARN.
-        service: its name or ARN.
-        endpoint_url: instead of Amazon's own.
-    """
-
-    region: str
-    cluster: str
-    service: str
-    endpoint_url: str | None = None
-
-
-class Siem(Strict, frozen=True, kw_only=True):
-    """The SIEM's HTTP interfaces, besides the contract's function.
-
-    Attributes:
-        events: a collector that takes one JSON object a POST.
-        incidents: opens an incident workflow for each `Idempotency-Key`.
-    """
-
-    events: Endpoint | None = None
-    incidents: Endpoint | None = None
-
-
-class Profiles(Strict, frozen=True, kw_only=True):
-    """Where performance profiles come from and go to; exactly one of `directory` and `bucket`.
-
-    Attributes:
-        source: answers GET with a profile, as pprof and py-spy behind HTTP do.
-        directory: keeps them as files.
-        bucket: keeps them in S3; needs the extra `aws`. Retention there is the bucket's own lifecycle.
-        region: of the bucket.
-        endpoint_url: instead of Amazon's own.
-        keep: how many files are kept.
-        suffix: of their names.
-        largest_bytes: a larger profile is refused.
-        timeout: of one profile, as a whole.
-    """
-
-    source: Endpoint
-    directory: str | None = None
-    bucket: str | None = None
-    region: str | None = None
-    endpoint_url: str | None = None
-    keep: Positive = 50
-    suffix: str = ".pprof"
-    largest_bytes: Positive = 64 << 20
-    timeout: Duration = Duration(20)
-
-
-class Chat(Strict, frozen=True, kw_only=True):
-    """A chat that takes `{"text": …}`, as Slack's incoming webhooks do.
-
-    Attributes:
-        url_file: holds the address, which is a secret.
-    """
-
-    url_file: str
 
 
 class Stop(Strict, frozen=True, kw_only=True):
@@ -146,18 +68,34 @@ class Pace(Strict, frozen=True, kw_only=True):
     poll: Duration = Duration(0.5)
 
 
+def _anything(content: Any, pace: Pace) -> None:
+    """No more is asked of the content than its type."""
+
+
+@dataclass(frozen=True)
+class Field(Generic[Content]):
+    """A field of the file that belongs to an action, and is declared beside it.
+
+    Attributes:
+        name: in the file; `a.b` is the field b within a.
+        kind: type of its content. The host of every `Endpoint` in it must be among `allowed_hosts`.
+        check: raises ValueError when a content of that type cannot be used.
+    """
+
+    name: str
+    kind: Any
+    check: Callable[[Content, Pace], None] = _anything
+
+
 class Config(Strict, frozen=True, kw_only=True):
-    """The whole file. What is not configured is skipped by the actions that need it, and they say so.
+    """The whole file, but for what the actions declare as theirs.
 
     Attributes:
         platform: alerts of another one are refused.
-        prometheus: is asked whether an incident is really over, and for the counts behind the fraud rate.
+        prometheus: is asked whether an incident is really over, and for what is known before an action.
         allowed_hosts: `host` or `host:port` that may be called over HTTP, besides the one of `prometheus`.
         dry_run: no action has an effect; each says what it would have done.
         workers: actions at once.
-        never_indicate: networks that are never put into the threat feed.
-        retraining: told of each retraining request.
-        threat_feed: a TAXII 2.1 collection, its address ending in its id.
     """
 
     platform: Annotated[str, msgspec.Meta(min_length=1)] = DEFAULT_PLATFORM
@@ -165,62 +103,74 @@ class Config(Strict, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()
     dry_run: bool = False
     workers: Annotated[int, msgspec.Meta(ge=1, le=6)] = 4
-    never_indicate: tuple[str, ...] = ()
     pace: Pace = Pace()
     stop: Stop = Stop()
-    backend: Kubernetes | Ecs | None = None
-    profiles: Profiles | None = None
-    siem: Siem = Siem()
-    retraining: Endpoint | None = None
-    threat_feed: Endpoint | None = None
-    chat: Chat | None = None
+
+    def get(self, field: Field[Content]) -> Content | None:
+        """What the file says in a field that an action declares; None when it is not there."""
+        content: Any = self
+        for name in field.name.split("."):
+            content = getattr(content, name, None)
+        found: Content | None = content
+        return found
 
 
-def load(path: Path | None) -> Config:
+def load(path: Path | None, fields: Iterable[Field[Any]]) -> Config:
     """The configuration in a file, or the defaults without one.
+
+    Args:
+        path: of the file.
+        fields: that the actions declare; no other is known besides those of `Config`.
 
     Raises:
         ConfigError: the file cannot be read or is not valid.
     """
     if path is None:
         return Config()
-    config: Config = decode(read_yaml(path), Config, f"{path}: ")
-    for field, endpoint in endpoints(config):
+    fields = list(fields)
+    config: Config = decode(read_yaml(path), _with_fields(fields), f"{path}: ")
+    for name, endpoint in _endpoints(config):
         host = authority(endpoint.url)
         if host is None:
-            raise ConfigError(f"{path}: {field}.url: must start with http:// or https:// and name a host")
-        if field != "prometheus" and not is_allowed(endpoint.url, config.allowed_hosts):
-            raise ConfigError(f"{path}: {field}.url: the host {host} is not in allowed_hosts")
-    profiles = config.profiles
-    if profiles is not None and (profiles.directory is None) == (profiles.bucket is None):
-        raise ConfigError(f"{path}: profiles: exactly one of directory and bucket is needed")
-    for network in config.never_indicate:
+            raise ConfigError(f"{path}: {name}.url: must start with http:// or https:// and name a host")
+        if name != "prometheus" and not is_allowed(endpoint.url, config.allowed_hosts):
+            raise ConfigError(f"{path}: {name}.url: the host {host} is not in allowed_hosts")
+    for field in fields:
+        content = config.get(field)
         try:
-            ip_network(network)
+            if content is not None:
+                field.check(content, config.pace)
         except ValueError as error:
-            raise ConfigError(f"{path}: never_indicate: {error}") from None
-    if profiles is not None:
-        upload = UPLOAD_SECONDS if profiles.bucket is not None else 0
-        if config.pace.lease <= profiles.timeout + upload:
-            more = f" and {upload:g} s for the upload" if upload else ""
-            raise ConfigError(f"{path}: pace.lease: must be longer than profiles.timeout, {profiles.timeout:g} s{more}")
+            raise ConfigError(f"{path}: {field.name}: {error}") from None
     return config
 
 
-def endpoints(config: Config) -> Iterator[tuple[str, Endpoint]]:
-    """Every HTTP service with the name of its field."""
-    found: dict[str, Endpoint | None] = {
-        "prometheus": config.prometheus,
-        "backend": config.backend if isinstance(config.backend, Kubernetes) else None,
-        "profiles.source": config.profiles.source if config.profiles else None,
-        "siem.events": config.siem.events,
-        "siem.incidents": config.siem.incidents,
-        "retraining": config.retraining,
-        "threat_feed": config.threat_feed,
-    }
-    for name, endpoint in found.items():
-        if endpoint is not None:
-            yield name, endpoint
+def _with_fields(fields: Iterable[Field[Any]]) -> Any:
+    """The type of the whole file."""
+    kinds: dict[str, dict[str, Any]] = {}
+    for field in fields:
+        outer, _, inner = field.name.rpartition(".")
+        kinds.setdefault(outer, {})[inner] = field.kind
+    own = kinds.pop("", {})
+    for outer, inner_kinds in kinds.items():
+        own[outer] = _structure(outer, inner_kinds, Strict)
+    return _structure("File", own, Config)
+
+
+def _structure(name: str, kinds: dict[str, Any], base: type[Strict]) -> Any:
+    return msgspec.defstruct(
+        name, [(field, kind | None, None) for field, kind in kinds.items()], bases=(base,), frozen=True, kw_only=True
+    )
+
+
+def _endpoints(structure: msgspec.Struct, within: str = "") -> Iterator[tuple[str, Endpoint]]:
+    """Every HTTP service in the file with the name of its field."""
+    for name in structure.__struct_fields__:
+        content = getattr(structure, name)
+        if isinstance(content, Endpoint):
+            yield within + name, content
+        elif isinstance(content, msgspec.Struct):
+            yield from _endpoints(content, f"{within}{name}.")
 
 
 def authority(url: str) -> str | None:

@@ -1,20 +1,13 @@
-"""The playbook file: which actions an alert asks for, with which parameters."""
+"""What a playbook is: which actions an alert asks for, with which parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
-from common.yaml_files import ConfigError, Duration, DurationOrZero, Strict, decode, read_yaml
-from responder.actions import ACTIONS
-from responder.actions.base import RevertingAction
-from responder.placeholders import PlaceholderError, check
-
-SHIPPED = Path(__file__).with_name("playbooks.yml")
-_OF_EVERY_STEP = ("action", "dry_run", "expires", "cool_down")
+from common.yaml_files import Duration, DurationOrZero, Strict
 
 
 class Step(Strict, frozen=True, kw_only=True):
@@ -66,82 +59,3 @@ class Playbook(Strict, frozen=True, kw_only=True):
 
 
 Playbooks = Mapping[str, Playbook]
-
-
-class _Section(Strict, frozen=True, kw_only=True):
-    max_per_hour: Annotated[int, msgspec.Meta(gt=0)]
-    on_firing: tuple[dict[str, Any], ...]
-    on_end: tuple[dict[str, Any], ...] = ()
-    ends_when: EndsWhen = EndsWhen()
-
-
-def load(path: Path | None) -> Playbooks:
-    """The playbooks of a file, or those that are shipped.
-
-    Raises:
-        ConfigError: it is not valid; the message names file, playbook, action and field.
-    """
-    path = path or SHIPPED
-    content = read_yaml(path)
-    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
-        raise ConfigError(f"{path}: must be a mapping of playbooks")
-    return {name: _playbook(name, section, f"{path}: {name}") for name, section in content.items()}
-
-
-def _playbook(name: str, content: Any, place: str) -> Playbook:
-    section: _Section = decode(content, _Section, place)
-    for position, expression in enumerate(section.ends_when.all):
-        _check_text(expression, f"{place}.ends_when.all[{position}]")
-    return Playbook(
-        name=name,
-        max_per_hour=section.max_per_hour,
-        ends_when=section.ends_when,
-        on_firing=tuple(_steps(section.on_firing, f"{place}.on_firing")),
-        on_end=tuple(_end_steps(section.on_end, f"{place}.on_end")),
-    )
-
-
-def _steps(steps: Sequence[dict[str, Any]], place: str) -> Iterator[Step]:
-    for position, content in enumerate(steps):
-        where = f"{place}[{position}]"
-        name = content.get("action")
-        if not isinstance(name, str) or name not in ACTIONS:
-            raise ConfigError(f"{where}.action: {name!r} is none of {', '.join(ACTIONS)}")
-        action, where = ACTIONS[name], f"{where} ({name})"
-        parameters = {key: value for key, value in content.items() if key not in _OF_EVERY_STEP}
-        decode(parameters, action.parameters, where)
-        _check_texts(parameters, where)
-        settings = {key: value for key, value in content.items() if key in _OF_EVERY_STEP}
-        step: Step = decode({**settings, "parameters": parameters}, Step, where)
-        if not isinstance(action, RevertingAction) and (step.expires is not None or step.cool_down):
-            raise ConfigError(f"{where}: expires and cool_down are for actions that revert")
-        if isinstance(action, RevertingAction) and not step.expires:
-            raise ConfigError(f"{where}.expires: is missing: what is changed must end by itself")
-        yield step
-
-
-def _end_steps(steps: Sequence[dict[str, Any]], place: str) -> Iterator[Step]:
-    for position, step in enumerate(_steps(steps, place)):
-        if isinstance(ACTIONS[step.action], RevertingAction):
-            where = f"{place}[{position}] ({step.action})"
-            raise ConfigError(f"{where}: belongs in on_firing: what it changes lasts as long as the incident")
-        yield step
-
-
-def _check_texts(value: Any, place: str) -> None:
-    """Check the placeholders in all texts, however deep."""
-    if isinstance(value, str):
-        _check_text(value, place)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            _check_texts(inner, f"{place}.{key}")
-    elif isinstance(value, list):
-        for position, inner in enumerate(value):
-            _check_texts(inner, f"{place}[{position}]")
-
-
-def _check_text(text: str, place: str) -> None:
-    try:
-        check(text)
-    except PlaceholderError as error:
-        raise ConfigError(f"{place}: {error}") from None

@@ -11,12 +11,12 @@ from common.yaml_files import ConfigError, decode
 from responder.actions import ACTIONS
 from responder.actions.base import Action, RevertingAction, Services, Task
 from responder.config import Pace
+from responder.contract_functions import ContractError
 from responder.endpoints import EndpointError
 from responder.errors import RefusedError, RetryError, SkipError
 from responder.ledger import claims
 from responder.ledger.claims import Claim, State
 from responder.placeholders import PlaceholderError
-from responder.platform import PlatformError
 from responder.postgres import Postgres, PostgresError
 from responder.prometheus import PrometheusError
 from responder.settings import SettingsError
@@ -76,7 +76,7 @@ class Runner:
             return "skipped"
         except (RefusedError, PlaceholderError, ConfigError) as error:
             return self._fail(claim, str(error))
-        except (EndpointError, PlatformError) as error:
+        except (EndpointError, ContractError) as error:
             return self._retry(claim, str(error)) if error.passing else self._fail(claim, str(error))
         except (RetryError, SettingsError, PrometheusError) as error:
             return self._retry(claim, str(error))
@@ -99,6 +99,8 @@ class Runner:
         parameters = decode(claim.parameters, action.parameters, claim.action)
         others = self._postgres.run(lambda cursor: claims.outcomes(cursor, claim))
         task = Task(claim, self._services, others, partial(self._settle, claims.confirm, claim))
+        for field in action.needs:
+            task.configured(field)
         if isinstance(action, RevertingAction):
             return self._carry_out_reverting(action, task, parameters)
         if claim.dry_run:

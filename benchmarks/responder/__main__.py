@@ -19,7 +19,7 @@ import yaml
 
 from benchmarks.exporter.machine import share_of_others
 from benchmarks.responder.attacks import Locks, attack, listening, prepare
-from responder.playbooks import SHIPPED
+from responder.playbook_file import SHIPPED
 from testbed.counterparts.server import CounterpartServer
 from testbed.counterparts.siem import Siem
 from testbed.counterparts.taxii import COLLECTION, Taxii

@@ -24,3 +24,5 @@ ACTIONS: dict[str, AnyAction] = {
     "set_fraud_model": SetFraudModel(),
     "set_fraud_threshold": SetFraudThreshold(),
 }
+FIELDS = [field for action in ACTIONS.values() for field in (*action.needs, *action.uses)]
+"""Of the configuration file."""

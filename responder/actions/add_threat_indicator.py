@@ -9,12 +9,24 @@ from typing import Any
 
 from common.yaml_files import Duration, Strict
 from responder.actions.base import Action, Task
+from responder.config import Endpoint, Field, Pace
 from responder.errors import RefusedError, SkipError
 from responder.ledger.claims import State
 
+FEED = Field[Endpoint]("threat_feed", Endpoint)
+"""A TAXII 2.1 collection, its address ending in its id."""
+
+
+def _check(networks: tuple[str, ...], _pace: Pace) -> None:
+    for network in networks:
+        ip_network(network)
+
+
+NEVER = Field[tuple[str, ...]]("never_indicate", tuple[str, ...], _check)
+"""Networks that are never put into the feed."""
 TAXII = "application/taxii+json;version=2.1"
-# Of STIX 2.1, for identifiers that follow from what they identify.
 _STIX_NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
+"""Of STIX 2.1, for identifiers that follow from what they identify."""
 
 
 class Parameters(Strict, frozen=True, kw_only=True):
@@ -40,6 +52,7 @@ class AddThreatIndicator(Action[Parameters]):
     """
 
     parameters = Parameters
+    uses = (FEED, NEVER)
 
     def apply(self, task: Task, parameters: Parameters) -> State:
         """See `Action`."""
@@ -48,9 +61,9 @@ class AddThreatIndicator(Action[Parameters]):
             raise SkipError(f"no address to indicate{': left out: ' + ', '.join(left_out) if left_out else ''}")
         reason = task.fill(parameters.reason)
         for address in addresses:
-            task.services.platform.add_threat_indicator(address, reason, task.correlation_id)
+            task.services.contract.add_threat_indicator(address, reason, task.correlation_id)
         state: State = {"addresses": addresses, **({"left_out": left_out} if left_out else {})}
-        feed = task.services.config.threat_feed
+        feed = task.services.config.get(FEED)
         if feed is not None:
             objects = [_indicator(task, parameters, address, reason) for address in addresses]
             reply = task.services.http.request(
@@ -76,8 +89,8 @@ class AddThreatIndicator(Action[Parameters]):
 def _addresses(task: Task, parameters: Parameters) -> tuple[list[str], list[str]]:
     """Addresses to indicate, and those that are never."""
     since = task.incident.opened_at - timedelta(seconds=parameters.within)
-    found = task.services.platform.failed_sign_in_sources(task.fill(parameters.account), since)
-    never = [ip_network(network) for network in task.services.config.never_indicate]
+    found = task.services.contract.failed_sign_in_sources(task.fill(parameters.account), since)
+    never = [ip_network(network) for network in task.services.config.get(NEVER) or ()]
     # By what they say; two texts may say the same address.
     addresses: dict[str, None] = {}
     left_out = []

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from common.yaml_files import Strict
-from responder.config import Config
+from responder.config import Config, Content, Field
+from responder.contract_functions import ContractFunctions
 from responder.endpoints import EndpointClient
+from responder.errors import SkipError
 from responder.ledger.claims import Claim, Incident, State
 from responder.placeholders import fill, values_of
-from responder.platform import Platform
 from responder.prometheus import Prometheus
 from responder.settings import Settings
 
@@ -24,7 +25,7 @@ class Services:
     """Everything that actions act through."""
 
     config: Config
-    platform: Platform
+    contract: ContractFunctions
     settings: Settings
     http: EndpointClient
     prometheus: Prometheus
@@ -67,6 +68,17 @@ class Task:
         """Of this very action, the same in every try: what makes a second request harmless."""
         return f"{self.correlation_id}:{self.claim.phase}:{self.claim.position}"
 
+    def configured(self, field: Field[Content]) -> Content:
+        """What the configuration says in a field that the action needs.
+
+        Raises:
+            SkipError: nothing.
+        """
+        content = self.services.config.get(field)
+        if content is None:
+            raise SkipError(f"{field.name} is not configured")
+        return content
+
     def fill(self, text: str, quote: Callable[[str], str] = str) -> str:
         """A text of the playbook with its placeholders filled.
 
@@ -82,14 +94,22 @@ class Task:
         return fill(text, values, quote)
 
 
-class Action(ABC, Generic[P]):
-    """Something that is done to the platform or told to somebody. Doing it again must change nothing.
+class Declaration(Generic[P]):
+    """What every action says of itself.
 
     Attributes:
         parameters: the fields that a playbook gives, besides `action`, `dry_run`, `expires` and `cool_down`.
+        needs: fields of the configuration; while one of them is not there, the action is skipped.
+        uses: fields that it can do without.
     """
 
     parameters: type[P]
+    needs: tuple[Field[Any], ...] = ()
+    uses: tuple[Field[Any], ...] = ()
+
+
+class Action(Declaration[P], ABC):
+    """Something that is done to the platform or told to somebody. Doing it again must change nothing."""
 
     @abstractmethod
     def apply(self, task: Task, parameters: P) -> State:
@@ -107,14 +127,12 @@ class Action(ABC, Generic[P]):
         return "would have been done"
 
 
-class RevertingAction(ABC, Generic[P]):
+class RevertingAction(Declaration[P], ABC):
     """Something that is changed while an incident lasts, and put back to what was found.
 
     What is found and what it is changed to are written down before the change: a crash in between leaves enough to
     go on, or to put it back. While several incidents want the same target changed, the last one puts it back.
     """
-
-    parameters: type[P]
 
     @abstractmethod
     def target(self, task: Task, parameters: P) -> str:

@@ -6,11 +6,52 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from common.yaml_files import Strict
+from common.yaml_files import Duration, Strict
 from responder.actions.base import Action, Task
-from responder.config import Profiles
+from responder.config import Endpoint, Field, Pace, Positive
 from responder.errors import RefusedError, RetryError, SkipError
 from responder.ledger.claims import State
+
+UPLOAD_SECONDS = 15.0
+"""What a profile may take from its source to S3, besides its own time."""
+
+
+class Profiles(Strict, frozen=True, kw_only=True):
+    """Where performance profiles come from and go to; exactly one of `directory` and `bucket`.
+
+    Attributes:
+        source: answers GET with a profile, as pprof and py-spy behind HTTP do.
+        directory: keeps them as files.
+        bucket: keeps them in S3; needs the extra `aws`. Retention there is the bucket's own lifecycle.
+        region: of the bucket.
+        endpoint_url: instead of Amazon's own.
+        keep: how many files are kept.
+        suffix: of their names.
+        largest_bytes: a larger profile is refused.
+        timeout: of one profile, as a whole.
+    """
+
+    source: Endpoint
+    directory: str | None = None
+    bucket: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    keep: Positive = 50
+    suffix: str = ".pprof"
+    largest_bytes: Positive = 64 << 20
+    timeout: Duration = Duration(20)
+
+
+def _check(profiles: Profiles, pace: Pace) -> None:
+    if (profiles.directory is None) == (profiles.bucket is None):
+        raise ValueError("exactly one of directory and bucket is needed")
+    upload = UPLOAD_SECONDS if profiles.bucket is not None else 0
+    if pace.lease <= profiles.timeout + upload:
+        more = f" and {upload:g} s for the upload" if upload else ""
+        raise ValueError(f"pace.lease must be longer than its timeout, {profiles.timeout:g} s{more}")
+
+
+PROFILES = Field[Profiles]("profiles", Profiles, _check)
 
 
 class Parameters(Strict, frozen=True, kw_only=True):
@@ -21,12 +62,11 @@ class CaptureProfile(Action[Parameters]):
     """One profile an incident; where it is kept is in the incident."""
 
     parameters = Parameters
+    needs = (PROFILES,)
 
     def apply(self, task: Task, parameters: Parameters) -> State:  # noqa: ARG002
         """See `Action`."""
-        profiles = task.services.config.profiles
-        if profiles is None:
-            raise SkipError("profiles is not configured")
+        profiles = task.configured(PROFILES)
         if task.incident.closed:
             raise SkipError("the incident was over before a profile could be taken")
         name = f"{task.incident.opened_at:%Y%m%dT%H%M%SZ}-{task.correlation_id}{profiles.suffix}"

@@ -28,7 +28,7 @@ class LockAccount(Action[Parameters]):
     def apply(self, task: Task, parameters: Parameters) -> State:
         """See `Action`."""
         account = task.fill(parameters.account)
-        if not task.services.platform.lock_admin_account(account, task.fill(parameters.reason), task.correlation_id):
+        if not task.services.contract.lock_admin_account(account, task.fill(parameters.reason), task.correlation_id):
             raise RefusedError(f"no account {account!r}, or a person has unlocked it since this incident locked it")
         return {"account": account, "locked": True}
 

@@ -9,9 +9,22 @@ from common.redaction import redactor
 from common.secret_text import SecretError, read_secret_file
 from common.yaml_files import Strict
 from responder.actions.base import Action, Task
-from responder.config import Endpoint
-from responder.errors import RetryError, SkipError
+from responder.config import Endpoint, Field
+from responder.errors import RetryError
 from responder.ledger.claims import State
+
+
+class Chat(Strict, frozen=True, kw_only=True):
+    """A chat that takes `{"text": …}`, as Slack's incoming webhooks do.
+
+    Attributes:
+        url_file: holds the address, which is a secret.
+    """
+
+    url_file: str
+
+
+CHAT = Field[Chat]("chat", Chat)
 
 
 class Parameters(Strict, frozen=True, kw_only=True):
@@ -28,14 +41,12 @@ class Notify(Action[Parameters]):
     """A chat knows no idempotency: after a crash at the wrong moment the message may come twice, never not at all."""
 
     parameters = Parameters
+    needs = (CHAT,)
 
     def apply(self, task: Task, parameters: Parameters) -> State:
         """See `Action`."""
-        chat = task.services.config.chat
-        if chat is None:
-            raise SkipError("chat is not configured")
         try:
-            url = read_secret_file(Path(chat.url_file), "chat.url_file")
+            url = read_secret_file(Path(task.configured(CHAT).url_file), "chat.url_file")
         except SecretError as error:
             raise RetryError(str(error)) from None
         redactor.learn(url)

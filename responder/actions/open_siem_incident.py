@@ -7,9 +7,12 @@ from typing import Any
 from common.yaml_files import Strict
 from contract.definition import Severity
 from responder.actions.base import Action, Task
+from responder.config import Endpoint, Field
 from responder.endpoints import EndpointError, Reply
-from responder.errors import SkipError
 from responder.ledger.claims import State
+
+INCIDENTS = Field[Endpoint]("siem.incidents", Endpoint)
+"""Opens an incident workflow for each `Idempotency-Key`."""
 
 
 class Parameters(Strict, frozen=True, kw_only=True):
@@ -28,12 +31,10 @@ class OpenSiemIncident(Action[Parameters]):
     """The SIEM opens one incident for an `Idempotency-Key`, however often it is asked."""
 
     parameters = Parameters
+    needs = (INCIDENTS,)
 
     def apply(self, task: Task, parameters: Parameters) -> State:
         """See `Action`."""
-        siem = task.services.config.siem.incidents
-        if siem is None:
-            raise SkipError("siem.incidents is not configured")
         body: dict[str, Any] = {
             "severity": parameters.severity,
             "title": task.fill(parameters.title),
@@ -42,7 +43,9 @@ class OpenSiemIncident(Action[Parameters]):
             "labels": task.incident.labels,
             "runbook_url": task.incident.annotations.get("runbook_url"),
         }
-        reply = task.services.http.request("POST", siem, body=body, headers={"Idempotency-Key": task.key})
+        reply = task.services.http.request(
+            "POST", task.configured(INCIDENTS), body=body, headers={"Idempotency-Key": task.key}
+        )
         return {"incident": _id(reply)}
 
     def preview(self, task: Task, parameters: Parameters) -> str:

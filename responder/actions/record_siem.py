@@ -5,7 +5,11 @@ from __future__ import annotations
 from common.yaml_files import Strict
 from contract.definition import Severity
 from responder.actions.base import Action, Task
+from responder.config import Endpoint, Field
 from responder.ledger.claims import State
+
+EVENTS = Field[Endpoint]("siem.events", Endpoint)
+"""A collector that takes one JSON object a POST."""
 
 
 class Parameters(Strict, frozen=True, kw_only=True):
@@ -28,16 +32,17 @@ class RecordSiem(Action[Parameters]):
     """Through the contract's function and, where one is configured, to the collector over HTTP."""
 
     parameters = Parameters
+    uses = (EVENTS,)
 
     def apply(self, task: Task, parameters: Parameters) -> State:
         """See `Action`."""
         message = task.fill(parameters.message)
         account = None if parameters.account is None else task.fill(parameters.account)
         event_type = task.fill(parameters.event_type)
-        task.services.platform.record_security_event(
+        task.services.contract.record_security_event(
             parameters.severity, event_type, message, account, None, task.correlation_id
         )
-        collector = task.services.config.siem.events
+        collector = task.services.config.get(EVENTS)
         if collector is None:
             return {"recorded": event_type}
         event = {

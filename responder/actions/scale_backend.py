@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
-
 from common.yaml_files import Strict
 from responder.actions.base import RevertingAction, Task
-from responder.config import Ecs, Kubernetes
+from responder.config import Field, Positive
 from responder.errors import SkipError
 from responder.ledger.claims import State
 from responder.scalers import Scaler
-from responder.scalers.ecs import EcsScaler
-from responder.scalers.kubernetes import KubernetesScaler
+from responder.scalers.ecs import Ecs, EcsScaler
+from responder.scalers.kubernetes import Kubernetes, KubernetesScaler
 
-Positive = Annotated[int, msgspec.Meta(gt=0)]
+BACKEND = Field[Kubernetes | Ecs]("backend", Kubernetes | Ecs)
 
 
 class Parameters(Strict, frozen=True, kw_only=True):
@@ -32,6 +28,8 @@ class Parameters(Strict, frozen=True, kw_only=True):
 
 class ScaleBackend(RevertingAction[Parameters]):
     """Sets a number that was written down before, so two tries, or two incidents, do not add up."""
+
+    needs = (BACKEND,)
 
     parameters = Parameters
 
@@ -58,9 +56,7 @@ class ScaleBackend(RevertingAction[Parameters]):
 
 
 def _scaler(task: Task) -> Scaler:
-    match task.services.config.backend:
-        case Kubernetes() as kubernetes:
-            return KubernetesScaler(task.services.http, kubernetes)
-        case Ecs() as ecs:
-            return EcsScaler(ecs)
-    raise SkipError("backend is not configured")
+    backend = task.configured(BACKEND)
+    if isinstance(backend, Ecs):
+        return EcsScaler(backend)
+    return KubernetesScaler(task.services.http, backend)

@@ -6,8 +6,12 @@ from datetime import datetime, timedelta
 
 from common.yaml_files import Duration, Strict
 from responder.actions.base import Action, Task
+from responder.config import Endpoint, Field
 from responder.errors import SkipError
 from responder.ledger.claims import State
+
+RETRAINING = Field[Endpoint]("retraining", Endpoint)
+"""What trains; it is told of each request."""
 
 
 class Parameters(Strict, frozen=True, kw_only=True):
@@ -26,6 +30,7 @@ class ScheduleRetraining(Action[Parameters]):
     """Through the contract's function and, where one is configured, by a POST to what trains."""
 
     parameters = Parameters
+    uses = (RETRAINING,)
 
     def apply(self, task: Task, parameters: Parameters) -> State:
         """See `Action`."""
@@ -33,9 +38,9 @@ class ScheduleRetraining(Action[Parameters]):
             # An earlier try may have asked one of the two.
             raise SkipError("the incident is over: nothing more is asked for")
         reason, due_by = task.fill(parameters.reason), _due_by(task, parameters)
-        task.services.platform.schedule_retraining(reason, due_by, task.correlation_id)
+        task.services.contract.schedule_retraining(reason, due_by, task.correlation_id)
         state: State = {"due_by": due_by.isoformat()}
-        trigger = task.services.config.retraining
+        trigger = task.services.config.get(RETRAINING)
         if trigger is not None:
             body = {"reason": reason, "due_by": due_by.isoformat(), "correlation_id": task.correlation_id}
             task.services.http.request("POST", trigger, body=body, headers={"Idempotency-Key": task.key})

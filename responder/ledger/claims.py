@@ -61,8 +61,6 @@ class Claim:
     incident: Incident = field(repr=False)
 
 
-# The order within an incident: an action waits until each earlier one has been tried once, so that one that cannot
-# succeed now holds up nothing.
 _CLAIM = """
 WITH due AS MATERIALIZED (
     SELECT c.action_id, c.state FROM monitoring.responder_actions AS c
@@ -87,13 +85,15 @@ RETURNING a.action_id, a.fence, a.action, a.phase, a.position, a.parameters, a.d
     i.correlation_id::text, i.playbook, i.alertname, i.fingerprint, i.labels, i.annotations, i.opened_at,
     i.state = 'closed'
 """
+"""The order within an incident: an action waits until each earlier one has been tried once, so that one that cannot
+succeed now holds up nothing."""
 _MINE = " WHERE action_id = %(action_id)s AND fence = %(fence)s"
-# A change that can be taken back is looked at again when it expires, or after the cool-down when the end came first.
 _REVERT_DUE = """
     CASE WHEN a.expires_after IS NULL OR a.before_state IS NULL THEN NULL
          WHEN i.state = 'closed' THEN least(i.closed_at + a.cool_down, a.started_at + a.expires_after)
          ELSE a.started_at + a.expires_after END
 """
+"""What can be taken back is looked at again when it expires, or after the cool-down when the end came first."""
 
 _OTHERS = (
     "FROM monitoring.responder_actions"

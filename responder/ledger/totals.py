@@ -46,7 +46,6 @@ def totals(cursor: Cursor, playbooks: list[str], actions: list[str]) -> Totals:
     return Totals(incidents, by_action, float(cursor.fetchall()[0][0]))
 
 
-# Nobody changes these rows any more. What was skipped for now is at rest with its incident.
 _ADD_WHAT_IS_AT_REST = """
 WITH actions AS (
     UPDATE monitoring.responder_actions SET counted = true WHERE action_id IN (
@@ -67,7 +66,7 @@ UNION ALL
 SELECT 'incident', playbook, state, count(*) FROM incidents GROUP BY playbook, state
 ON CONFLICT (kind, name, state) DO UPDATE SET total = t.total + excluded.total
 """
-# In one statement, so that what another responder adds meanwhile is counted once.
+"""Nobody changes these rows any more. What was skipped for now is at rest with its incident."""
 _COUNTS = """
 SELECT kind, name, state, sum(total)::bigint FROM (
     SELECT kind, name, state, total FROM monitoring.responder_totals
@@ -78,7 +77,7 @@ SELECT kind, name, state, sum(total)::bigint FROM (
 ) AS counts
 GROUP BY kind, name, state
 """
-# Since when each has been due: what was never tried, what was tried in vain, and what is to be put back.
+"""In one statement, so that what another responder adds meanwhile is counted once."""
 _OLDEST_PENDING = """
 SELECT coalesce(extract(epoch FROM max(now() - since)), 0)::float8 FROM (
     SELECT CASE WHEN a.state NOT IN ('pending', 'running')
@@ -90,3 +89,4 @@ SELECT coalesce(extract(epoch FROM max(now() - since)), 0)::float8 FROM (
 ) AS due
 WHERE since <= now()
 """
+"""Since when each has been due: what was never tried, what was tried in vain, and what is to be put back."""

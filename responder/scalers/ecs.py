@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from responder.config import Ecs
+from common.yaml_files import Strict
 from responder.errors import RefusedError, RetryError
 
 CONNECT_SECONDS = 3
@@ -18,6 +18,22 @@ _FINAL = {
     "ServiceNotFoundException",
     "UnrecognizedClientException",
 }
+
+
+class Ecs(Strict, frozen=True, kw_only=True, tag_field="kind", tag="ecs"):
+    """An Amazon ECS service; needs the extra `aws`. Credentials are found as boto3 finds them.
+
+    Attributes:
+        region: such as us-east-1.
+        cluster: its name or ARN.
+        service: its name or ARN.
+        endpoint_url: instead of Amazon's own.
+    """
+
+    region: str
+    cluster: str
+    service: str
+    endpoint_url: str | None = None
 
 
 class EcsScaler:

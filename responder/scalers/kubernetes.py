@@ -9,11 +9,24 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from responder.config import Kubernetes, authority
+from responder.config import Endpoint, authority
 from responder.endpoints import EndpointClient, EndpointError
 from responder.errors import RefusedError, RetryError
 
 CONFLICT = 409
+
+
+class Kubernetes(Endpoint, frozen=True, kw_only=True, tag_field="kind", tag="kubernetes"):
+    """A Deployment, scaled by its `scale` subresource.
+
+    Attributes:
+        url: of the API server.
+        namespace: of the Deployment.
+        deployment: its name.
+    """
+
+    namespace: str
+    deployment: str
 
 
 class KubernetesScaler:

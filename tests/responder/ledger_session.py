@@ -9,7 +9,7 @@ import psycopg2
 
 from responder.config import Pace
 from responder.ledger import incidents
-from responder.playbooks import load
+from responder.playbook_file import load
 from responder.webhook import Alert
 from testbed.servers.contract import ContractDatabase
 from tests.responder.sql import rows

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from responder.playbooks import SHIPPED
+from responder.playbook_file import SHIPPED
 from testbed.counterparts.server import CounterpartServer, Reply, Request
 from testbed.servers.alertmanager import SHIPPED_DIRECTORY, Alertmanager, Receivers, demo_config
 from testbed.servers.ports import free_port

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from responder.playbooks import SHIPPED
+from responder.playbook_file import SHIPPED
 from testbed.servers.redis import Redis
 from tests.responder.actions.single import crash_before_it_is_written_down
 from tests.responder.conftest import Start, World

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from responder.playbooks import load
+from responder.playbook_file import load
 from testbed.servers.redis import Redis
 from tests.responder.actions.single import crash_before_it_is_written_down
 from tests.responder.conftest import Start, World

@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from common.yaml_files import ConfigError
-from responder import config, playbooks
-from responder.actions import ACTIONS
+from responder import config, playbook_file
+from responder.actions import ACTIONS, FIELDS
 from responder.placeholders import PlaceholderError, fill, promql
+from responder.playbooks import Playbooks
 
 RULES = Path(__file__).parents[2] / "prometheus" / "rules"
 
@@ -27,10 +28,10 @@ def step(action: str, **fields: Any) -> dict[str, Any]:
     return section(on_firing=[{"action": action, **fields}])
 
 
-def load(directory: Path, content: Any) -> playbooks.Playbooks:
+def load(directory: Path, content: Any) -> Playbooks:
     file = directory / "books.yml"
     file.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
-    return playbooks.load(file)
+    return playbook_file.load(file)
 
 
 def test_every_playbook_of_the_shipped_rules_is_shipped() -> None:
@@ -41,13 +42,13 @@ def test_every_playbook_of_the_shipped_rules_is_shipped() -> None:
         for rule in group["rules"]
         if rule.get("labels", {}).get("playbook")
     }
-    assert asked == set(playbooks.load(None))
+    assert asked == set(playbook_file.load(None))
 
 
 def test_nothing_that_is_shipped_unlocks() -> None:
     assert not [name for name in ACTIONS if "unlock" in name]
     (lock,) = [
-        step for step in playbooks.load(None)["UnauthorizedAdminAccess"].on_firing if step.action == "lock_account"
+        step for step in playbook_file.load(None)["UnauthorizedAdminAccess"].on_firing if step.action == "lock_account"
     ]
     assert lock.expires is None
 
@@ -105,7 +106,7 @@ def test_errors_name_the_file_the_playbook_the_action_and_the_field(tmp_path: Pa
                 "allowed_hosts": ["a"],
                 "pace": {"lease": "20s"},
             },
-            "pace.lease: must be longer than profiles.timeout, 20 s",
+            "profiles: pace.lease must be longer than its timeout, 20 s",
         ),
         (
             {
@@ -113,7 +114,7 @@ def test_errors_name_the_file_the_playbook_the_action_and_the_field(tmp_path: Pa
                 "allowed_hosts": ["a"],
                 "pace": {"lease": "35s"},
             },
-            "pace.lease: must be longer than profiles.timeout, 20 s and 15 s for the upload",
+            "profiles: pace.lease must be longer than its timeout, 20 s and 15 s for the upload",
         ),
         (
             {"retraining": {"url": "http://evil.example/x"}},
@@ -133,7 +134,7 @@ def test_errors_of_the_configuration(tmp_path: Path, content: Any, error: str) -
     file = tmp_path / "responder.yml"
     file.write_text(yaml.safe_dump(content))
     with pytest.raises(ConfigError) as caught:
-        config.load(file)
+        config.load(file, FIELDS)
     assert error in str(caught.value)
 
 

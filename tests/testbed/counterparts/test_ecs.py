@@ -8,7 +8,7 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from responder.config import Ecs as Config
+from responder.scalers.ecs import Ecs as Config
 from responder.scalers.ecs import EcsScaler
 from testbed.counterparts.ecs import PATH, Ecs
 from testbed.counterparts.server import CounterpartServer

@@ -8,7 +8,7 @@ from typing import Any
 from responder.postgres import Cursor, Postgres, PostgresError
 
 
-class PlatformError(Exception):
+class ContractError(Exception):
     """A function was not carried out.
 
     Attributes:
@@ -20,11 +20,11 @@ class PlatformError(Exception):
         self.passing = passing
 
 
-# Classes of SQLSTATE in which the same call fails again: what the data are, who may, what is there.
 _FINAL = ("22", "23", "42", "P0", "3F")
+"""Classes of SQLSTATE in which the same call fails again: what the data are, who may, what is there."""
 
 
-class Platform:
+class ContractFunctions:
     """Calls the functions as the role `monitoring_responder`."""
 
     def __init__(self, postgres: Postgres) -> None:
@@ -71,4 +71,4 @@ class Platform:
         try:
             return self._postgres.run(work)
         except PostgresError as error:
-            raise PlatformError(str(error), passing=(error.code or "")[:2] not in _FINAL) from None
+            raise ContractError(str(error), passing=(error.code or "")[:2] not in _FINAL) from None
