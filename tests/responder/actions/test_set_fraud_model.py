@@ -54,7 +54,6 @@ def test_a_redis_that_hangs_or_is_gone_is_tried_again(
     redis.suspend()
     responder.post(message(firing(DRIFT)))
     tried(responder, "set_fraud_model", "Redis: ")
-    redis.resume()
     redis.kill9()
     tried(responder, "set_fraud_model", "refused")
     redis.start()
