@@ -20,7 +20,7 @@ RUN pip --python /venv/bin/python install --require-hashes --only-binary=:all: -
 FROM python:${PYTHON_VERSION}-slim-trixie AS base
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONPATH=/app
 WORKDIR /app
-COPY --chmod=0444 deploy/compose/healthy.py /app/
+COPY --chmod=0444 deploy/compose/healthy.py pyproject.toml /app/
 USER 10001:10001
 
 FROM base AS exporter
@@ -50,7 +50,6 @@ COPY --chmod=0755 contract/postgresql /app/contract/postgresql
 COPY --chmod=0755 common /app/common
 COPY --chmod=0755 simulator /app/simulator
 COPY --chmod=0755 testbed /app/testbed
-COPY --chmod=0755 demo /app/demo
 EXPOSE 8030 8040 8025
 ENTRYPOINT ["python"]
 CMD ["-m", "simulator", "--web.listen-address=0.0.0.0:8030"]

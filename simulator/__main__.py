@@ -1,4 +1,4 @@
-"""Entry point: ``python -m simulator``, or ``ticketing-simulator``."""
+"""Entry point: ``python -m simulator``."""
 
 import argparse
 import logging
@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from threading import Event
 
-# Before the modules that need it: a plain install has the command, but not this extra.
+# Before the modules that need it.
 try:
     import numpy  # noqa: F401
 except ModuleNotFoundError:
-    sys.exit("ticketing-simulator: needs numpy: pip install 'ticketing-monitor[simulator]'")
+    sys.exit("python -m simulator: needs numpy: pip install -e '.[simulator]'")
 
 import psycopg2
 from redis import Redis
@@ -107,7 +107,7 @@ def _live(dsn: str, redis_url: str, options: argparse.Namespace, stop: Event) ->
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="ticketing-simulator",
+        prog="python -m simulator",
         description="A stand-in ticketing platform. POSTGRES_DSN and REDIS_URL say where it writes;"
         " POSTGRES_DSN_FILE and REDIS_URL_FILE name files that say it.",
     )

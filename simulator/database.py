@@ -1,18 +1,12 @@
 """Connections to the platform's PostgreSQL, and what must be there before the first row."""
 
-import time
-from pathlib import Path
-
 import psycopg2
-import psycopg2.errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from simulator import reference
 from simulator.events import ADMIN_ACCOUNTS
 from simulator.instants import DAY, moment, next_sunday_2am
-
-CONTRACT = Path(__file__).resolve().parent.parent / "contract" / "postgresql"
-_ROLE_CONFLICTS = (psycopg2.errors.InternalError_, psycopg2.errors.UniqueViolation)
+from testbed.contract_files import apply_contract
 
 
 def connect(dsn: str, statement_timeout_seconds: float = 15.0) -> Connection:
@@ -32,24 +26,6 @@ def connect(dsn: str, statement_timeout_seconds: float = 15.0) -> Connection:
         keepalives_count=3,
         tcp_user_timeout=timeout_ms,
     )
-
-
-def apply_contract(dsn: str) -> None:
-    """Run ``contract/postgresql/*.sql`` in the order of their names; needs a superuser, may be repeated.
-
-    Raises:
-        FileNotFoundError: when the contract is not beside this package.
-        psycopg2.Error: when a statement fails.
-    """
-    files = sorted(CONTRACT.glob("*.sql"))
-    if not files:
-        raise FileNotFoundError(f"no *.sql in {CONTRACT}")
-    connection = connect(dsn, 60.0)
-    try:
-        for file in files:
-            _run_file(connection, file.read_text(encoding="utf-8"))
-    finally:
-        connection.close()
 
 
 def ensure_contract(dsn: str) -> None:
@@ -84,20 +60,6 @@ def clear(dsn: str) -> None:
             )
     finally:
         connection.close()
-
-
-def _run_file(connection: Connection, sql: str) -> None:
-    # Roles are the cluster's: another database's contract may be altering them at this moment.
-    for attempt in range(10):
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(sql)
-        except _ROLE_CONFLICTS:
-            if attempt == 9:
-                raise
-            time.sleep(0.1 * (attempt + 1))
-        else:
-            return
 
 
 def prepare(

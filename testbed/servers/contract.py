@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from simulator.database import apply_contract
+from testbed.contract_files import apply_contract
 from testbed.servers.postgres import Postgres
 
 #: Days before and after today for which partitions are made.

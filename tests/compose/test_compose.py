@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,12 @@ def test_versions_are_in_one_place() -> None:
         if name.endswith("_VERSION"):
             defaults.setdefault(name, set()).add(default)
     assert defaults == {name: {value} for name, value in versions.items()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert versions["TICKETING_VERSION"] == project["version"]
+    texts = [file.read_text() for folder in ("deploy", "docs") for file in (ROOT / folder).rglob("*.*ml")]
+    texts += [file.read_text() for file in (ROOT / "docs").glob("*.md")]
+    pattern = r"ticketing-(?:exporter|responder):(\d[\d.]*\d)|(?s:TicketingVersion:.*?Default: ([\d.]+))"
+    assert {one or other for text in texts for one, other in re.findall(pattern, text)} == {project["version"]}
     keycloak = (ROOT / "gateway" / "keycloak.Dockerfile").read_text()
     assert f"ARG KEYCLOAK_VERSION={versions['KEYCLOAK_VERSION']}\n" in keycloak
     tested = (ROOT / "tools" / "identity.sh").read_text()

@@ -1,10 +1,13 @@
-"""Requirements of the images: locked by hash, the same as those that are tested."""
+"""Images: requirements locked by hash, the same as those that are tested, and everything that their commands need."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from contextlib import nullcontext
+from importlib.metadata import distribution
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,7 @@ from testbed.servers.ports import free_port
 from tests.compose.stack import ROOT
 from tests.gateway.standins import Reply, StandIn
 
+DOCKERFILE = ROOT / "Dockerfile"
 LOCKS = {
     "requirements.txt": (),
     "requirements-responder.txt": ("aws",),
@@ -50,8 +54,62 @@ def test_every_dependency_is_locked(name: str, extras: tuple[str, ...]) -> None:
     assert {normal(one) for one in wanted} - {"ticketing-monitor"} <= packages
 
 
+def stages() -> dict[str, str]:
+    """Instructions of each stage, those of the stage that it begins with among them."""
+    found: dict[str, str] = {}
+    for base, name, text in re.findall(r"(?ms)^FROM (\S+) AS (\S+)$(.*?)(?=^FROM|\Z)", DOCKERFILE.read_text()):
+        found[name] = found.get(base, "") + text
+    return found
+
+
+def copies(text: str) -> list[tuple[str, str]]:
+    """Source and target of everything that is copied from the context."""
+    lines = re.findall(r"(?m)^COPY --chmod=\S+ (.*) (\S+)$", text)
+    return [(source, target) for sources, target in lines for source in sources.split()]
+
+
+@pytest.mark.parametrize(
+    ("stage", "lock", "command", "told"),
+    [
+        ("exporter", "requirements.txt", ["exporter", "--version"], "ticketing-exporter {version}"),
+        ("responder", "requirements-responder.txt", ["responder", "--version"], "ticketing-responder {version}"),
+        ("responder", "requirements-responder.txt", ["responder", "--config.check"], None),
+        ("simulator", "requirements-demo.txt", ["simulator", "--help"], None),
+        ("simulator", "requirements-demo.txt", ["testbed.inbox", "--help"], None),
+    ],
+)
+def test_an_image_has_what_its_command_needs(
+    tmp_path: Path, stage: str, lock: str, command: list[str], told: str | None
+) -> None:
+    app, site = tmp_path / "app", tmp_path / "site"
+    for source, target in copies(stages()[stage]):
+        for file in ROOT.glob(source) if target.startswith("/app") else []:
+            place = tmp_path / target.lstrip("/") / (file.name if target.endswith("/") else "")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(file, place, ignore=ignore) if file.is_dir() else shutil.copyfile(file, place)
+    # The packages of the lock, and none besides.
+    site.mkdir()
+    for package in locked(lock):
+        files = distribution(package).files or []
+        for top in {file.parts[0] for file in files} - {"..", "__pycache__"}:
+            place = site / top
+            if not place.exists():
+                place.symlink_to(Path(str(distribution(package).locate_file(top))))
+    result = subprocess.run(
+        ["env", "-i", f"PYTHONPATH={app}:{site}", sys.executable, "-S", "-m", *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert told is None or result.stdout.strip() == told.format(version=version)
+
+
 def test_ignored_context_has_what_the_dockerfile_copies() -> None:
-    copied = re.findall(r"(?m)^COPY (?:--chmod=\S+ )?((?!--from)\S+) /", (ROOT / "Dockerfile").read_text())
+    copied = [source for source, _ in copies(DOCKERFILE.read_text())]
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     assert copied
     for path in copied:

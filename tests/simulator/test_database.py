@@ -7,12 +7,13 @@ import pytest
 
 from simulator import database as platform_database
 from simulator.bulk import bulk_load
-from simulator.database import apply_contract, connect
+from simulator.database import connect
 from simulator.features import FEATURE_NAMES
 from simulator.history import backfill, resume
 from simulator.instants import HOUR, MINUTE, SECOND, micros
 from simulator.source import OrdinaryDays
 from simulator.world import World
+from testbed.contract_files import apply_contract
 from testbed.servers.contract import ContractDatabase
 from tests.simulator.helpers import SEED, query
 
