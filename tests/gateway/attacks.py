@@ -224,7 +224,7 @@ def on_the_gates_other_paths(edge: Edge) -> None:
 
 
 def by_the_fallback_as_a_back_door(edge: Edge) -> None:
-    """Only one request ever reaches Prometheus, whatever is asked."""
+    """Only one request ever reaches Prometheus, whatever is asked, and of its query only a plain name of a platform."""
     for path in ("/_gate", "/_down", "/_pages/board-down.html", "/consoles/monitoring.html", "/api/v1/query?query=up"):
         assert edge.ask(path, session="with-otp").status == 404, path
     assert edge.ask(BOARD + "/../api/v1/query", session="with-otp").status == 400
@@ -232,7 +232,10 @@ def by_the_fallback_as_a_back_door(edge: Edge) -> None:
     assert not edge.prometheus.seen
     for method, query in (("GET", "?query=up"), ("GET", "?down=1#x"), ("POST", "?query=up"), ("DELETE", "")):
         edge.ask(BOARD + query, method=method, session="with-otp", body=b"query=up", headers={"X-Own": "1"})
-    assert {(seen.method, seen.path) for seen in edge.prometheus.seen} == {("GET", "/consoles/monitoring.html")}
+    for name in ("%22%7D", "a%26down=1", "a+b", '"}', "a/../b", "a%0d%0ax", "x" * 41, ""):
+        edge.ask(f"{BOARD}?platform={name}", session="with-otp", headers={"X-Own": "1"})
+    edge.ask(BOARD + "?no-platform=a&xplatform=b", session="with-otp")
+    assert {(seen.method, seen.path) for seen in edge.prometheus.seen} == {("GET", "/consoles/monitoring.html?")}
     for seen in edge.prometheus.seen:
         assert (seen.body, set(seen.headers) - {"host"}) == (b"", set())
 

@@ -27,8 +27,14 @@ def test_who_is_entitled_gets_in(shipped: Edge) -> None:
         200,
         '{"grafana": "/admin/monitoring/d/ticketing/ticketing?var-section=kpis"}',
     )
-    assert shipped.ask("/admin/fallback", session="with-otp").body == "prometheus /consoles/monitoring.html"
+    assert shipped.ask("/admin/fallback", session="with-otp").body == "prometheus /consoles/monitoring.html?"
     assert shipped.ask("/admin/monitoring", session="with-otp").headers["location"] == "/admin/monitoring/"
+
+
+@pytest.mark.parametrize("query", ["platform=staging-2", "a=1&platform=staging-2&b=2", "var-platform=staging-2"])
+def test_the_fallback_is_told_which_platform(shipped: Edge, query: str) -> None:
+    shown = shipped.ask(f"/admin/fallback?{query}", session="with-otp").body
+    assert shown == "prometheus /consoles/monitoring.html?platform=staging-2"
 
 
 def test_who_is_signed_out_comes_back_to_where_they_were(shipped: Edge) -> None:

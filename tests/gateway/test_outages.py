@@ -16,7 +16,9 @@ def test_grafana_down_shows_the_board_at_the_same_url(tmp_path: Path) -> None:
     with edge(tmp_path, down=["grafana"]) as running:
         shown = running.ask(DASHBOARD + "?from=now-6h", session="with-otp", headers=HTML)
         # 503 and not 200: an uptime check must see the outage.
-        assert (shown.status, shown.body) == (503, "prometheus /consoles/monitoring.html?down=1")
+        assert (shown.status, shown.body) == (503, "prometheus /consoles/monitoring.html?down=1&")
+        linked = running.ask(DASHBOARD + "?var-section=kpis&var-platform=staging", session="with-otp", headers=HTML)
+        assert linked.body == "prometheus /consoles/monitoring.html?down=1&platform=staging"
         assert shown.headers["retry-after"] == "15"
         assert shown.headers["cache-control"] == "no-store"
         data = running.ask("/admin/monitoring/api/ds/query", method="POST", session="with-otp", body=b"{}")

@@ -93,6 +93,7 @@ WEAKENINGS = (
         "http://$prometheus$board;",
         "http://$prometheus$board$is_args$args;",
     ),
+    Weakening("any platform", attacks.by_the_fallback_as_a_back_door, "[A-Za-z0-9_.-]{1,40}", "[^&]*"),
     Weakening("methods reach Prometheus", attacks.by_the_fallback_as_a_back_door, "proxy_method GET;"),
     Weakening("headers reach Prometheus", attacks.by_the_fallback_as_a_back_door, "proxy_pass_request_headers off;"),
     Weakening("internal pages are open", attacks.by_the_fallback_as_a_back_door, "internal;"),
