@@ -1,4 +1,4 @@
-"""The HTTP server: cheroot, bounded in every direction."""
+"""The HTTP server: cheroot's parser, threads and WSGI, with connections for which nobody waits."""
 
 from __future__ import annotations
 
@@ -7,26 +7,20 @@ import re
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from typing import Any
 
-from cheroot.makefile import StreamReader, StreamWriter
-from cheroot.server import HTTPConnection
-from cheroot.ssl import Adapter
 from cheroot.wsgi import Server
 
-from common.deadline import Deadline
+from common.web_connection import IDLE_SECONDS, LARGEST_HEAD
+from common.web_loop import Connections
 from common.yaml_files import ConfigError
 
 logger = logging.getLogger(__name__)
 
 # All of a fleet may be restarted at once, and all their clients come at once then.
 BACKLOG = 256
-KEPT_CONNECTIONS = 64
-IDLE_SECONDS = 75
 STOP_SECONDS = 2
-REQUEST_SECONDS = 10
-"""For a client that has begun to send, until its request is there; and then for each piece of the answer to go."""
-LARGEST_HEADERS = 65536
 
 
 class WebServer:
@@ -35,9 +29,11 @@ class WebServer:
     Args:
         name: told to clients.
         address: `host:port`, or `:port` for all addresses.
-        application: the WSGI application.
+        application: the WSGI application. What a request says of its body may be more than there is of it, see below.
         threads: requests that are answered at once.
-        largest_body: bytes of a request's body, above which it does not reach the application.
+        largest_body: bytes; a larger body is not read, and the application answers without it.
+        admits: whether a body may follow an Authorization header; if not, it is not waited for. It must not wait
+            itself.
         tls: with certificates, when TLS is to be spoken.
 
     Raises:
@@ -51,7 +47,8 @@ class WebServer:
         application: Any,
         *,
         threads: int,
-        largest_body: int = 65536,
+        largest_body: int = 0,
+        admits: Callable[[str], bool] = lambda _: True,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         host, _, port = address.rpartition(":")
@@ -67,18 +64,11 @@ class WebServer:
             timeout=IDLE_SECONDS,
             shutdown_timeout=1,
         )
-        self._server.ConnectionClass = _Connection
-        self._server.nodelay = True
-        self._server.keep_alive_conn_limit = KEPT_CONNECTIONS
-        self._server.max_request_header_size = LARGEST_HEADERS
-        self._server.max_request_body_size = largest_body
-        self._server.error_log = _log  # type: ignore[method-assign, assignment]
-        if tls is not None:
-            self._server.ssl_adapter = _TlsAdapter(tls)
+        self._server.largest_body, self._server.admits, self._server.tls = largest_body, admits, tls
 
     def use_certificates(self, tls: ssl.SSLContext) -> None:
         """Use these for connections from now on."""
-        self._server.ssl_adapter.context = tls
+        self._server.tls = tls
 
     def start(self) -> int:
         """Listen, and serve from threads.
@@ -102,85 +92,16 @@ class WebServer:
 
 
 class _Server(Server):
-    """Hands a new connection to a thread once the client has sent something, so that silent ones cost none."""
+    max_request_header_size = LARGEST_HEAD
+    nodelay = True
+    largest_body: int
+    admits: Callable[[str], bool]
+    tls: ssl.SSLContext | None
 
-    def process_conn(self, conn: _Connection) -> None:
-        if conn.silent:
-            conn.silent = False
-            self.put_conn(conn)
-        else:
-            super().process_conn(conn)
+    def prepare(self) -> None:
+        super().prepare()
+        self._connections.close()
+        self._connections: Any = Connections(self)
 
-
-class _Connection(HTTPConnection):
-    silent = True
-    shaken_hands = False
-
-    def __init__(self, server: Any, sock: socket.socket, makefile: Any = None) -> None:  # noqa: ARG002
-        super().__init__(server, sock, _file)
-
-    def communicate(self) -> bool:
-        self.socket.settimeout(REQUEST_SECONDS)
-        if isinstance(self.socket, ssl.SSLSocket) and not self.shaken_hands:
-            try:
-                self.socket.do_handshake()
-            except OSError as error:
-                logger.debug("TLS handshake with %s failed: %s", self.remote_addr, error)
-                return False
-            self.shaken_hands = True
-        self.rfile.raw.deadline = Deadline(REQUEST_SECONDS)
-        return bool(super().communicate())  # type: ignore[no-untyped-call]
-
-
-class _Incoming(socket.SocketIO):
-    """Has one deadline for a whole request: a client that drips it in would hold its thread for days otherwise."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        super().__init__(sock, "rb")
-        self.deadline = Deadline(REQUEST_SECONDS)
-        self._socket = sock
-
-    def readinto(self, buffer: Any) -> int | None:
-        left = self.deadline.remaining()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        self._socket.settimeout(left)
-        try:
-            return super().readinto(buffer)
-        finally:
-            self._socket.settimeout(REQUEST_SECONDS)
-
-
-class _Reader(StreamReader):
-    def __init__(self, sock: socket.socket, size: int) -> None:
-        # cheroot's own would make a reader without a deadline.
-        super(StreamReader, self).__init__(_Incoming(sock), size)
-        self.bytes_read = 0
-
-
-def _file(sock: socket.socket, mode: str, size: int) -> StreamReader | StreamWriter:
-    return _Reader(sock, size) if "r" in mode else StreamWriter(sock, mode, size)
-
-
-class _TlsAdapter(Adapter):
-    """Leaves the handshake to the thread of the connection: here it would keep all others from being accepted."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self.context = context
-
-    def bind(self, sock: socket.socket) -> socket.socket:
-        return sock
-
-    def wrap(self, sock: socket.socket) -> tuple[socket.socket, dict[str, str]]:
-        wrapped = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        return wrapped, self.get_environ()
-
-    def get_environ(self) -> dict[str, str]:
-        return {"wsgi.url_scheme": "https", "HTTPS": "on"}
-
-    def makefile(self, sock: socket.socket, mode: str = "r", bufsize: int = -1) -> StreamReader | StreamWriter:
-        return _file(sock, mode, bufsize)
-
-
-def _log(message: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-    logger.log(level, "%s", message, exc_info=traceback)
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        logger.log(level, "%s", msg, exc_info=traceback)

@@ -80,8 +80,14 @@ def _serve(flags: argparse.Namespace, settings: Config, playbooks: Playbooks) ->
         logger.info("configuration reloaded")
 
     application = Application(responder, BearerToken(SecretText("RESPONDER_TOKEN")), reload)
-    # The application itself answers what is a little larger, and counts it.
-    server = WebServer(NAME, flags.web_listen_address, application, threads=THREADS, largest_body=16 * LARGEST_BODY)
+    server = WebServer(
+        NAME,
+        flags.web_listen_address,
+        application,
+        threads=THREADS,
+        largest_body=LARGEST_BODY,
+        admits=application.admits,
+    )
     try:
         port = server.start()
     except OSError as error:

@@ -21,7 +21,6 @@ from testbed.counterparts.siem import Siem
 from testbed.counterparts.taxii import Taxii
 
 LARGEST_BODY = 1 << 20
-"""Bytes of a request's body, above which it is refused."""
 THREADS = 32
 _BLOCK_SECONDS = 12
 _CHAIN_ID = 137
@@ -163,6 +162,8 @@ class Web:
 
 def _body(environ: Environ) -> Any:
     length = int(environ.get("CONTENT_LENGTH") or 0)
+    if length > LARGEST_BODY:
+        raise HttpError("413 Content Too Large", "at most 1 MiB")
     raw = environ["wsgi.input"].read(length) if length else b""
     try:
         return json.loads(raw) if raw.strip() else {}

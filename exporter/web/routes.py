@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from common.deadline import DeadlineExceededError
 from common.secret_text import SecretError
+from common.web_application import Answer, BusyError, Places, Routes, answer
 from common.yaml_files import ConfigError
 from exporter.app import Exporter
 from exporter.exposition import OPENMETRICS, TEXT
@@ -26,8 +23,6 @@ from exporter.web.config import WebConfig
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-logger = logging.getLogger(__name__)
-
 MOST_AT_ONCE = 8
 """Requests for one path of the API, or for readiness, that may wait for a source; no further one waits."""
 THREADS = 16 + 3 * MOST_AT_ONCE
@@ -35,44 +30,8 @@ THREADS = 16 + 3 * MOST_AT_ONCE
 DEFAULT_SCRAPE_SECONDS = 10.0
 SCRAPE_MARGIN_SECONDS = 0.5
 LEAST_SCRAPE_SECONDS = 0.1
-_PLAIN = "text/plain; charset=utf-8"
 # With a weight of 0 it is named to be refused.
 _GZIP = re.compile(r"(?:^|,)\s*gzip\s*(?:,|$|;(?!\s*q=0(?:\.0*)?\s*(?:,|$)))", re.IGNORECASE)
-
-
-@dataclass
-class Answer:
-    """What is sent back."""
-
-    status: str = "200 OK"
-    body: bytes = b""
-    content_type: str = _PLAIN
-    headers: list[tuple[str, str]] = field(default_factory=list)
-
-
-class BusyError(Exception):
-    """As many requests as may are waiting for the source already."""
-
-
-class Places:
-    """Lets a few requests at a time wait for a source, so that one that hangs does not hold the threads of scrapes."""
-
-    def __init__(self) -> None:
-        self._free = threading.Semaphore(MOST_AT_ONCE)
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """While in here, the request is one of the few.
-
-        Raises:
-            BusyError: there is no place left.
-        """
-        if not self._free.acquire(blocking=False):
-            raise BusyError(f"{MOST_AT_ONCE} requests are waiting for this already")
-        try:
-            yield
-        finally:
-            self._free.release()
 
 
 class Application:
@@ -87,8 +46,8 @@ class Application:
     def __init__(self, exporter: Exporter, reload: Callable[[], None], web: WebConfig) -> None:
         self._exporter = exporter
         self._reload = reload
-        self._ready_places, self._kpis_places, self._feed_places = Places(), Places(), Places()
-        self._routes: Mapping[str, Mapping[str, Callable[[WSGIEnvironment], Answer]]] = {
+        self._ready_places, self._kpis_places, self._feed_places = (Places(MOST_AT_ONCE) for _ in range(3))
+        self._routes: Routes = {
             "/": {"GET": self._landing},
             "/metrics": {"GET": self._metrics},
             "/-/healthy": {"GET": self._healthy},
@@ -106,32 +65,12 @@ class Application:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        answer = self._answer(environ)
-        headers = [
-            ("Content-Type", answer.content_type),
-            ("Content-Length", str(len(answer.body))),
-            ("X-Content-Type-Options", "nosniff"),
-            *answer.headers,
-            *self._headers,
-        ]
-        start_response(answer.status, headers)
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
-
-    def _answer(self, environ: WSGIEnvironment) -> Answer:
-        if not self._auth.allows(environ.get("HTTP_AUTHORIZATION", "")):
-            return Answer("401 Unauthorized", b"Unauthorized\n", headers=[("WWW-Authenticate", "Basic")])
-        methods = self._routes.get(environ["PATH_INFO"])
-        if methods is None:
-            return Answer("404 Not Found", b"Not found\n")
-        method = "GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"]
-        if method not in methods:
-            return Answer("405 Method Not Allowed", b"Method not allowed\n", headers=[("Allow", ", ".join(methods))])
-        try:
-            return methods[method](environ)
-        except Exception:
-            # The message may quote anything; it goes to the log, where secrets are masked.
-            logger.exception("%s %s failed", method, environ["PATH_INFO"])
-            return Answer("500 Internal Server Error", b"Internal error; see the log\n")
+        if self._auth.allows(environ.get("HTTP_AUTHORIZATION", "")):
+            found = answer(self._routes, environ)
+        else:
+            found = Answer("401 Unauthorized", b"Unauthorized\n", headers=[("WWW-Authenticate", "Basic")])
+        found.headers += self._headers
+        return found.send(environ, start_response)
 
     def _landing(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
         page = landing.page(self._exporter.scraper.statuses())
@@ -150,11 +89,11 @@ class Application:
         sections = [section for section in scraper.sections if section in asked] if asked else scraper.sections
         openmetrics = "application/openmetrics-text" in environ.get("HTTP_ACCEPT", "")
         exposition = scraper.scrape(sections, _scrape_seconds(environ), openmetrics=openmetrics)
-        answer = Answer(body=exposition.text, content_type=OPENMETRICS if openmetrics else TEXT)
+        found = Answer(body=exposition.text, content_type=OPENMETRICS if openmetrics else TEXT)
         if _GZIP.search(environ.get("HTTP_ACCEPT_ENCODING", "")):
-            answer.body = exposition.gzip()
-            answer.headers.append(("Content-Encoding", "gzip"))
-        return answer
+            found.body = exposition.gzip()
+            found.headers.append(("Content-Encoding", "gzip"))
+        return found
 
     def _healthy(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
         return Answer(body=b"Healthy\n")
@@ -189,11 +128,11 @@ class Application:
                 content = produce()
         except (BusyError, RedisError, PostgresError, DeadlineExceededError, SecretError) as error:
             status, content = "503 Service Unavailable", {"error": str(error)}
-        answer = Answer(status, json.dumps(content).encode(), "application/json", [("Cache-Control", "no-store")])
+        found = Answer(status, json.dumps(content).encode(), "application/json", [("Cache-Control", "no-store")])
         origin = environ.get("HTTP_ORIGIN")
         if origin in self._exporter.config.api.cors_origins:
-            answer.headers += [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
-        return answer
+            found.headers += [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
+        return found
 
 
 def _scrape_seconds(environ: WSGIEnvironment) -> float:

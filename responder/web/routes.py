@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
 from common.secret_text import SecretError
+from common.web_application import Answer, BusyError, Places, Routes, answer
 from common.yaml_files import ConfigError
 from responder.actions import ACTIONS
 from responder.app import Responder
@@ -26,20 +26,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LARGEST_BODY = 1 << 20
-THREADS = 16
+MOST_WEBHOOKS = 16
+"""That may wait for the ledger; no further one waits."""
+MOST_AT_ONCE = 4
+"""Requests for each other path that asks the ledger, likewise."""
+THREADS = MOST_WEBHOOKS + 3 * MOST_AT_ONCE + 4
+"""For all that those may hold, and for what needs no ledger."""
 METRICS_SECONDS = 2.0
-_PLAIN = "text/plain; charset=utf-8"
+_GUARDED = ("/alerts", "/incidents", "/-/reload")
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
-
-
-@dataclass
-class Answer:
-    """What is sent back."""
-
-    status: str = "200 OK"
-    body: bytes = b""
-    content_type: str = _PLAIN
-    headers: list[tuple[str, str]] = field(default_factory=list)
 
 
 def _problem(status: str, message: str) -> Answer:
@@ -59,7 +54,9 @@ class Application:
         self._responder = responder
         self._token = token
         self._reload = reload
-        self._routes: Mapping[str, Mapping[str, Callable[[WSGIEnvironment], Answer]]] = {
+        self._alerts_places = Places(MOST_WEBHOOKS)
+        self._incidents_places, self._metrics_places, self._ready_places = (Places(MOST_AT_ONCE) for _ in range(3))
+        self._routes: Routes = {
             "/": {"GET": self._landing},
             "/alerts": {"POST": self._alerts},
             "/incidents": {"GET": self._incidents},
@@ -71,36 +68,17 @@ class Application:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        answer = self._answer(environ)
-        start_response(
-            answer.status,
-            [
-                ("Content-Type", answer.content_type),
-                ("Content-Length", str(len(answer.body))),
-                ("X-Content-Type-Options", "nosniff"),
-                ("Cache-Control", "no-store"),
-                *answer.headers,
-            ],
-        )
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
+        refused = self._refused(environ) if environ["PATH_INFO"] in _GUARDED else None
+        found = refused or answer(self._routes, environ)
+        found.headers.append(("Cache-Control", "no-store"))
+        return found.send(environ, start_response)
 
-    def _answer(self, environ: WSGIEnvironment) -> Answer:
-        methods = self._routes.get(environ["PATH_INFO"])
-        if methods is None:
-            return _problem("404 Not Found", "no such path")
-        method = "GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"]
-        if method not in methods:
-            return Answer("405 Method Not Allowed", b"Method not allowed\n", headers=[("Allow", ", ".join(methods))])
+    def admits(self, authorization: str) -> bool:
+        """Whether somebody with this Authorization header may send a body."""
         try:
-            if environ["PATH_INFO"] in ("/alerts", "/incidents", "/-/reload"):
-                refused = self._refused(environ)
-                if refused is not None:
-                    return refused
-            return methods[method](environ)
-        except Exception:
-            # The message may quote anything; it goes to the log, where secrets are masked.
-            logger.exception("%s %s failed", method, environ["PATH_INFO"])
-            return _problem("500 Internal Server Error", "internal error; see the log")
+            return self._token.allows(authorization)
+        except SecretError:
+            return False
 
     def _refused(self, environ: WSGIEnvironment) -> Answer | None:
         try:
@@ -112,9 +90,9 @@ class Application:
             return None
         if environ["PATH_INFO"] == "/alerts":
             self._responder.counters.webhook("unauthorized")
-        answer = _problem("401 Unauthorized", "a bearer token is needed that is listed here")
-        answer.headers.append(("WWW-Authenticate", "Bearer"))
-        return answer
+        refusal = _problem("401 Unauthorized", "a bearer token is needed that is listed here")
+        refusal.headers.append(("WWW-Authenticate", "Bearer"))
+        return refusal
 
     def _alerts(self, environ: WSGIEnvironment) -> Answer:
         counters = self._responder.counters
@@ -125,7 +103,7 @@ class Application:
         if int(length) > LARGEST_BODY:
             counters.webhook("too_large")
             return _problem("413 Content Too Large", f"at most {LARGEST_BODY} bytes")
-        body = _body(environ, int(length))
+        body = environ["wsgi.input"].read(int(length))
         if len(body) < int(length):
             counters.webhook("incomplete")
             return _problem("400 Bad Request", f"{len(body)} of {length} bytes arrived")
@@ -136,8 +114,9 @@ class Application:
             return _problem("400 Bad Request", str(error))
         by = f"alertmanager {message.external_url or environ.get('REMOTE_ADDR', '')}"[:500]
         try:
-            outcomes, refused = self._responder.receive(message, by)
-        except PostgresError as error:
+            with self._alerts_places.one():
+                outcomes, refused = self._responder.receive(message, by)
+        except (BusyError, PostgresError) as error:
             counters.webhook("unavailable")
             logger.warning("a message is not accepted: %s", error)
             return _problem("503 Service Unavailable", f"the ledger does not take it: {error}")
@@ -168,20 +147,22 @@ class Application:
         if fingerprint is not None and not fingerprint.isalnum():
             return _problem("400 Bad Request", "fingerprint must be hexadecimal")
         try:
-            found = self._responder.postgres.run(
-                lambda cursor: report.incidents(
-                    cursor, correlation_id=correlation_id, fingerprint=fingerprint, limit=limit
+            with self._incidents_places.one():
+                found = self._responder.postgres.run(
+                    lambda cursor: report.incidents(
+                        cursor, correlation_id=correlation_id, fingerprint=fingerprint, limit=limit
+                    )
                 )
-            )
-        except PostgresError as error:
+        except (BusyError, PostgresError) as error:
             return _problem("503 Service Unavailable", str(error))
         return _json("200 OK", {"incidents": found})
 
     def _metrics(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
         names = list(self._responder.playbooks), list(ACTIONS)
         try:
-            counts = self._responder.postgres.run(lambda cursor: totals.totals(cursor, *names), METRICS_SECONDS)
-        except PostgresError as error:
+            with self._metrics_places.one():
+                counts = self._responder.postgres.run(lambda cursor: totals.totals(cursor, *names), METRICS_SECONDS)
+        except (BusyError, PostgresError) as error:
             logger.warning("metrics without the ledger: %s", error)
             counts = None
         body = exposition(
@@ -207,10 +188,11 @@ class Application:
         except SecretError as error:
             reasons.append(str(error))
         try:
-            self._responder.postgres.run(
-                lambda cursor: cursor.execute("SELECT FROM monitoring.responder_incidents LIMIT 0"), METRICS_SECONDS
-            )
-        except PostgresError as error:
+            with self._ready_places.one():
+                self._responder.postgres.run(
+                    lambda cursor: cursor.execute("SELECT FROM monitoring.responder_incidents LIMIT 0"), METRICS_SECONDS
+                )
+        except (BusyError, PostgresError) as error:
             reasons.append(str(error))
         if reasons:
             return Answer("503 Service Unavailable", "".join(f"{reason}\n" for reason in reasons).encode())
@@ -222,14 +204,6 @@ class Application:
         except ConfigError as error:
             return _problem("500 Internal Server Error", f"not reloaded: {error}")
         return Answer(body=b"Reloaded\n")
-
-
-def _body(environ: WSGIEnvironment, length: int) -> bytes:
-    """The body, or as much of it as arrived in time."""
-    try:
-        return bytes(environ["wsgi.input"].read(length))
-    except OSError:
-        return b""
 
 
 def _json(status: str, content: Any) -> Answer:

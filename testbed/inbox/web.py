@@ -9,7 +9,6 @@ from testbed.inbox.services import SERVICES, Answer, Request
 from testbed.inbox.store import CHANNELS, Store
 
 LARGEST_BODY = 4 << 20
-"""Bytes of a request's body, above which it is refused."""
 THREADS = 8
 _PAGE = Path(__file__).with_name("page.html")
 
@@ -62,6 +61,8 @@ class Web:
 
     def _service(self, path: str, environ: Environ) -> Answer:
         length = int(environ.get("CONTENT_LENGTH") or 0)
+        if length > LARGEST_BODY:
+            return Answer.of_json("413 Content Too Large", {"error": f"at most {LARGEST_BODY} bytes"})
         request = Request(environ["wsgi.input"].read(length), environ.get("HTTP_AUTHORIZATION", ""))
         for prefix, service in SERVICES.items():
             if path == prefix or path.startswith(prefix + "/"):

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 import requests
 
 from common.version import VERSION
+from tests.common.crowd import crowd
 from tests.exporter.web.serving import clean_environment, running, wait_for
 
 
@@ -189,3 +191,12 @@ def test_users_come_and_go_by_reload(tmp_path: Path) -> None:
         allow("bob")
         assert requests.post(f"{url}/-/reload", auth=("alice", "alice"), timeout=20).status_code == 200
         assert [status("alice", "alice"), status("bob", "bob")] == [401, 200]
+
+
+def test_silent_and_dripping_clients_keep_nobody_waiting(tmp_path: Path) -> None:
+    with running(tmp_path, environment=clean_environment()) as exporter, crowd(exporter.port, every=0.2):
+        for path in ("/-/healthy", "/metrics?collect[]=health") * 3:
+            began = time.monotonic()
+            assert requests.get(f"http://127.0.0.1:{exporter.port}{path}", timeout=20).status_code == 200
+            assert time.monotonic() - began < 0.5
+            time.sleep(0.2)

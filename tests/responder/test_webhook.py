@@ -91,8 +91,21 @@ def test_an_oversized_body_is_refused(door: ResponderProcess) -> None:
     assert door.metric("ticketing_responder_webhooks_total", outcome="too_large") == 1
     # Whoever announces more than that is not listened to at all.
     with socket.create_connection(("127.0.0.1", door.port), 5) as sender:
-        sender.sendall(b"POST /alerts HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
+        head = (
+            f"POST /alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 99999999999\r\n\r\n"
+        )
+        sender.sendall(head.encode())
         assert b" 413 " in sender.recv(1000)
+
+
+def test_a_body_that_nobody_vouches_for_is_not_waited_for(door: ResponderProcess) -> None:
+    with socket.create_connection(("127.0.0.1", door.port), 5) as sender:
+        sender.sendall(b"POST /alerts HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+        answer = sender.recv(1000)
+        assert b" 401 " in answer
+        assert b"Connection: close" in answer
+        sender.sendall(b"y" * 999)  # which does not cost it the answer
+        assert sender.recv(1000).startswith(b"{") or answer.endswith(b"}")
 
 
 def test_a_body_without_a_length_is_refused(door: ResponderProcess) -> None:

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from exporter.collectors import METRICS, SECTIONS
 from exporter.config import Config, RateLimits
 from exporter.scrape import METRICS as OWN_METRICS
+from exporter.web.config import HttpServerConfig, WebConfig
 from testbed.servers.contract import ContractDatabase
 from tests.exporter.web.serving import Served
 
@@ -279,3 +280,11 @@ def test_other_methods_are_refused(web: Served, method: str, path: str, allowed:
 @pytest.mark.parametrize("path", ["/nowhere", "/metrics/", "/-/", "/api/monitoring", "/..%2fmetrics", "/%ff"])
 def test_other_paths_are_not_found(web: Served, path: str) -> None:
     assert web.get(path).status_code == 404
+
+
+def test_configured_headers_are_on_every_answer(web: Served) -> None:
+    web.application.use(WebConfig(http_server_config=HttpServerConfig(headers={"X-Frame-Options": "deny"})))
+    for path in ("/", "/metrics", "/nowhere", "/-/reload"):
+        answer = web.get(path)
+        assert answer.headers["X-Frame-Options"] == "deny"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -6,12 +6,14 @@ import os
 import signal
 import socket
 import ssl
+import time
 from pathlib import Path
 
 import pytest
 import requests
 import trustme
 
+from tests.common.crowd import crowd
 from tests.exporter.web.serving import running, wait_for
 
 
@@ -83,15 +85,17 @@ def test_tls(folder: Path) -> None:
         assert healthy(exporter.port, context(folder)).endswith(b"Healthy\n")
 
 
-def test_clients_that_never_finish_the_handshake_keep_nobody_waiting(folder: Path) -> None:
-    with running(folder, f"--web.config.file={configure(folder)}") as exporter:
-        silent = [socket.create_connection(("127.0.0.1", exporter.port)) for _ in range(30)]
-        for connection in silent[:8]:
-            connection.sendall(b"\x16\x03\x01")
-        assert healthy(exporter.port, context(folder)).endswith(b"Healthy\n")
-        for connection in silent:
-            connection.close()
-        assert healthy(exporter.port, context(folder)).endswith(b"Healthy\n")
+def test_clients_that_never_come_to_the_point_keep_nobody_waiting(folder: Path) -> None:
+    beginnings = (b"", b"\x16\x03\x01", b"GET /metrics HTTP/1.1\r\n")
+    with (
+        running(folder, f"--web.config.file={configure(folder)}") as exporter,
+        crowd(exporter.port, beginnings=beginnings, every=0.2),
+    ):
+        for _ in range(5):
+            began = time.monotonic()
+            assert healthy(exporter.port, context(folder)).endswith(b"Healthy\n")
+            assert time.monotonic() - began < 0.5
+            time.sleep(0.2)
         assert exporter.lines("Traceback") == []
 
 
