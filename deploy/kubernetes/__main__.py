@@ -90,11 +90,14 @@ def _endpoint(job: dict[str, Any], group: dict[str, Any], defaults: dict[str, An
 def prometheus_rules(files: Iterable[Path]) -> Iterator[Manifest]:
     """One for each file of rules."""
     for file in files:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        for rule in (rule for group in content["groups"] for rule in group["rules"]):
+            rule["expr"] = str(rule["expr"])  # a limit is a number; the operator takes none but whole ones
         yield {
             "apiVersion": "monitoring.coreos.com/v1",
             "kind": "PrometheusRule",
-            "metadata": {"name": f"ticketing-{file.stem}"},
-            "spec": yaml.safe_load(file.read_text(encoding="utf-8")),
+            "metadata": {"name": f"ticketing-{file.stem.replace('_', '-')}"},
+            "spec": content,
         }
 
 

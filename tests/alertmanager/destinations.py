@@ -77,6 +77,7 @@ ALERTS = (
     row("TargetDown", "medium", "engineering", "health", SLACK, "node"),
     row("JobGone", "medium", "engineering", "health", SLACK, "node"),
     # The chain itself.
+    row("LimitInvalid", "high", "engineering", "health", PAGE_AND_SLACK, "prometheus"),
     row("ResponderFailing", "high", "engineering", "health", PAGE_AND_SLACK, "responder"),
     row("ResponderLedgerDown", "high", "engineering", "health", PAGE_AND_SLACK, "responder"),
     row("ResponderBacklog", "high", "engineering", "health", PAGE_AND_SLACK, "responder"),

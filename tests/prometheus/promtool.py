@@ -17,4 +17,4 @@ def needed_by(wanted: Iterable[Rule]) -> list[Rule]:
     shipped, needed = rules(), list(wanted)
     for rule in needed:  # grows
         needed += [other for other in shipped if other.name in rule.uses and other not in needed]
-    return sorted(needed, key=lambda rule: (rule.file, rule.number))
+    return sorted(needed, key=lambda rule: (not rule.file.startswith("limits"), rule.file, rule.number))

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 RULES = ROOT / "prometheus" / "rules"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 
-RECORDED = re.compile(r"\bticketing:\w+:\w+\b")
+RECORDED = re.compile(r"\bticketing:\w+(?::\w+)?\b")
 METRIC = re.compile(r"\b(?:ticketing|prometheus|alertmanager|node|process)_\w+\b|\bup\b(?=\{|\)| ==)")
 
 Yaml = dict[str, Any]
@@ -61,7 +61,10 @@ def rules() -> list[Rule]:
     for path in sorted(RULES.glob("*.yml")):
         groups = yaml.load(path.read_text(encoding="utf-8"), _Loader)["groups"]
         pairs = [(group, rule) for group in groups for rule in group["rules"]]
-        found += [Rule(path.stem, group["interval"], number, rule) for number, (group, rule) in enumerate(pairs)]
+        found += [
+            Rule(path.stem, group["interval"], number, rule | {"expr": str(rule["expr"])})
+            for number, (group, rule) in enumerate(pairs)
+        ]
     return found
 
 

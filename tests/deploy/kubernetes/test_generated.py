@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -24,13 +25,18 @@ def test_committed_files_are_up_to_date(tmp_path: Path) -> None:
 
 
 def test_every_rule_arrives_as_it_is(tmp_path: Path) -> None:
-    sources = {f"ticketing-{file.stem}": yaml.safe_load(file.read_text()) for file in RULES}
+    # Without types: the operator wants the text of a limit, not its number.
+    sources = {f"ticketing-{file.stem.replace('_', '-')}": text_only(file) for file in RULES}
     specs = {name: manifest["spec"] for (kind, name), manifest in manifests().items() if kind == "PrometheusRule"}
     assert specs == sources
     for name, spec in specs.items():
         (tmp_path / f"{name}.yml").write_text(yaml.safe_dump(spec))
     result = promtool("check", "rules", *tmp_path.iterdir())
     assert result.returncode == 0, result.stderr
+
+
+def text_only(file: Path) -> Any:
+    return yaml.load(file.read_text(), yaml.BaseLoader)
 
 
 @pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
