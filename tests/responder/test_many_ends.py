@@ -75,7 +75,7 @@ def test_a_prometheus_that_does_not_answer_holds_up_nothing_but_the_end(world: W
     wait_until(world.locked, 5)
     # All have the verdict within one round, however many they are.
     verdicts = "SELECT DISTINCT last_check FROM monitoring.responder_incidents WHERE state = 'ending'"
-    wait_until(lambda: "no answer in time" in str(world.sql(verdicts)), 20)
+    wait_until(lambda: "Prometheus: GET " in str(world.sql(verdicts)), 20, lambda: str(world.sql(verdicts)))
     assert time.monotonic() - began < 15
     assert len(world.sql(verdicts)) == 1
     assert states(responder) == {"ending": 300, "open": 1}
