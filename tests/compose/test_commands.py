@@ -12,10 +12,12 @@ from pathlib import Path
 import psycopg2
 import pytest
 import redis
+import requests
 
 from testbed.servers.ports import free_port
 from testbed.servers.postgres import Postgres, newest_programs
 from testbed.servers.process import as_user
+from testbed.servers.prometheus import Prometheus
 from tests.compose.stack import ROOT, services
 from tests.gateway.standins import Reply, StandIn
 
@@ -124,6 +126,24 @@ class PostgresOfTheImage(Postgres):
     def ready(self) -> bool:
         asked = [str(newest_programs() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(asked, check=False).returncode == 0
+
+
+def test_the_guides_reload_reaches_prometheus(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    (command,) = re.findall(r"docker compose exec prometheus (kill .*?) 1`", guide)
+    config = tmp_path / "prometheus.yml"
+    config.write_text("global: {external_labels: {replica: before}}\n")
+    with Prometheus(config, tmp_path / "data") as server:
+        config.write_text("global: {external_labels: {replica: after}}\n")
+        assert server.process is not None
+        # In its container it is process 1.
+        subprocess.run(["sh", "-c", f"{command} {server.process.pid}"], check=True)
+
+        def loaded() -> bool:
+            answer = requests.get(f"{server.url}/api/v1/status/config", timeout=10)
+            return "replica: after" in answer.json()["data"]["yaml"]
+
+        server.process.wait_until(loaded)
 
 
 def test_the_guides_backup_needs_no_password_and_the_network_does() -> None:
