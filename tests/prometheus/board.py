@@ -2,10 +2,11 @@
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import requests
 import yaml
@@ -14,6 +15,9 @@ from testbed.servers.prometheus import SHIPPED_DIRECTORY, Prometheus
 
 SECTIONS = ("kpis", "fraud", "traffic", "model", "health", "security")
 GOLDEN = Path(__file__).parents[1] / "exporter" / "golden" / "metrics.txt"
+
+#: Tests change limits again and again.
+LIMITS_INTERVAL = "200ms"
 
 
 def golden() -> str:
@@ -48,32 +52,83 @@ def target(exposition: str) -> Iterator[str]:
 
 
 @contextmanager
-def board(directory: Path, expositions: Sequence[str] = (), *, rules: bool = True) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes one exporter for each text, and evaluates all rules, every second."""
+def board(
+    directory: Path,
+    expositions: Sequence[str] = (),
+    *,
+    others: Mapping[str, str] | None = None,
+    rules: bool = True,
+) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes one exporter for each text, and evaluates all rules, every second.
+
+    Args:
+        directory: Where its files go, the rules into `rules`.
+        expositions: Of the exporters of platform main.
+        others: Of one exporter each, by the platform's name.
+        rules: Whether it has any.
+    """
     with ExitStack() as stack:
         (directory / "rules").mkdir()
         for file in (SHIPPED_DIRECTORY / "rules").glob("*.yml") if rules else ():
-            (directory / "rules" / file.name).write_text(re.sub(r"\binterval: \w+", "interval: 1s", file.read_text()))
-        targets = [stack.enter_context(target(text)) for text in expositions]
-        group = {"targets": targets, "labels": {"platform": "main"}}
+            interval = LIMITS_INTERVAL if file.name.startswith("limits") else "1s"
+            text = re.sub(r"\binterval: \w+", f"interval: {interval}", file.read_text())
+            (directory / "rules" / file.name).write_text(text)
+        platforms = [("main", text) for text in expositions] + [*(others or {}).items()]
+        groups = [
+            {"targets": [stack.enter_context(target(text))], "labels": {"platform": name}} for name, text in platforms
+        ]
         config = {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(directory / "rules" / "*.yml")],
-            "scrape_configs": [{"job_name": "ticketing-live", "static_configs": [group]}],
+            "scrape_configs": [{"job_name": "ticketing-live", "static_configs": groups}],
         }
         file = directory / "prometheus.yml"
         file.write_text(yaml.safe_dump(config))
-        yield stack.enter_context(Prometheus(file, directory / "data"))
+        yield stack.enter_context(Prometheus(file, directory / "data", flags=["--web.enable-lifecycle"]))
+
+
+def change_limits(prometheus: Prometheus, changes: Mapping[str, float | None], platform: str | None = None) -> None:
+    """Let limits.yml be as shipped but for these limits, and Prometheus read it again.
+
+    Args:
+        prometheus: Of `board`.
+        changes: By name of the limit; None: it is not there.
+        platform: Whose limits they are, besides those that are there; None: they take their place.
+
+    Raises:
+        KeyError: There is no such limit.
+    """
+    name = "limits.yml"
+    content: dict[str, Any] = yaml.safe_load((SHIPPED_DIRECTORY / "rules" / name).read_text())
+    (group,) = content["groups"]
+    records = {rule["labels"]["limit"]: rule for rule in group["rules"]}
+    for limit, value in changes.items():
+        rule = records[limit]
+        if platform is not None:
+            group["rules"].append({**rule, "labels": {"limit": limit, "platform": platform}, "expr": str(value)})
+        elif value is None:
+            group["rules"].remove(rule)
+        else:
+            rule["expr"] = str(value)
+    group["interval"] = LIMITS_INTERVAL
+    (prometheus.config.parent / "rules" / name).write_text(yaml.safe_dump(content))
+    requests.post(f"{prometheus.url}/-/reload", timeout=10).raise_for_status()
+
+
+def markup(page: str, name: str) -> str:
+    """One section."""
+    found = re.search(rf'<section id="{name}".*?</section>', page, re.DOTALL)
+    assert found, f"no section {name}"
+    return found[0]
 
 
 def section(page: str, name: str) -> str:
     """The text of one section without its markup."""
-    found = re.search(rf'<section id="{name}".*?</section>', page, re.DOTALL)
-    assert found, f"no section {name}"
-    return " ".join(re.sub(r"<[^>]*>", " ", found[0]).split())
+    return " ".join(re.sub(r"<[^>]*>", " ", markup(page, name)).split())
 
 
 def fetch(prometheus: Prometheus, query: str = "") -> str:
+    """The page, with a query that begins with a question mark."""
     answer = requests.get(prometheus.board + query, timeout=10)
     assert answer.status_code == 200, answer.text[:2000]
     return answer.text

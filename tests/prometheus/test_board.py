@@ -107,9 +107,10 @@ def test_says_that_it_is_live_and_since_when_an_alert_is_active(page: str) -> No
 def test_kinds_of_events_are_counted_from_the_first(
     tmp_path: Path, samples: str, known: str, count: int | None
 ) -> None:
-    query = re.search(r'query "(topk\(8, .*?)" }}', FILES[0].read_text())
-    assert query
-    labels = '{job="ticketing-critical",instance="e"}'
+    found = re.search(r'query \(printf "(topk\(8, .*?)" \$p\) }}', FILES[0].read_text())
+    assert found
+    query = found[1].replace("%[1]s", 'platform="main"')
+    labels = '{job="ticketing-critical",instance="e",platform="main"}'
     series = {
         f"ticketing_security_events{labels}": known,
         f'ticketing_security_events_total{labels[:-1]},event_type="t"}}': samples,
@@ -121,7 +122,7 @@ def test_kinds_of_events_are_counted_from_the_first(
             {
                 "interval": "1m",
                 "input_series": [{"series": name, "values": values} for name, values in series.items()],
-                "promql_expr_test": [{"expr": f"round({query[1]})", "eval_time": "19m", "exp_samples": expected}],
+                "promql_expr_test": [{"expr": f"round({query})", "eval_time": "19m", "exp_samples": expected}],
             }
         ],
     }
