@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import email.utils
 import ssl
+import threading
 import time
 import urllib.parse
 from collections.abc import Mapping
@@ -177,6 +178,7 @@ def _exchange(exchange: h11.Connection, connection: socket, message: bytes, dead
             return Answer(head.status_code, headers, bytes(body))
 
 
+_building = threading.Lock()
 _contexts: dict[str | None, tuple[tuple[int, ...], ssl.SSLContext]] = {}
 
 
@@ -186,9 +188,11 @@ def _context(ca_file: str | None) -> ssl.SSLContext:
     try:
         found = Path(path).stat() if path else None
         version = (found.st_ino, found.st_size, found.st_mtime_ns) if found else ()
-        known = _contexts.get(ca_file)
-        if known is None or known[0] != version:
-            known = _contexts[ca_file] = (version, ssl.create_default_context(cafile=ca_file))
+        # Whoever needs the same at the same time is sooner served by waiting than by building another.
+        with _building:
+            known = _contexts.get(ca_file)
+            if known is None or known[0] != version:
+                known = _contexts[ca_file] = (version, ssl.create_default_context(cafile=ca_file))
     except ssl.SSLError:
         raise HttpError(f"{path} holds no certificates") from None
     except OSError as error:

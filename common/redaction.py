@@ -23,6 +23,7 @@ _QUERY_PASSWORD = re.compile(r"([?&](?:ssl)?password=)([^\s&#]+)", re.IGNORECASE
 # A / ? # or @ that should have been written as %2F and so on: the pieces are then taken for a host, a port or a path,
 # and quoted in messages.
 _BROKEN_URL = re.compile(rf"{_DATABASE}[^/@:]*:(?!\d*/)(.*[/?#@].*)@", re.DOTALL)
+_CERTIFICATE = re.compile(r", certificate is not valid for '[^']*'")
 
 
 class Redactor:
@@ -63,3 +64,8 @@ class Redactor:
 
 redactor = Redactor()
 """The one of this process; secrets are learned where they are read."""
+
+
+def describe(error: BaseException) -> str:
+    """What went wrong, in one line, without secrets and without the host that a certificate should have been for."""
+    return redactor.redact(_CERTIFICATE.sub("", " ".join(str(error).split()))) or type(error).__name__

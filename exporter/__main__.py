@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from common import logs
+from common.redis import check_url
 from common.secret_text import SecretError, SecretText
 from common.version import VERSION
 from common.web_server import WebServer
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"{file}: valid")  # noqa: T201
             return 0
         postgres_dsn, redis_url = SecretText("POSTGRES_DSN"), SecretText("REDIS_URL")
+        check_url(redis_url)
         if flags.contract_check:
             return _check(flags, postgres_dsn, redis_url)
         return _serve(flags, postgres_dsn, redis_url)

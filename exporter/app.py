@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from common.deadline import Deadline, DeadlineExceededError
+from common.postgres import PostgresError
 from common.secret_text import SecretError, SecretText
 from exporter.collectors import fraud, health, kpis, model, security, traffic
 from exporter.collectors.rate_limits import ADAPTERS
@@ -14,7 +15,7 @@ from exporter.config import Config
 from exporter.probes.kinds import Sources
 from exporter.probes.schedule import Schedule
 from exporter.scrape import Scraper
-from exporter.sources.postgres import PostgresError, PostgresSource
+from exporter.sources.postgres import PostgresSource
 from exporter.sources.redis import RedisError, RedisSource
 from exporter.waiting import run
 

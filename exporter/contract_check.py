@@ -22,13 +22,15 @@ from typing import Any, TextIO
 import redis
 
 from common.deadline import Deadline, DeadlineExceededError
+from common.postgres import PostgresError
+from common.redaction import describe
 from common.secret_text import SecretError, SecretText
 from contract.definition import BLOCKED_CLIENTS, FUNCTIONS, RATE_LIMITS, REDIS_KEYS, VIEWS, WORDS, RedisKey, Words
 from exporter.collectors.base import Moment
 from exporter.collectors.rate_limits import ADAPTERS
 from exporter.config import Config, RateLimits
-from exporter.sources.postgres import CONTRACT_HINT, PostgresError, PostgresSource
-from exporter.sources.redis import RedisError, RedisSource, describe
+from exporter.sources.postgres import CONTRACT_HINT, PostgresSource
+from exporter.sources.redis import RedisError, RedisSource
 from exporter.waiting import complete
 
 SECONDS = 10.0

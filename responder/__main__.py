@@ -14,6 +14,7 @@ from prometheus_client import disable_created_metrics
 
 from common import logs
 from common.redaction import redactor
+from common.redis import check_url
 from common.secret_text import SecretError, SecretText
 from common.version import VERSION
 from common.web_server import WebServer
@@ -67,9 +68,9 @@ def _serve(flags: argparse.Namespace, settings: Config, playbooks: Playbooks) ->
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     postgres.limit_waiting()
     disable_created_metrics()  # type: ignore[no-untyped-call]
-    responder = Responder(
-        settings, playbooks, postgres_dsn=SecretText("POSTGRES_DSN"), redis_url=SecretText("REDIS_URL")
-    )
+    redis_url = SecretText("REDIS_URL")
+    check_url(redis_url)
+    responder = Responder(settings, playbooks, postgres_dsn=SecretText("POSTGRES_DSN"), redis_url=redis_url)
 
     def reload() -> None:
         try:

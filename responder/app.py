@@ -11,6 +11,7 @@ from functools import partial
 from time import perf_counter
 from typing import Literal
 
+from common.postgres import PostgresError
 from common.secret_text import SecretText
 from responder.actions.base import Services
 from responder.config import Config
@@ -21,7 +22,7 @@ from responder.ledger.incidents import Outcome, Told
 from responder.metrics import Counters
 from responder.outage import Outage
 from responder.playbooks import Playbooks
-from responder.postgres import Postgres, PostgresError
+from responder.postgres import Postgres
 from responder.prometheus import Prometheus
 from responder.runner import Runner
 from responder.settings import Settings

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from responder.postgres import Cursor, Postgres, PostgresError
+from common.postgres import PostgresError
+from responder.postgres import Cursor, Postgres
 
 
 class ContractError(Exception):

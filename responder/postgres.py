@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import select
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg2
 import psycopg2.extensions
 
-from common.redaction import redactor
+from common import postgres
+from common.deadline import Deadline, DeadlineExceededError
+from common.postgres import Parameters, PostgresError
 from common.secret_text import SecretError, SecretText
 
 Result = TypeVar("Result")
@@ -29,22 +30,6 @@ _OPTIONS = (
     f"-c statement_timeout={_STATEMENT_MILLISECONDS} -c timezone=UTC -c synchronous_commit=on"
     " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 )
-
-
-class PostgresError(Exception):
-    """PostgreSQL does not answer in time, or refuses; one line, without secrets.
-
-    Attributes:
-        code: SQLSTATE, None when there was no answer.
-    """
-
-    def __init__(self, message: str, code: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class _TooLateError(Exception):
-    pass
 
 
 class Postgres:
@@ -97,7 +82,7 @@ class Postgres:
                 yield
             finally:
                 # Nothing is written under it. If this fails, the lock is gone with the connection.
-                with suppress(psycopg2.Error, _TooLateError), _time_limit(SECONDS):
+                with suppress(psycopg2.Error, DeadlineExceededError), _time_limit(SECONDS):
                     connection.rollback()
 
     @contextmanager
@@ -108,7 +93,7 @@ class Postgres:
         try:
             connection = self._connect() if new else self._reuse()
             yield connection
-        except (psycopg2.Error, _TooLateError) as error:
+        except (psycopg2.Error, DeadlineExceededError) as error:
             if connection is not None:
                 connection.close()
             raise _described(error) from None
@@ -129,22 +114,14 @@ class Postgres:
             connection = self._idle.pop()
             if not connection.closed:
                 return connection
-        with _time_limit(SECONDS):
-            return self._connect()
+        return self._connect()
 
     def _connect(self) -> psycopg2.extensions.connection:
-        connection = psycopg2.connect(
-            self._dsn.reveal(),
-            application_name=self._name,
-            client_encoding="UTF8",
-            connect_timeout=int(SECONDS),
-            keepalives_idle=10,
-            keepalives_interval=5,
-            keepalives_count=3,
-            options=_OPTIONS,
-        )
-        connection.autocommit = False
-        return connection
+        with _time_limit(SECONDS) as deadline:
+            try:
+                return postgres.connect(self._dsn.reveal(), self._name, deadline, _open)
+            except PostgresError as error:
+                raise PostgresError(f"PostgreSQL: {error}") from None
 
 
 _LOCK = (
@@ -162,26 +139,32 @@ _limits = threading.local()
 
 
 @contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    before = getattr(_limits, "until", None)
-    _limits.until = time.monotonic() + seconds if before is None else min(before, time.monotonic() + seconds)
+def _time_limit(seconds: float) -> Iterator[Deadline]:
+    """Let what is done within end after so many seconds, or with the limit around it."""
+    before: Deadline | None = getattr(_limits, "deadline", None)
+    if before is None or before.remaining() > seconds:
+        _limits.deadline = Deadline(seconds)
     try:
-        yield
+        yield _limits.deadline
     finally:
-        _limits.until = before
+        _limits.deadline = before
 
 
 def _wait(connection: psycopg2.extensions.connection) -> None:
-    until = getattr(_limits, "until", None)
+    deadline: Deadline | None = getattr(_limits, "deadline", None)
     while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
         poller = select.poll()
         poller.register(
             connection.fileno(), select.POLLIN if state == psycopg2.extensions.POLL_READ else select.POLLOUT
         )
-        remaining = None if until is None else until - time.monotonic()
-        if remaining is not None and remaining <= 0:
-            raise _TooLateError
-        poller.poll(None if remaining is None else remaining * 1000)
+        poller.poll(None if deadline is None else deadline.check("PostgreSQL") * 1000)
+
+
+def _open(parameters: Parameters, deadline: Deadline) -> psycopg2.extensions.connection:
+    with _time_limit(deadline.remaining()):
+        connection: psycopg2.extensions.connection = psycopg2.connect(options=_OPTIONS, **parameters)
+    connection.autocommit = False
+    return connection
 
 
 def _transaction(connection: psycopg2.extensions.connection, work: Callable[[Cursor], Result]) -> Result:
@@ -194,8 +177,5 @@ def _is_lost(connection: psycopg2.extensions.connection, error: psycopg2.Error) 
 
 
 def _described(error: Exception) -> PostgresError:
-    if isinstance(error, _TooLateError):
-        return PostgresError("PostgreSQL: no answer in time")
-    text = redactor.redact(" ".join(str(error).split(" LINE ")[0].split())) or type(error).__name__
-    code: Any = getattr(error, "pgcode", None)
-    return PostgresError(f"PostgreSQL: {text}", code)
+    text = postgres.LATE if isinstance(error, DeadlineExceededError) else postgres.describe(error)
+    return PostgresError(f"PostgreSQL: {text}", getattr(error, "pgcode", None))

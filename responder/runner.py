@@ -7,6 +7,7 @@ import random
 from functools import partial
 from typing import Any
 
+from common.postgres import PostgresError
 from common.yaml_files import ConfigError, decode
 from responder.actions import ACTIONS
 from responder.actions.base import Action, RevertingAction, Services, Task
@@ -17,7 +18,7 @@ from responder.errors import RefusedError, RetryError, SkipError
 from responder.ledger import claims
 from responder.ledger.claims import Claim, State
 from responder.placeholders import PlaceholderError
-from responder.postgres import Postgres, PostgresError
+from responder.postgres import Postgres
 from responder.prometheus import PrometheusError
 from responder.settings import SettingsError
 

@@ -9,7 +9,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from common.redaction import redactor
+from common.redaction import describe
+from common.redis import options
 from common.secret_text import SecretError, SecretText
 
 TIMEOUT_SECONDS = 1.0
@@ -61,7 +62,7 @@ class Settings:
         try:
             value = self._connected().get(key)
         except (redis.RedisError, OSError, ValueError) as error:
-            raise SettingsError(_describe(error)) from None
+            raise SettingsError(f"Redis: {describe(error)}") from None
         return None if value is None else str(value)
 
     def write(
@@ -85,7 +86,7 @@ class Settings:
         try:
             answer = self._connected().eval(_CHANGE, 2, key, f"responder:fence:{key}", *arguments)
         except (redis.RedisError, OSError, ValueError) as error:
-            raise SettingsError(_describe(error)) from None
+            raise SettingsError(f"Redis: {describe(error)}") from None
         outcome: Literal["written", "changed", "fenced"] = answer
         return outcome
 
@@ -96,28 +97,12 @@ class Settings:
             raise SettingsError(f"Redis: {error}") from None
         with self._lock:
             if self._client is None or url != self._revealed:
-                pool = redis.BlockingConnectionPool.from_url(
-                    url,
-                    timeout=TIMEOUT_SECONDS,
-                    client_name=self._name,
-                    protocol=2,
-                    decode_responses=True,
-                    encoding_errors="backslashreplace",
-                    socket_timeout=TIMEOUT_SECONDS,
-                    socket_connect_timeout=TIMEOUT_SECONDS,
-                    socket_keepalive=True,
-                    max_connections=MOST_CONNECTIONS,
-                    # Once more at once: an idle connection dies with a restart of the server.
-                    retry=Retry(NoBackoff(), 1),
-                    retry_on_error=[redis.ConnectionError],
+                made = options(url, self._name, TIMEOUT_SECONDS)
+                # Once more at once: an idle connection dies with a restart of the server.
+                made |= {"retry": Retry(NoBackoff(), 1), "retry_on_error": [redis.ConnectionError]}
+                pool: redis.ConnectionPool = redis.BlockingConnectionPool(  # type: ignore[no-untyped-call]
+                    timeout=TIMEOUT_SECONDS, max_connections=MOST_CONNECTIONS, **made
                 )
                 self._client = redis.Redis(connection_pool=pool)
                 self._revealed = url
             return self._client
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
-        # It may quote a piece of the password.
-        return "Redis: the URL is not valid"
-    return "Redis: " + (redactor.redact(" ".join(str(error).split())) or type(error).__name__)

@@ -7,8 +7,8 @@ from typing import Any
 
 import redis
 
+from common.redaction import describe
 from exporter.collectors.base import Moment
-from exporter.sources.redis import describe
 
 
 def number(moment: Moment, key: str, answer: Any) -> float | None:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import redis
-
 from common import addresses
 from common.deadline import Deadline
-from common.redaction import redactor
+from common.redis import connect
 from common.secret_text import SecretText
 from exporter.config import HttpProbe, JsonRpcProbe, PostgresProbe, ProbeBase, RedisProbe, TcpProbe
 from exporter.sources.postgres import PostgresSource
-from exporter.sources.redis import INVALID_URL
 from exporter.waiting import complete
 
 if TYPE_CHECKING:
@@ -74,23 +71,13 @@ def probe_postgres(config: PostgresProbe, sources: Sources) -> None:
 
 def probe_redis(config: RedisProbe, sources: Sources) -> None:
     """Open a connection and PING."""
-    url = sources.redis.reveal()
+    connection = connect(sources.redis.reveal(), "ticketing-exporter/probe", config.timeout)
     try:
-        client = redis.Redis.from_url(
-            url,
-            socket_timeout=config.timeout,
-            socket_connect_timeout=config.timeout,
-            client_name="ticketing-exporter/probe",
-            retry=None,
-        )
-    except ValueError:
-        # Its message may quote a piece of the password.
-        raise ProbeError(INVALID_URL) from None
-    try:
-        if not client.ping():
+        connection.send_command("PING")  # type: ignore[no-untyped-call]
+        if connection.read_response() != "PONG":
             raise ProbeError("PING was not answered")
     finally:
-        client.close()
+        connection.disconnect()  # type: ignore[no-untyped-call]
 
 
 PROBES: Mapping[type[ProbeBase], Callable[[Any, Sources], None]] = {
@@ -102,13 +89,14 @@ PROBES: Mapping[type[ProbeBase], Callable[[Any, Sources], None]] = {
 }
 
 
-def describe(error: Exception) -> str:
-    """What went wrong, in one line without secrets."""
-    return redactor.redact(" ".join(str(error).split())) or type(error).__name__
+def prepare(probes: Iterable[ProbeBase]) -> None:
+    """Load what these need before the first try, whose time is short; most of a megabyte that others never need."""
+    if any(isinstance(probe, HttpProbe | JsonRpcProbe) for probe in probes):
+        import common.http_client  # noqa: F401
 
 
 def _ask(method: str, config: HttpProbe | JsonRpcProbe, *, headers: Mapping[str, str], **options: Any) -> Answer:
-    from common.http_client import request  # most of a megabyte that only those need who have such probes
+    from common.http_client import request
 
     url = _url(config.url, config.url_file)
     return request(method, url, Deadline(config.timeout), headers={**_USER_AGENT, **headers}, **options)

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from common.redaction import describe
 from exporter.config import ProbeBase
-from exporter.probes.kinds import PROBES, Sources, describe
+from exporter.probes.kinds import PROBES, Sources, prepare
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Schedule:
     """
 
     def __init__(self, probes: Mapping[str, ProbeBase], sources: Sources) -> None:
+        prepare(probes.values())
         self.probes = probes
         self._sources = sources
         self._runners = {name: _Runner(name, config, sources) for name, config in probes.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import select
 import threading
 from collections.abc import Sequence
@@ -11,9 +10,9 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
-from common.connection_strings import ESCAPING
+from common import postgres
 from common.deadline import Deadline, DeadlineExceededError
-from common.redaction import redactor
+from common.postgres import Parameters, PostgresError
 from common.secret_text import SecretText
 from exporter.waiting import Errands, Wait, complete
 
@@ -32,11 +31,6 @@ _CONTRACT_ERRORS = {
 _SERVER_MARGIN_SECONDS = 0.05
 # pg_stat_statements keeps each different SET as a statement of its own, and has room for a few thousand.
 _TIMEOUT_STEP_MILLISECONDS = 100
-_INVALID_DSN = f"the connection string is not a valid libpq DSN or URL; {ESCAPING}"
-
-
-class PostgresError(Exception):
-    """A query failed; the message is one line, without secrets."""
 
 
 class _ConnectionLostError(Exception):
@@ -130,35 +124,7 @@ class PostgresSource:
         return cursor.fetchall()
 
     def _connect(self, deadline: Deadline) -> psycopg2.extensions.connection:
-        dsn = self._dsn.reveal()
-        candidates = _one_host_each(dsn)
-        failures = []
-        connection: psycopg2.extensions.connection | None
-        for position, hosts in enumerate(candidates, start=1):
-            # A host that does not answer must leave time for the next.
-            share = Deadline(deadline.check("PostgreSQL") / (len(candidates) - position + 1))
-            connection = None
-            try:
-                connection = psycopg2.connect(
-                    dsn,
-                    async_=1,
-                    application_name=self._name,
-                    client_encoding="UTF8",
-                    keepalives_idle=30,
-                    keepalives_interval=5,
-                    keepalives_count=3,
-                    **hosts,
-                )
-                complete(_answer(connection, share))
-            except (psycopg2.OperationalError, DeadlineExceededError) as error:
-                if connection is not None:
-                    connection.close()
-                failures.append(_describe(error))
-            else:
-                return connection
-        if deadline.remaining() <= 0:
-            raise DeadlineExceededError("; ".join(failures))
-        raise PostgresError("; ".join(failures))
+        return postgres.connect(self._dsn.reveal(), self._name, deadline, _open)
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -166,46 +132,23 @@ class PostgresSource:
             self._connection = None
 
 
+def _open(parameters: Parameters, deadline: Deadline) -> psycopg2.extensions.connection:
+    connection: psycopg2.extensions.connection = psycopg2.connect(async_=1, **parameters)
+    try:
+        complete(_answer(connection, deadline))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 async def _answer(connection: psycopg2.extensions.connection, deadline: Deadline) -> None:
     while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
         event = select.POLLIN if state == psycopg2.extensions.POLL_READ else select.POLLOUT
-        # libpq may go on to another socket when one address of a host fails.
+        # libpq may go on to another socket, with another kind of encryption for instance.
         await Wait(connection.fileno(), event, deadline, "PostgreSQL")
 
 
-def _one_host_each(dsn: str) -> list[dict[str, Any]]:
-    """The hosts of a DSN as one set of parameters each, because libpq's own list has no time limit a host."""
-    try:
-        parameters = psycopg2.extensions.parse_dsn(dsn)
-    except psycopg2.ProgrammingError:
-        # libpq's own message quotes parts of it, perhaps of the password.
-        raise PostgresError(_INVALID_DSN) from None
-    columns = {name: str(parameters[name]).split(",") for name in ("host", "hostaddr", "port") if name in parameters}
-    # So would it about a piece of a password that is not escaped, and therefore taken for a port or host.
-    if not all(map(_is_port, columns.get("port", ()))) or any(map(_is_no_host, columns.get("host", ()))):
-        raise PostgresError(_INVALID_DSN)
-    count = max((len(values) for name, values in columns.items() if name != "port"), default=1)
-    if any(len(values) not in (1, count) for values in columns.values()):
-        raise PostgresError("the connection string has other numbers of hosts and ports")
-    return [
-        {name: values[position] if len(values) > 1 else values[0] for name, values in columns.items()}
-        for position in range(count)
-    ]
-
-
-def _is_port(text: str) -> bool:
-    return not text or (re.fullmatch(r"\s*[0-9]{1,5}\s*", text) is not None and 1 <= int(text) <= 65535)
-
-
-def _is_no_host(text: str) -> bool:
-    # The name of a socket may have one in its path, or begin with it.
-    return "@" in text and not text.startswith(("/", "@"))
-
-
 def _describe(error: Exception) -> str:
-    text = redactor.redact(" ".join(str(error).split()))
-    code = getattr(error, "pgcode", None)
-    if code in _CONTRACT_ERRORS:
-        # Without the quotation of the query.
-        text = text.split(" LINE ")[0] + CONTRACT_HINT
-    return text or type(error).__name__
+    text = postgres.describe(error)
+    return text + CONTRACT_HINT if getattr(error, "pgcode", None) in _CONTRACT_ERRORS else text

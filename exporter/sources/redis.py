@@ -9,19 +9,16 @@ from typing import Any
 
 import hiredis
 import redis
-from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection
-from redis.retry import Retry
 
-from common.connection_strings import ESCAPING
 from common.deadline import Deadline
-from common.redaction import redactor
+from common.redaction import describe
+from common.redis import connect
 from common.secret_text import SecretError, SecretText
 from exporter.waiting import Errands, Wait
 
 TIMEOUT_SECONDS = 1.0
 """However much time there is: Redis answers within milliseconds or not at all."""
-INVALID_URL = f"the URL is not valid, or an option in it; {ESCAPING}"
 
 Command = tuple[Any, ...]
 
@@ -88,30 +85,7 @@ class RedisSource:
         return await _exchange(self._connection, commands, deadline)
 
     def _connect(self) -> AbstractConnection:
-        url = self._url.reveal()
-        settings = {
-            "client_name": self._name,
-            # The newer protocol answers the same commands in other shapes, and not every server speaks it.
-            "protocol": 2,
-            "decode_responses": True,
-            "encoding_errors": "backslashreplace",
-            "socket_timeout": TIMEOUT_SECONDS,
-            "socket_connect_timeout": TIMEOUT_SECONDS,
-            "socket_keepalive": True,
-            "retry": Retry(NoBackoff(), 0),
-        }
-        try:
-            pool = redis.ConnectionPool.from_url(url)
-            # Options of the URL may add to these, and not replace them.
-            pool.connection_kwargs.update(settings)
-            connection = pool.make_connection()
-        except (ValueError, TypeError):
-            # Its message may quote a piece of the password, or is about an option that does not exist.
-            raise RedisError(f"Redis: {INVALID_URL}") from None
-        if not isinstance(connection, AbstractConnection):
-            raise TypeError(f"redis-py makes connections of another kind: {type(connection).__name__}")
-        connection.connect()  # type: ignore[no-untyped-call]
-        return connection
+        return connect(self._url.reveal(), self._name, TIMEOUT_SECONDS)
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -134,8 +108,3 @@ async def _exchange(connection: AbstractConnection, commands: Sequence[Command],
         except redis.ResponseError as error:
             answers.append(error)
     return answers
-
-
-def describe(error: Exception) -> str:
-    """One line, without secrets."""
-    return redactor.redact(" ".join(str(error).split())) or type(error).__name__

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from common.deadline import DeadlineExceededError
+from common.postgres import PostgresError
 from common.secret_text import SecretError
 from common.web_application import Answer, BusyError, Places, Routes, answer
 from common.yaml_files import ConfigError
 from exporter.app import Exporter
 from exporter.exposition import OPENMETRICS, TEXT
-from exporter.sources.postgres import PostgresError
 from exporter.sources.redis import RedisError
 from exporter.web import api, landing
 from exporter.web.auth import BasicAuth

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
+from common.postgres import PostgresError
 from common.secret_text import SecretError
 from common.web_application import Answer, BusyError, Places, Routes, answer
 from common.yaml_files import ConfigError
@@ -16,7 +17,6 @@ from responder.actions import ACTIONS
 from responder.app import Responder
 from responder.ledger import report, totals
 from responder.metrics import exposition
-from responder.postgres import PostgresError
 from responder.web.auth import BearerToken
 from responder.webhook import WebhookError, parse
 

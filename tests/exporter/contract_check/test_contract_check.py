@@ -225,7 +225,7 @@ def test_both_down() -> None:
     assert lines[1].startswith("DOWN connection ")
     assert "Connection refused" in lines[1]
     assert lines[2] == "Redis"
-    assert lines[3].startswith(f"DOWN connection Redis: Error 111 connecting to 127.0.0.1:{cache}")
+    assert lines[3] == "DOWN connection Redis: Error 111 connecting to the server. Connection refused."
     assert lines[4] == "2 failed"
     assert "hush" not in "\n".join(lines)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import trustme
 
+from common.redaction import describe
 from common.yaml_files import Duration
 from exporter.config import HttpProbe, JsonRpcProbe, PostgresProbe, ProbeBase, RedisProbe, TcpProbe
-from exporter.probes.kinds import PROBES, Sources, describe
+from exporter.probes.kinds import PROBES, Sources
 from testbed.servers.ports import free_port
 from testbed.servers.postgres import Postgres
 from testbed.servers.redis import Redis

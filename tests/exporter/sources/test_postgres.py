@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from common.deadline import Deadline, DeadlineExceededError
-from exporter.sources.postgres import PostgresError, PostgresSource
+from exporter.sources.postgres import PostgresSource
 from exporter.waiting import complete
 from testbed.servers.postgres import Postgres
 from tests.exporter.web.serving import secret
@@ -21,18 +21,6 @@ def test_a_deadline_that_is_over_costs_no_connection(postgres: Postgres) -> None
     with pytest.raises(DeadlineExceededError, match=r"PostgreSQL: no answer within 0\.0 s"):
         complete(source.query("SELECT 1", (), Deadline(0)))
     assert backend() == before
-    source.close()
-
-
-@pytest.mark.parametrize("password", ["pa/ss", "99999/pass", "12345678/pass", "pa@s:s", "pa@ss", "pa%ss"])
-def test_a_url_whose_password_is_not_escaped(password: str) -> None:
-    source = PostgresSource(secret("POSTGRES_DSN", f"postgresql://127.0.0.1:{password}@127.0.0.2/tickets"), "test")
-    with pytest.raises(PostgresError) as caught:
-        complete(source.query("SELECT 1", (), Deadline(10)))
-    assert str(caught.value) == (
-        "the connection string is not a valid libpq DSN or URL;"
-        " in the password of a URL, characters such as / ? # @ % are written as %2F %3F %23 %40 %25"
-    )
     source.close()
 
 
