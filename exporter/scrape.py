@@ -14,9 +14,9 @@ from typing import Any
 from common.deadline import Deadline
 from common.version import VERSION
 from exporter import process
+from exporter.collection import Collection, Outcome, SharedPart
 from exporter.collectors.base import Collector
 from exporter.exposition import Family, Metric, assemble, render
-from exporter.flights import Flight, Outcome, Runway
 from exporter.waiting import run
 
 logger = logging.getLogger(__name__)
@@ -50,6 +50,9 @@ MORE_SECONDS = 0.1
 """A scrape that has so much more time than the one whose collection failed tries again."""
 GRACE_SECONDS = 0.1
 """A scrape waits so much beyond its own time for the answer to another, which ends with the time of that one."""
+
+INTERRUPTED = Outcome((), ["interrupted"], 0.0)
+"""Of a part that could not even be run to its end."""
 
 METRICS = (SUCCESS, DURATION, LAST_SUCCESS, BUILD_INFO)
 
@@ -103,19 +106,19 @@ class Scraper:
 
     def __init__(self, collectors: Iterable[Collector], clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._runways: Mapping[str, list[Runway]] = {
-            collector.section: [Runway(part) for part in collector.parts] for collector in collectors
+        self._parts: Mapping[str, list[SharedPart]] = {
+            collector.section: [SharedPart(part) for part in collector.parts] for collector in collectors
         }
-        self._process = Runway(process.report)
+        self._process = SharedPart(process.report)
         self._lock = threading.Lock()
-        self._scrapes: dict[tuple[tuple[str, ...], bool], Flight[Exposition]] = {}
+        self._scrapes: dict[tuple[tuple[str, ...], bool], Collection[Exposition]] = {}
         self._statuses: dict[str, Status] = {}
         self._build_info = render([Family(BUILD_INFO).add(1, VERSION, platform.python_version())])
 
     @property
     def sections(self) -> Sequence[str]:
         """The names of all sections."""
-        return tuple(self._runways)
+        return tuple(self._parts)
 
     def statuses(self) -> dict[str, Status]:
         """The state of each section that was ever asked for."""
@@ -132,7 +135,7 @@ class Scraper:
         asked = (tuple(sections), openmetrics)
         with self._lock:
             under_way = self._scrapes.get(asked)
-            flight = under_way or self._scrapes.setdefault(asked, Flight(deadline))
+            own = under_way or self._scrapes.setdefault(asked, Collection(deadline))
         if under_way is None:
             answer = None
             try:
@@ -140,7 +143,7 @@ class Scraper:
             finally:
                 with self._lock:
                     del self._scrapes[asked]
-                flight.land(answer)
+                own.finish(answer)
             return answer
         if under_way.deadline.remaining() <= deadline.remaining() + GRACE_SECONDS / 2:
             answer = under_way.wait(Deadline(deadline.remaining() + GRACE_SECONDS))
@@ -151,31 +154,40 @@ class Scraper:
 
     def _collect(self, sections: Sequence[str], deadline: Deadline, *, openmetrics: bool) -> Exposition:
         now = round(self._clock() * 1_000_000)
-        runways = [*(runway for section in sections for runway in self._runways[section]), self._process]
-        flights = self._depart(runways, now, deadline)
+        parts = [*(part for section in sections for part in self._parts[section]), self._process]
         outcomes = {
-            runway: self._outcome(runway, flight, now, deadline)
-            for runway, flight in zip(runways, flights, strict=True)
+            part: self._outcome(part, collection, now, deadline)
+            for part, collection in zip(parts, self._run(parts, now, deadline), strict=True)
         }
         own = (Family(SUCCESS), Family(DURATION), Family(LAST_SUCCESS))
         complete = True
         for section in sections:
-            status = self._note(section, [outcomes[runway] for runway in self._runways[section]])
+            status = self._note(section, [outcomes[part] for part in self._parts[section]])
             self._report(section, status, own)
             complete = complete and status.success
         pieces = [*(outcome.families for outcome in outcomes.values()), render(own), self._build_info]
         return Exposition(assemble(pieces, openmetrics=openmetrics), complete)
 
-    def _depart(self, runways: Sequence[Runway], now: int, deadline: Deadline) -> list[Flight[Outcome]]:
-        boarded = [(runway, *runway.board(deadline)) for runway in runways]
-        run([runway.fly(flight, now) for runway, flight, new in boarded if new])
-        return [flight for _, flight, _ in boarded]
+    def _run(self, parts: Sequence[SharedPart], now: int, deadline: Deadline) -> list[Collection[Outcome]]:
+        """Collect those of the parts that are not being collected; all collections, of the others too."""
+        joined: list[tuple[SharedPart, Collection[Outcome], bool]] = []
+        try:
+            joined.extend((part, *part.join(deadline)) for part in parts)
+            run([part.collect(collection, now) for part, collection, new in joined if new])
+        except Exception:
+            logger.exception("a scrape was interrupted")
+        finally:
+            # Nobody would ever begin it again: it would be under way for ever.
+            for part, collection, new in joined:
+                if new:
+                    part.end(collection, INTERRUPTED)
+        return [collection for _, collection, _ in joined]
 
-    def _outcome(self, runway: Runway, flight: Flight[Outcome], now: int, deadline: Deadline) -> Outcome:
-        outcome = flight.wait(deadline)
-        while (outcome is None or outcome.problems) and _more_time(deadline, flight):
-            (flight,) = self._depart([runway], now, deadline)
-            outcome = flight.wait(deadline)
+    def _outcome(self, part: SharedPart, collection: Collection[Outcome], now: int, deadline: Deadline) -> Outcome:
+        outcome = collection.wait(deadline)
+        while (outcome is None or outcome.problems) and _more_time(deadline, collection):
+            (collection,) = self._run([part], now, deadline)
+            outcome = collection.wait(deadline)
         return outcome or Outcome((), [f"no answer within {deadline.seconds:.1f} s"], deadline.seconds)
 
     def _note(self, section: str, outcomes: Sequence[Outcome]) -> Status:
@@ -200,6 +212,6 @@ class Scraper:
             last_success.add(round(status.last_success, 3), section)
 
 
-def _more_time(deadline: Deadline, flight: Flight[Any]) -> bool:
+def _more_time(deadline: Deadline, collection: Collection[Any]) -> bool:
     # What failed may have failed for want of the time that another scrape had.
-    return deadline.remaining() > max(0.0, flight.deadline.remaining() + MORE_SECONDS)
+    return deadline.remaining() > max(0.0, collection.deadline.remaining() + MORE_SECONDS)

@@ -7,6 +7,7 @@ of a scrape. What has no socket to wait for, and no time limit either (the resol
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 import threading
@@ -45,17 +46,28 @@ class Wait:
 
 
 def run(coroutines: Iterable[Coroutine[Wait, None, None]]) -> None:
-    """Run these side by side until each has ended. One that raises ends the others: they are not to."""
+    """Run these side by side until each has ended. One that raises ends the others: they are not to.
+
+    What cannot be waited for, such as a descriptor that is closed, is raised where it is awaited.
+    """
     poller = select.poll()
     waiting: dict[int, tuple[Coroutine[Wait, None, None], Wait]] = {}
 
     def advance(coroutine: Coroutine[Wait, None, None], error: Exception | None = None) -> None:
-        try:
-            wait = coroutine.throw(error) if error else coroutine.send(None)
-        except StopIteration:
+        while True:
+            try:
+                wait = coroutine.throw(error) if error else coroutine.send(None)
+            except StopIteration:
+                return
+            try:
+                if wait.descriptor in waiting:
+                    raise OSError(errno.EBUSY, "somebody else waits for it already")
+                poller.register(wait.descriptor, wait.event)
+            except Exception as problem:
+                error = problem
+                continue
+            waiting[wait.descriptor] = (coroutine, wait)
             return
-        waiting[wait.descriptor] = (coroutine, wait)
-        poller.register(wait.descriptor, wait.event)
 
     for coroutine in coroutines:
         advance(coroutine)

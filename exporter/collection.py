@@ -16,24 +16,24 @@ from exporter.exposition import Rendered, render
 Result = TypeVar("Result")
 
 
-class Flight(Generic[Result]):
+class Collection(Generic[Result]):
     """Something under way that has one result, for all who wait."""
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
         self._result: Result | None = None
-        self._flying = threading.Lock()
-        self._flying.acquire()
+        self._under_way = threading.Lock()
+        self._under_way.acquire()
 
-    def land(self, result: Result | None) -> None:
-        """Hand the result to all who wait; None when there is none."""
+    def finish(self, result: Result | None) -> None:
+        """Hand the result to all who wait; None when there is none. To be called once."""
         self._result = result
-        self._flying.release()
+        self._under_way.release()
 
     def wait(self, deadline: Deadline) -> Result | None:
         """The result; None when there is none in time."""
-        if self._result is None and self._flying.acquire(timeout=max(0.0, deadline.remaining())):
-            self._flying.release()
+        if self._result is None and self._under_way.acquire(timeout=max(0.0, deadline.remaining())):
+            self._under_way.release()
         return self._result
 
 
@@ -52,33 +52,47 @@ class Outcome:
     seconds: float
 
 
-class Runway:
-    """Runs one part, one flight at a time."""
+class SharedPart:
+    """Collects one part, once at a time."""
 
     def __init__(self, part: Part) -> None:
         self._part = part
         self._lock = threading.Lock()
-        self._current: Flight[Outcome] | None = None
+        self._current: Collection[Outcome] | None = None
 
-    def board(self, deadline: Deadline) -> tuple[Flight[Outcome], bool]:
-        """The flight under way, or a new one, and whether it is new: then whoever asked must `fly` it."""
+    def join(self, deadline: Deadline) -> tuple[Collection[Outcome], bool]:
+        """The collection under way, or a new one, and whether it is new.
+
+        Whoever gets a new one must `collect`, and `end` it whatever happens: all others wait for it.
+        """
         with self._lock:
             if self._current is not None:
                 return self._current, False
-            self._current = Flight(deadline)
+            self._current = Collection(deadline)
             return self._current, True
 
-    async def fly(self, flight: Flight[Outcome], now: int) -> None:
+    async def collect(self, collection: Collection[Outcome], now: int) -> None:
         """Run the part; whatever it raises becomes its outcome."""
         started = time.perf_counter()
-        moment = Moment(now, flight.deadline)
+        moment = Moment(now, collection.deadline)
         families: Rendered = ()
-        error = ["interrupted"]
         try:
             families, error = render(await self._part(moment)), []
         except Exception as raised:
-            error = [redactor.redact(str(raised)) or type(raised).__name__]
-        finally:
-            with self._lock:
-                self._current = None
-            flight.land(Outcome(families, [*moment.problems, *error], time.perf_counter() - started))
+            error = [_described(raised)]
+        self.end(collection, Outcome(families, [*moment.problems, *error], time.perf_counter() - started))
+
+    def end(self, collection: Collection[Outcome], outcome: Outcome) -> None:
+        """Hand the outcome to all who wait, unless they have one already."""
+        with self._lock:
+            if self._current is not collection:
+                return
+            self._current = None
+        collection.finish(outcome)
+
+
+def _described(error: Exception) -> str:
+    try:
+        return redactor.redact(str(error)) or type(error).__name__
+    except Exception:  # an error that cannot be told
+        return type(error).__name__
