@@ -84,7 +84,7 @@ def _serve(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: Secre
         exporter.apply(config)
         logger.info("configuration reloaded")
 
-    application = Application(exporter, reload, web)
+    application = Application(exporter, reload, web, lifecycle=flags.enable_lifecycle)
     tls = ssl_context(web, flags.web_config_file)
     server = WebServer(NAME, flags.web_listen_address, application, threads=THREADS, tls=tls)
     try:
@@ -136,6 +136,12 @@ def _parser() -> argparse.ArgumentParser:
         help="%(default)s",
     )
     add("--web.config.file", dest="web_config_file", type=Path, metavar="FILE", help="TLS and users (YAML)")
+    add(
+        "--web.enable-lifecycle",
+        dest="enable_lifecycle",
+        action="store_true",
+        help="allow POST /-/reload to everybody; without it, it is for users alone",
+    )
     add("--log.level", dest="log_level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log.format", dest="log_format", default="logfmt", choices=("logfmt", "json"))
     add("--version", action="version", version=f"ticketing-exporter {VERSION}")

@@ -28,6 +28,7 @@ ClientAuth = Literal[
     "VerifyClientCertIfGiven",
     "RequireAndVerifyClientCert",
 ]
+VERIFIED: ClientAuth = "RequireAndVerifyClientCert"
 TlsVersion = Literal["TLS12", "TLS13"]
 _BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
 _OWN_HEADERS = {"connection", "content-encoding", "content-length", "content-type", "transfer-encoding"}
@@ -78,6 +79,12 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_server_config: TlsServerConfig | None = None
     http_server_config: HttpServerConfig = HttpServerConfig()
     basic_auth_users: dict[str, str] = {}
+
+    @property
+    def knows_its_clients(self) -> bool:
+        """Whether nobody comes in without a password or a certificate."""
+        tls = self.tls_server_config
+        return bool(self.basic_auth_users) or (tls is not None and tls.client_auth_type == VERIFIED)
 
 
 def load_web_config(path: Path | None) -> WebConfig:

@@ -28,6 +28,7 @@ MOST_AT_ONCE = 8
 THREADS = 16 + 3 * MOST_AT_ONCE
 """For scrapes, and for all that those three paths may hold: so the latter never cost the former a thread."""
 DEFAULT_SCRAPE_SECONDS = 10.0
+LONGEST_SCRAPE_SECONDS = 60.0
 SCRAPE_MARGIN_SECONDS = 0.5
 LEAST_SCRAPE_SECONDS = 0.1
 # With a weight of 0 it is named to be refused.
@@ -41,11 +42,15 @@ class Application:
         exporter: answers everything.
         reload: validates and swaps the configuration; raises ConfigError.
         web: users and headers; replaced by a reload.
+        lifecycle: anybody may reload, also when there are no users.
     """
 
-    def __init__(self, exporter: Exporter, reload: Callable[[], None], web: WebConfig) -> None:
+    def __init__(
+        self, exporter: Exporter, reload: Callable[[], None], web: WebConfig, *, lifecycle: bool = False
+    ) -> None:
         self._exporter = exporter
         self._reload = reload
+        self._lifecycle = lifecycle
         self._ready_places, self._kpis_places, self._feed_places = (Places(MOST_AT_ONCE) for _ in range(3))
         self._routes: Routes = {
             "/": {"GET": self._landing},
@@ -62,6 +67,7 @@ class Application:
         """Put another web configuration in force."""
         self._auth = BasicAuth(web.basic_auth_users)
         self._headers = list(web.http_server_config.headers.items())
+        self._may_reload = self._lifecycle or web.knows_its_clients
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -109,6 +115,8 @@ class Application:
         return Answer(body=b"Ready\n")
 
     def _reloaded(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
+        if not self._may_reload:
+            return Answer("403 Forbidden", b"Without users this needs --web.enable-lifecycle; SIGHUP does not\n")
         try:
             self._reload()
         except ConfigError as error:
@@ -141,6 +149,6 @@ def _scrape_seconds(environ: WSGIEnvironment) -> float:
         seconds = float(environ.get("HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS", ""))
     except ValueError:
         seconds = DEFAULT_SCRAPE_SECONDS
-    if not 0 < seconds <= 3600:
+    if not seconds > 0:
         seconds = DEFAULT_SCRAPE_SECONDS
-    return max(LEAST_SCRAPE_SECONDS, seconds - SCRAPE_MARGIN_SECONDS)
+    return max(LEAST_SCRAPE_SECONDS, min(seconds, LONGEST_SCRAPE_SECONDS) - SCRAPE_MARGIN_SECONDS)

@@ -146,7 +146,7 @@ def test_sighup_takes_a_good_file_and_keeps_the_last_one_over_a_bad_one(tmp_path
     origin = {"Origin": "https://ops.example"}
     config.write_text("probes: {}\n")
     web.write_text("{}\n")
-    with running(tmp_path, f"--config.file={config}", f"--web.config.file={web}") as exporter:
+    with running(tmp_path, f"--config.file={config}", f"--web.config.file={web}", "--web.enable-lifecycle") as exporter:
         url = f"http://127.0.0.1:{exporter.port}"
         kpis = f"{url}/api/monitoring/kpis"
         assert "Access-Control-Allow-Origin" not in requests.get(kpis, headers=origin, timeout=20).headers

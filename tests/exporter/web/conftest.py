@@ -44,7 +44,7 @@ def web(
     redis_client.set("kpi:txn_per_hour", "1247")
     redis_client.set("config:fraud_model", "xgboost")
     redis_client.set("config:fraud_threshold", "0.6")
-    with served(exporter_of(database.reader_dsn, redis_server.url()), config_file) as running:
+    with served(exporter_of(database.reader_dsn, redis_server.url()), config_file, lifecycle=True) as running:
         yield running
 
 

@@ -57,9 +57,13 @@ class Served:
 
 
 @contextmanager
-def served(exporter: Exporter, config_file: Path | None = None, web: WebConfig | None = None) -> Iterator[Served]:
+def served(
+    exporter: Exporter, config_file: Path | None = None, web: WebConfig | None = None, *, lifecycle: bool = False
+) -> Iterator[Served]:
     """Serve it on a port of the loopback."""
-    application = Application(exporter, lambda: exporter.apply(load(config_file)), web or WebConfig())
+    application = Application(
+        exporter, lambda: exporter.apply(load(config_file)), web or WebConfig(), lifecycle=lifecycle
+    )
     server = WebServer("ticketing-exporter", "127.0.0.1:0", application, threads=THREADS)
     port = server.start()
     try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import http.client
+from collections.abc import Sequence
 from pathlib import Path
 
+import bcrypt
 import pytest
 import redis
 import requests
@@ -15,7 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from exporter.collectors import METRICS, SECTIONS
 from exporter.config import Config, RateLimits
 from exporter.scrape import METRICS as OWN_METRICS
-from exporter.web.config import HttpServerConfig, WebConfig
+from exporter.scrape import Exposition
+from exporter.web.config import HttpServerConfig, TlsServerConfig, WebConfig
 from testbed.servers.contract import ContractDatabase
 from tests.exporter.web.serving import Served
 
@@ -148,6 +151,25 @@ def test_an_odd_scrape_timeout_is_ignored(web: Served, timeout: str) -> None:
     assert 'ticketing_exporter_collector_success{collector="kpis"} 1' in answer.text
 
 
+@pytest.mark.parametrize(
+    ("timeout", "seconds"),
+    [("5", 4.5), ("0.2", 0.1), ("60", 59.5), ("61", 59.5), ("3600", 59.5), ("1e999", 59.5), ("nan", 9.5)],
+)
+def test_a_scrape_takes_a_little_less_than_is_waited_and_never_more_than_a_minute(
+    web: Served, monkeypatch: pytest.MonkeyPatch, timeout: str, seconds: float
+) -> None:
+    taken: list[float] = []
+    scrape = web.exporter.scraper.scrape
+
+    def note(sections: Sequence[str], seconds: float, *, openmetrics: bool) -> Exposition:
+        taken.append(seconds)
+        return scrape(sections, seconds, openmetrics=openmetrics)
+
+    monkeypatch.setattr(web.exporter.scraper, "scrape", note)
+    web.get("/metrics?collect[]=health", headers={"X-Prometheus-Scrape-Timeout-Seconds": timeout})
+    assert taken == [seconds]
+
+
 def test_a_scrape_is_answered_without_any_source(sourceless: Served) -> None:
     answer = sourceless.get("/metrics")
     assert answer.status_code == 200
@@ -233,6 +255,24 @@ def test_reload_takes_a_good_file_and_keeps_the_last_one_over_a_bad_one(web: Ser
     answer = requests.post(f"{web.url}/-/reload", timeout=20)
     assert answer.text == f"not reloaded: {config_file}: No such file or directory\n"
     assert web.get("/metrics").status_code == 200
+
+
+def test_reload_over_http_is_for_users_or_must_be_enabled(sourceless: Served) -> None:
+    in_force = sourceless.exporter.config
+    answer = requests.post(f"{sourceless.url}/-/reload", timeout=20)
+    assert (answer.status_code, answer.text) == (
+        403,
+        "Without users this needs --web.enable-lifecycle; SIGHUP does not\n",
+    )
+    assert sourceless.exporter.config is in_force
+    sourceless.application.use(WebConfig(basic_auth_users={"alice": bcrypt.hashpw(b"x", bcrypt.gensalt(4)).decode()}))
+    assert requests.post(f"{sourceless.url}/-/reload", timeout=20).status_code == 401
+    assert requests.post(f"{sourceless.url}/-/reload", auth=("alice", "x"), timeout=20).text == "Reloaded\n"
+    required = TlsServerConfig("crt", "key", client_auth_type="RequireAndVerifyClientCert")
+    optional = TlsServerConfig("crt", "key", client_auth_type="VerifyClientCertIfGiven")
+    for certificates, status in ((required, 200), (optional, 403)):
+        sourceless.application.use(WebConfig(tls_server_config=certificates))
+        assert requests.post(f"{sourceless.url}/-/reload", timeout=20).status_code == status
 
 
 def test_reload_swaps_adapters_under_running_scrapes(web: Served, redis_client: redis.Redis) -> None:

@@ -132,7 +132,7 @@ def test_reload_takes_a_new_certificate_and_keeps_the_last_one_over_a_broken_one
     folder: Path, authority: trustme.CA
 ) -> None:
     web = configure(folder)
-    with running(folder, f"--web.config.file={web}") as exporter:
+    with running(folder, f"--web.config.file={web}", "--web.enable-lifecycle") as exporter:
         client = context(folder)
         first = serial(exporter.port, client)
         with (
@@ -155,7 +155,7 @@ def test_reload_takes_a_new_certificate_and_keeps_the_last_one_over_a_broken_one
 
 def test_tls_is_not_turned_off_by_a_reload(folder: Path) -> None:
     web = configure(folder)
-    with running(folder, f"--web.config.file={web}") as exporter:
+    with running(folder, f"--web.config.file={web}", "--web.enable-lifecycle") as exporter:
         web.write_text("{}")
         answer = requests.post(f"https://127.0.0.1:{exporter.port}/-/reload", verify=str(folder / "ca.pem"), timeout=20)
         assert answer.status_code == 500
