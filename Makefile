@@ -1,6 +1,7 @@
-# Everything a developer runs. `make demo` and `make test` need nothing installed beforehand.
+# Everything a developer runs. `make demo` and `make test` need nothing installed beforehand; a target that starts no
+# server needs no Debian package but Python.
 .DEFAULT_GOAL := help
-.PHONY: help install demo incident dashboards test test-slow test-identity lint bench bench-alerts bench-scale clean
+.PHONY: help install python demo incident dashboards test test-slow test-identity lint bench bench-alerts bench-scale clean
 .PHONY: secrets gateway stack-demo stack-scale kubernetes lock
 
 BIN := .venv/bin
@@ -11,26 +12,29 @@ help: ## Show this list
 install: ## Install what is missing: Debian packages and .venv
 	@tools/bootstrap.sh
 
+python: ## Install what is missing of Python packages alone, into .venv
+	@tools/python.sh
+
 demo: install ## The whole pipeline on this machine, without Docker, with 24 h of history (PRESET=blueprint: its figures; HA=1: two of each part, and a store); Ctrl-C ends it
 	@$(BIN)/python -m demo $(if $(HA),--ha)
 
 incident: install ## Start an incident in the running demo: NAME=admin-attack; STOP=1 ends it; without NAME, a list
 	@$(BIN)/python -m demo.incident $(NAME) $(if $(STOP),--stop)
 
-dashboards: install ## Write the JSON of the Grafana dashboards from their code
+dashboards: python ## Write the JSON of the Grafana dashboards from their code
 	@$(BIN)/python -m grafana.dashboards
 
 test-slow: install ## What `make test` leaves out: every incident in a demo, a healthy week, everything breaking in turn, a store that is away, 10,000 alerts for the responder (over two hours)
 	@$(BIN)/python -m pytest -m slow --ignore=tests/gateway/identity --log-cli-level=info
 
-test: lint ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
+test: install lint ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
 	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-identity: install ## Sign in with a real Keycloak, oauth2-proxy and browser, which tools/identity.sh fetches (some minutes)
 	@tools/identity.sh
 	@$(BIN)/python -m pytest -m slow tests/gateway/identity
 
-lint: install ## ruff and mypy --strict
+lint: python ## ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -38,7 +42,7 @@ lint: install ## ruff and mypy --strict
 secrets: ## Make the secrets of docker-compose.yml that are missing, and a certificate for a first try
 	@tools/secrets.sh
 
-gateway: install ## Render and check the configuration of gateway, sign-in and realm, from .env
+gateway: python ## Render and check the configuration of gateway, sign-in and realm, from .env
 	@$(BIN)/python -m gateway
 	@tools/readable.sh
 
@@ -54,10 +58,10 @@ stack-scale: secrets gateway ## Docker: the stack with two of each of ours, and 
 		$(if $(STORE),-f deploy/store/$(STORE).compose.yml --env-file deploy/store/$(STORE).env,--profile victoriametrics) \
 		up -d --build --wait
 
-kubernetes: install ## Write the Kubernetes manifests of rules, scrape jobs and dashboards from their sources
+kubernetes: python ## Write the Kubernetes manifests of rules, scrape jobs and dashboards from their sources
 	@$(BIN)/python -m deploy.kubernetes
 
-lock: install ## Write the hash-locked requirements of the container images anew
+lock: python ## Write the hash-locked requirements of the container images anew
 	@tools/lock.sh
 
 bench: install ## Measure the exporter beside its peers, the responder and the dashboard; rewrites docs/benchmarks.md (over half an hour)

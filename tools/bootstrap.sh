@@ -1,10 +1,8 @@
 #!/usr/bin/env bash
-# Makes a machine ready for `make demo` and `make test`: the Debian packages that are missing, then the virtual
-# environment in .venv. Says what it installs; does nothing when nothing is missing.
+# Makes a machine ready for `make demo` and `make test`: the Debian packages that are missing, then .venv, for which
+# tools/python.sh alone is enough. Says what it installs; does nothing when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-PYTHON_AT_LEAST='import sys; sys.exit(sys.version_info < (3, 11))'
 
 # Prints the Debian packages of the programs that are not there, one a line.
 missing_packages() {
@@ -17,23 +15,13 @@ missing_packages() {
     command -v openssl >/dev/null || echo openssl
     # Debian keeps PostgreSQL's programs off the search path.
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || echo postgresql
-    if [ -z "$(find_python)" ]; then
+    local python
+    python=$(tools/python.sh find)
+    if [ -z "$python" ]; then
         printf '%s\n' python3 python3-venv
-    elif ! "$(find_python)" -c 'import ensurepip, venv' 2>/dev/null; then
+    elif ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         echo python3-venv
     fi
-}
-
-# Prints a Python that is new enough, or nothing.
-find_python() {
-    local candidate
-    for candidate in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11; do
-        if [ -n "$candidate" ] && command -v "$candidate" >/dev/null \
-            && "$candidate" -c "$PYTHON_AT_LEAST" 2>/dev/null; then
-            echo "$candidate"
-            return
-        fi
-    done
 }
 
 as_root() {
@@ -94,16 +82,6 @@ undo_no_services() {
     fi
 }
 
-install_python_packages() {
-    local stamp=.venv/.installed wanted
-    wanted=$(sha256sum pyproject.toml constraints.txt)
-    [ "$(cat "$stamp" 2>/dev/null || true)" != "$wanted" ] || return 0
-    echo "Installing Python packages into .venv (pinned in constraints.txt)"
-    .venv/bin/python -m pip --version >/dev/null 2>&1 || "$(find_python)" -m venv --clear .venv
-    .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
-    echo "$wanted" >"$stamp"
-}
-
 mapfile -t packages < <(missing_packages)
 [ ${#packages[@]} -eq 0 ] || install_packages "${packages[@]}"
-install_python_packages
+tools/python.sh
