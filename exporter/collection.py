@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from common.deadline import Deadline
 from common.redaction import redactor
 from exporter.collectors.base import Moment, Part
-from exporter.exposition import Rendered, render
+from exporter.exposition import Family, Rendered, render
 
 Result = TypeVar("Result")
 
@@ -45,11 +45,13 @@ class Outcome:
         families: rendered families; none when it failed.
         problems: why it failed, or which values were unusable.
         seconds: how long it took.
+        rejected: how many values were left out, by what is wrong with them.
     """
 
     families: Rendered
     problems: Sequence[str]
     seconds: float
+    rejected: Mapping[str, int] = field(default_factory=dict)
 
 
 class SharedPart:
@@ -77,10 +79,11 @@ class SharedPart:
         moment = Moment(now, collection.deadline)
         families: Rendered = ()
         try:
-            families, error = render(await self._part(moment)), []
+            families, error = _rendered(moment, await self._part(moment)), []
         except Exception as raised:
             error = [_described(raised)]
-        self.end(collection, Outcome(families, [*moment.problems, *error], time.perf_counter() - started))
+        seconds = time.perf_counter() - started
+        self.end(collection, Outcome(families, [*moment.problems, *error], seconds, moment.rejected))
 
     def end(self, collection: Collection[Outcome], outcome: Outcome) -> None:
         """Hand the outcome to all who wait, unless they have one already."""
@@ -96,3 +99,10 @@ def _described(error: Exception) -> str:
         return redactor.redact(str(error)) or type(error).__name__
     except Exception:  # an error that cannot be told
         return type(error).__name__
+
+
+def _rendered(moment: Moment, families: Iterable[Family]) -> Rendered:
+    families = list(families)
+    for family in families:
+        moment.reject(f"{family.metric.name} is not a finite number", family.not_finite)
+    return render(families)

@@ -7,6 +7,7 @@ and their label sets hardly change, so here the part of a line before its value 
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,6 +17,9 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 Number = int | float
+
+LONGEST_LABEL = 200
+"""Characters of a label's value: one that is too long for Prometheus costs the whole scrape."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +52,13 @@ class Family:
 
     metric: Metric
     lines: list[str] = field(default_factory=list)
+    not_finite: int = 0
 
     def add(self, value: Number, *labels: str) -> Family:
-        """Add a sample; `labels` are the values of the metric's labels."""
+        """Add a sample; `labels` are the values of the metric's labels. One that is not finite is left out, counted."""
+        if not math.isfinite(value):
+            self.not_finite += 1
+            return self
         self.lines.append(f"{_series(self.metric, '', labels)} {format_value(value)}\n")
         return self
 
@@ -113,7 +121,16 @@ def _series(metric: Metric, suffix: str, values: tuple[str, ...]) -> str:
     return f"{metric.name}{suffix}{{{labels}}}"
 
 
+def _shortened(text: str) -> str:
+    if len(text) <= LONGEST_LABEL:
+        return text
+    # Two that begin alike stay two.
+    mark = f"…{zlib.crc32(text.encode('utf-8', 'replace')):08x}"
+    return text[: LONGEST_LABEL - len(mark)] + mark
+
+
 def _escape(text: str) -> str:
+    text = _shortened(text)
     # A lone surrogate cannot be encoded; a newline must not break a line.
     text = text.encode("utf-8", "replace").decode("utf-8")
     return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

@@ -39,6 +39,12 @@ LAST_SUCCESS = Metric(
     "Unix time at which the section was last collected as a whole; absent until it was.",
     ("collector",),
 )
+REJECTED = Metric(
+    "ticketing_exporter_rejected_values",
+    "gauge",
+    "Values of the section that are left out now, because no sum can have them in it.",
+    ("collector",),
+)
 BUILD_INFO = Metric(
     "ticketing_exporter_build_info",
     "gauge",
@@ -54,7 +60,7 @@ GRACE_SECONDS = 0.1
 INTERRUPTED = Outcome((), ["interrupted"], 0.0)
 """Of a part that could not even be run to its end."""
 
-METRICS = (SUCCESS, DURATION, LAST_SUCCESS, BUILD_INFO)
+METRICS = (SUCCESS, DURATION, LAST_SUCCESS, REJECTED, BUILD_INFO)
 
 
 @dataclass(frozen=True)
@@ -64,12 +70,14 @@ class Status:
     Attributes:
         success: it was collected as a whole.
         problems: why not.
+        rejected: how many values are left out, by what is wrong with them.
         seconds: how long it took.
         last_success: unix time at which it last was; None until it was.
     """
 
     success: bool
     problems: Sequence[str]
+    rejected: Mapping[str, int]
     seconds: float
     last_success: float | None
 
@@ -159,7 +167,7 @@ class Scraper:
             part: self._outcome(part, collection, now, deadline)
             for part, collection in zip(parts, self._run(parts, now, deadline), strict=True)
         }
-        own = (Family(SUCCESS), Family(DURATION), Family(LAST_SUCCESS))
+        own = (Family(SUCCESS), Family(DURATION), Family(LAST_SUCCESS), Family(REJECTED))
         complete = True
         for section in sections:
             status = self._note(section, [outcomes[part] for part in self._parts[section]])
@@ -192,22 +200,26 @@ class Scraper:
 
     def _note(self, section: str, outcomes: Sequence[Outcome]) -> Status:
         problems = sorted({problem for outcome in outcomes for problem in outcome.problems})
+        rejected = {reason: count for outcome in outcomes for reason, count in outcome.rejected.items()}
         seconds = max(outcome.seconds for outcome in outcomes)
         with self._lock:
             before = self._statuses.get(section)
             last_success = before.last_success if before else None
-            status = Status(not problems, problems, seconds, last_success if problems else self._clock())
+            status = Status(not problems, problems, rejected, seconds, last_success if problems else self._clock())
             self._statuses[section] = status
         if problems and (before is None or before.success or before.problems != problems):
             logger.warning("section %s fails: %s", section, "; ".join(problems))
         elif not problems and before is not None and not before.success:
             logger.info("section %s is collected again", section)
+        if rejected.keys() - (before.rejected.keys() if before else set()):
+            logger.warning("section %s leaves values out: %s", section, "; ".join(sorted(rejected)))
         return status
 
-    def _report(self, section: str, status: Status, own: tuple[Family, Family, Family]) -> None:
-        success, duration, last_success = own
+    def _report(self, section: str, status: Status, own: tuple[Family, Family, Family, Family]) -> None:
+        success, duration, last_success, rejected = own
         success.add(int(status.success), section)
         duration.add(round(status.seconds, 6), section)
+        rejected.add(sum(status.rejected.values()), section)
         if status.last_success is not None:
             last_success.add(round(status.last_success, 3), section)
 

@@ -18,11 +18,13 @@ class Moment:
         now: unix time in microseconds; every window ends here.
         deadline: when the answer must be there.
         problems: what is wrong with single values, while others are delivered.
+        rejected: values that are left out of sums and counts, by what is wrong with them.
     """
 
     now: int
     deadline: Deadline
     problems: list[str] = field(default_factory=list)
+    rejected: dict[str, int] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -32,6 +34,16 @@ class Moment:
     def problem(self, message: str) -> None:
         """Report an unusable value: the section counts as failed, its other values are delivered."""
         self.problems.append(message)
+
+    def reject(self, reason: str, count: int = 1) -> None:
+        """Report values that no sum can have in it: they cost themselves alone, and the section succeeds.
+
+        Args:
+            reason: which values, and why; the same as long as the same is wrong.
+            count: how many there are now; of none nothing is said.
+        """
+        if count:
+            self.rejected[reason] = self.rejected.get(reason, 0) + count
 
 
 Part = Callable[[Moment], Coroutine[Wait, None, Iterable[Family]]]

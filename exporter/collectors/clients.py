@@ -7,6 +7,7 @@ not at the top. That is exact while the last reported total is above the sum of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,7 @@ async def busiest(
         At most `most` clients, busiest first, then by name; None when a minute's key cannot be read.
     """
     ranked: list[tuple[str, list[float]]] = []
+    infinite = 0
     for depth in DEPTHS:
         if depth > DEPTHS[0]:
             answers = await redis.read(commands(minutes, depth), moment.deadline)
@@ -50,6 +52,8 @@ async def busiest(
             return None
         # A client that is not in a list had no more requests in that minute than the last one in it.
         floors = [min(top.values()) if len(top) >= depth else 0.0 for top in tops]
+        infinite = sum(score == math.inf for top in tops for score in top.values())
+        tops = [{client: score for client, score in top.items() if math.isfinite(score)} for top in tops]
         clients = _candidates(tops, floors, most)
         counts = await _look_up(moment, redis, minutes, tops, floors, clients)
         totals = [(client, [count.get(client, 0.0) for count in counts]) for client in clients]
@@ -57,6 +61,7 @@ async def busiest(
         unseen = sum(floors)
         if unseen == 0 or (len(ranked) == most and sum(ranked[-1][1]) > unseen):
             break
+    moment.reject(f"key {REQUESTS_BY_CLIENT}: the requests of a client are infinite", infinite)
     return ranked
 
 
@@ -106,7 +111,8 @@ async def _look_up(
         for position, answer in zip(asked, await redis.read(questions, moment.deadline), strict=True):
             scores = answer_of(moment, _key(minutes[position]), answer) or []
             found = zip(missing[position], scores, strict=False)
-            counts[position] = tops[position] | {name: float(score) for name, score in found if score is not None}
+            looked_up = {name: float(score) for name, score in found if score is not None}
+            counts[position] = tops[position] | {name: n for name, n in looked_up.items() if math.isfinite(n)}
     return counts
 
 

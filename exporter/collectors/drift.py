@@ -39,6 +39,8 @@ SAMPLES = Metric(
 
 WEEK = 7 * 86400
 FEWEST_SAMPLES = 500
+LARGEST = "1e308"
+"""A number that is as large is no value of a feature."""
 
 _REFERENCE = """
     SELECT r.feature, r.kind, r.cuts, r.categories, r.ref_counts
@@ -63,14 +65,20 @@ class Feature:
         return without_null[self.kind] + 1
 
     def bin_expression(self) -> str:
-        """SQL for the bin of one row; anything of another JSON type counts as NULL."""
+        """SQL for the bin of one row; anything of another JSON type counts as NULL.
+
+        A number that no float8 can hold has a bin of its own, behind all others.
+        """
         value = f"features -> {_literal(self.name)}"
         as_text = f"features ->> {_literal(self.name)}"
         if self.kind == "boolean":
             bins, json_type = f"({as_text})::boolean::int", "boolean"
         elif self.kind == "numeric":
-            cuts = f"ARRAY[{', '.join(repr(cut) for cut in self.cuts)}]::float8[]"
-            bins, json_type = f"width_bucket(({as_text})::float8, {cuts})", "number"
+            # JSON numbers have no bounds: a cast to float8 would fail, and the query with it. As decimals they are
+            # in the order of the floats that they are written for.
+            cuts = f"ARRAY[{', '.join(repr(cut) for cut in self.cuts)}]::numeric[]"
+            number, json_type = f"({value})::numeric", "number"
+            bins = f"CASE WHEN abs({number}) < {LARGEST} THEN width_bucket({number}, {cuts}) ELSE {self.bins} END"
         else:
             categories = f"ARRAY[{', '.join(map(_literal, self.categories))}]::text[]"
             bins = f"coalesce(array_position({categories}, {as_text}) - 1, {len(self.categories)})"
@@ -98,13 +106,15 @@ class Drift:
             self._view = WindowedView(self._postgres, _query(features), (WEEK,), self._settle)
         await self._view.refresh(moment)
         sums = self._view.sums(WEEK)
-        return () if sums is None else _families(features, sums)
+        return () if sums is None else _families(moment, features, sums)
 
 
-def _families(features: Sequence[Feature], sums: Cells) -> Iterable[Family]:
+def _families(moment: Moment, features: Sequence[Feature], sums: Cells) -> Iterable[Family]:
     divergences, floors, samples = Family(DRIFT), Family(NOISE_FLOOR), Family(SAMPLES)
     for position, feature in enumerate(features):
-        current = [sums.get((position, number), (0,))[0] for number in range(feature.bins)]
+        *current, too_large = [sums.get((position, number), (0,))[0] for number in range(feature.bins + 1)]
+        moment.reject(f"monitoring.fraud_predictions: feature {feature.name} is not below {LARGEST}", too_large)
+        current[-1] += too_large
         samples.add(sum(current), feature.name)
         if sum(current) >= FEWEST_SAMPLES:
             divergences.add(drift.divergence(current, feature.counts), feature.name)

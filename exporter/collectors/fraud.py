@@ -15,9 +15,9 @@ ticketing_fraud_model_active{model="xgboost"} 1
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from contract.definition import BLOCKED, DECISIONS, FRAUD_MODEL, FRAUD_THRESHOLD
 from exporter.collectors.base import Collector, Moment
@@ -25,7 +25,7 @@ from exporter.collectors.values import number, text
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
 from exporter.sources.postgres import PostgresSource
-from exporter.sources.ranges import RangeQuery
+from exporter.sources.ranges import RangeQuery, one_of
 from exporter.sources.redis import RedisSource
 
 PREDICTIONS = Metric(
@@ -67,19 +67,34 @@ WINDOWS = {"10m": 600, "1h": 3600, "24h": 86400}
 RATIO_WINDOWS = ("10m", "1h")
 SCORE_BOUNDS = tuple(tenths / 10 for tenths in range(1, 11))
 
-# How many bounds a score exceeds; NULL for a score that is NULL, NaN or infinite, which is not observed.
+MOST_SCORE = 10**6
+"""A score that is as large, infinite or NaN is not observed: it would be the sum of all others, too."""
+PER_SCORE = 10**9
+"""Scores are added up in whole billionths: an exact sum is what it was when a row has come and gone."""
+_OBSERVED = f"abs(fraud_score) < {MOST_SCORE}"
+
+# How many bounds a score exceeds; NULL for one that is not observed.
 _SCORE_CELL = (
-    "CASE WHEN abs(fraud_score) < 'Infinity' THEN 10 - width_bucket(-fraud_score,"
+    f"CASE WHEN {_OBSERVED} THEN 10 - width_bucket(-fraud_score,"
     f" ARRAY[{', '.join(str(-bound) for bound in reversed(SCORE_BOUNDS))}]::float8[]) END"
 )
 QUERY = RangeQuery(
     source="monitoring.fraud_predictions",
     time="timestamp",
     width=5,
-    keys=("decision", _SCORE_CELL),
-    values=("count(*)", "coalesce(sum(fraud_score) FILTER (WHERE abs(fraud_score) < 'Infinity'), 0)"),
+    keys=(one_of("decision", DECISIONS), _SCORE_CELL),
+    values=(
+        "count(*)",
+        f"coalesce(sum((fraud_score * {PER_SCORE})::bigint) FILTER (WHERE {_OBSERVED}), 0)",
+        f"count(*) FILTER (WHERE NOT {_OBSERVED})",
+    ),
 )
-_BLOCK_THRESHOLD = "SELECT 0, block_threshold FROM monitoring.model_versions WHERE is_active"
+# One row for each active model: its threshold, in billionths like the scores, and whether that is none.
+_BLOCK_THRESHOLD = f"""
+    SELECT NULL, NULL::int, 1,
+           CASE WHEN block_threshold BETWEEN 0 AND 1 THEN round(block_threshold::numeric * {PER_SCORE}) END,
+           count(*) FILTER (WHERE NOT block_threshold BETWEEN 0 AND 1) OVER ()
+    FROM monitoring.model_versions WHERE is_active"""
 
 
 def collector(postgres: PostgresSource, redis: RedisSource, settle: float) -> Collector:
@@ -93,31 +108,36 @@ class _Predictions:
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
         thresholds = await self._view.refresh(moment, aside=_BLOCK_THRESHOLD)
-        return [*self._windows(), *self._counters(), _block_threshold(moment, [value for _, value in thresholds])]
+        return [*self._windows(moment), *self._counters(), _block_threshold(moment, thresholds)]
 
-    def _windows(self) -> Iterator[Family]:
+    def _windows(self, moment: Moment) -> Iterator[Family]:
         predictions, ratio = Family(PREDICTIONS), Family(BLOCKED_RATIO)
+        rejected = 0
         for window, seconds in WINDOWS.items():
             sums = self._view.sums(seconds)
             if sums is None:
                 continue
             counts: Counter[str] = Counter()
-            for (decision, _), (count, _) in sums.items():
-                counts[_label(decision)] += count
+            rejected = 0
+            for (decision, _), (count, _, unusable) in sums.items():
+                counts[decision or UNKNOWN] += count
+                rejected += unusable
             for decision in (*DECISIONS, *([UNKNOWN] if counts[UNKNOWN] else [])):
                 predictions.add(counts[decision], decision, window)
             total = counts.total()
             if window in RATIO_WINDOWS and total:
                 ratio.add(counts[BLOCKED] / total, window)
+        # Of the longest window that is known, which has the others in it.
+        moment.reject(f"monitoring.fraud_predictions: a fraud_score is not below {MOST_SCORE:,}", rejected)
         yield predictions
         yield ratio
 
     def _counters(self) -> Iterator[Family]:
         decisions: Counter[str] = Counter()
         cells = [0] * (len(SCORE_BOUNDS) + 1)
-        score_sum = 0.0
-        for (decision, cell), (count, scores) in self._view.counters.items():
-            decisions[_label(decision)] += count
+        score_sum = 0
+        for (decision, cell), (count, scores, _) in self._view.counters.items():
+            decisions[decision or UNKNOWN] += count
             if cell is not None:
                 cells[cell] += count
                 score_sum += scores
@@ -125,15 +145,18 @@ class _Predictions:
         for decision in (*DECISIONS, *([UNKNOWN] if decisions[UNKNOWN] else [])):
             totals.add(decisions[decision], decision)
         yield totals
-        yield Family(SCORE).add_histogram(SCORE_BOUNDS, cells, score_sum)
+        yield Family(SCORE).add_histogram(SCORE_BOUNDS, cells, score_sum / PER_SCORE)
 
 
-def _block_threshold(moment: Moment, values: Sequence[float | None]) -> Family:
+def _block_threshold(moment: Moment, rows: Sequence[tuple[Any, ...]]) -> Family:
     family = Family(THRESHOLD)
-    if len(values) > 1:
+    if len(rows) > 1:
         moment.problem("monitoring.model_versions: more than one row is active")
-    elif values and values[0] is not None and math.isfinite(values[0]):
-        family.add(float(values[0]), "block")
+    elif rows:
+        ((*_, threshold, unusable),) = rows
+        moment.reject("monitoring.model_versions: block_threshold is not between 0 and 1", unusable)
+        if threshold is not None:
+            family.add(int(threshold) / PER_SCORE, "block")
     return family
 
 
@@ -154,7 +177,3 @@ class _Settings:
         if name:
             families.append(Family(MODEL_ACTIVE).add(1, name))
         return families
-
-
-def _label(decision: object) -> str:
-    return decision if isinstance(decision, str) and decision in DECISIONS else UNKNOWN

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 
 from contract import definition
 from exporter.collectors.base import Collector, Moment
@@ -23,7 +22,7 @@ from exporter.collectors.values import number
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
 from exporter.sources.postgres import PostgresSource
-from exporter.sources.ranges import RangeQuery, literal
+from exporter.sources.ranges import RangeQuery, literal, one_of
 from exporter.sources.redis import RedisSource
 
 TRANSACTIONS_PER_HOUR = Metric(
@@ -82,19 +81,35 @@ KEYS = (
 UNKNOWN = "unknown"
 """Label of kinds that the contract does not have."""
 HOUR = 3600
+MOST_USD = 10**12
+"""An amount counts when it is below a trillion dollars, as are all that are meant: a token's "unlimited" is not."""
+PER_USD = 10**6
+"""Amounts are added up in whole millionths of a dollar: an exact sum is what it was when a row has come and gone."""
 
+
+def _usd(column: str, condition: str = "true") -> str:
+    counts = f"{condition} AND abs({column}) < {MOST_USD}"
+    return f"coalesce(sum(round({column}::numeric * {PER_USD})) FILTER (WHERE {counts}), 0)"
+
+
+def _too_large(column: str, condition: str = "true") -> str:
+    # NaN is larger than every number. NULL is no amount, and not too large.
+    return f"count(*) FILTER (WHERE {condition} AND NOT abs({column}) < {MOST_USD})"
+
+
+_PURCHASE = f"kind = '{definition.PURCHASE}'"
 QUERY = RangeQuery(
     source="monitoring.transactions",
     time="timestamp",
     width=5,
-    keys=("kind",),
+    keys=(one_of("kind", definition.TRANSACTION_KINDS),),
     values=(
         "count(*)",
-        f"(coalesce(sum(amount_usd) FILTER (WHERE kind = '{definition.PURCHASE}' AND amount_usd <> 'NaN'), 0)"
-        " + coalesce(sum(platform_fee_usd) FILTER (WHERE platform_fee_usd <> 'NaN'), 0))::numeric",
+        f"{_usd('amount_usd', _PURCHASE)} + {_usd('platform_fee_usd')}",
+        f"{_too_large('amount_usd', _PURCHASE)} + {_too_large('platform_fee_usd')}",
     ),
 )
-_LAUNCHES = "SELECT count(*), 0 FROM monitoring.event_launches WHERE starts_at <= {now} AND ends_at > {now}"
+_LAUNCHES = "SELECT NULL, count(*), 0, 0 FROM monitoring.event_launches WHERE starts_at <= {now} AND ends_at > {now}"
 
 
 def collector(postgres: PostgresSource, redis: RedisSource, settle: float) -> Collector:
@@ -121,20 +136,22 @@ class _Transactions:
         self._view = WindowedView(postgres, QUERY, (HOUR,), settle)
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
-        ((launches, _),) = await self._view.refresh(moment, aside=_LAUNCHES.format(now=literal(moment.now)))
-        return [Family(LAUNCH_ACTIVE).add(int(launches > 0)), *self._transactions()]
+        ((_, launches, *_),) = await self._view.refresh(moment, aside=_LAUNCHES.format(now=literal(moment.now)))
+        return [Family(LAUNCH_ACTIVE).add(int(launches > 0)), *self._transactions(moment)]
 
-    def _transactions(self) -> Iterator[Family]:
+    def _transactions(self, moment: Moment) -> Iterator[Family]:
         sums = self._view.sums(HOUR)
         if sums is None:
             return
         counts: Counter[str] = Counter()
-        revenue = Decimal(0)
-        for (kind,), (count, usd) in sums.items():
-            counts[kind if kind in definition.TRANSACTION_KINDS else UNKNOWN] += count
+        revenue = rejected = 0
+        for (kind,), (count, usd, unusable) in sums.items():
+            counts[kind or UNKNOWN] += count
             revenue += usd
+            rejected += unusable
+        moment.reject(f"monitoring.transactions: an amount is not below {MOST_USD:,} USD", rejected)
         transactions = Family(TRANSACTIONS)
         for kind in (*definition.TRANSACTION_KINDS, *([UNKNOWN] if counts[UNKNOWN] else [])):
             transactions.add(counts[kind], kind, "1h")
         yield transactions
-        yield Family(REVENUE).add(float(revenue), "1h")
+        yield Family(REVENUE).add(revenue / PER_USD, "1h")

@@ -69,7 +69,8 @@ LABELLED = RangeQuery(
 # Predictions of any age may be labelled now: these are the minutes to count again.
 _NEWLY_LABELLED = f"""
     SELECT DISTINCT extract(epoch FROM date_bin('{_WIDTH} s', predicted_at, TIMESTAMPTZ 'epoch'))::bigint
-    FROM monitoring.fraud_labels WHERE labeled_at >= {{labels}} AND predicted_at >= {{predictions}}"""
+    FROM monitoring.fraud_labels
+    WHERE labeled_at >= {{labels}} AND predicted_at >= {{predictions}} AND predicted_at < {{end}}"""
 _ACTIVE = """
     SELECT model_version, baseline_precision, baseline_recall, baseline_f1,
            extract(epoch FROM next_retraining_at)::float8
@@ -119,7 +120,9 @@ class _Labels:
         if self._labels_since is None:
             return []
         sql = _NEWLY_LABELLED.format(
-            labels=literal(self._labels_since), predictions=literal(moment.now - (DAY + _WIDTH) * MICROSECONDS)
+            labels=literal(self._labels_since),
+            predictions=literal(moment.now - (DAY + _WIDTH) * MICROSECONDS),
+            end=literal(moment.now + 1),
         )
         rows = await self._postgres.query(sql, (), moment.deadline)
         return [second // _WIDTH for (second,) in rows]
@@ -131,14 +134,21 @@ def _active(moment: Moment, rows: Sequence[tuple[Any, ...]]) -> Iterator[Family]
             moment.problem("monitoring.model_versions: more than one row is active")
         return
     version, *baselines, next_retraining = rows[0]
-    yield Family(INFO).add(1, version)
+    if version is not None:
+        yield Family(INFO).add(1, version)
+    else:
+        moment.reject("monitoring.model_versions: the active model has no model_version")
     baseline = Family(BASELINE)
     for name, value in zip(BASELINES, baselines, strict=True):
-        if value is not None and math.isfinite(value):
+        if value is not None and 0 <= value <= 1:
             baseline.add(value, name)
+        elif value is not None:
+            moment.reject(f"monitoring.model_versions: baseline_{name} is not between 0 and 1")
     yield baseline
-    if next_retraining is not None:
+    if next_retraining is not None and math.isfinite(next_retraining):
         yield Family(NEXT_RETRAINING).add(next_retraining)
+    elif next_retraining is not None:
+        moment.reject("monitoring.model_versions: next_retraining_at is not a time")
 
 
 def _class(is_fraud: bool | None) -> str:

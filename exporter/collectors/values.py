@@ -20,8 +20,8 @@ def number(moment: Moment, key: str, answer: Any) -> float | None:
         value = float(written)
     except ValueError:
         value = math.nan
-    # Python also takes "1_000", which no writer of numbers means.
-    if not math.isfinite(value) or "_" in written:
+    # Python also takes "1_000" and the digits of other scripts, which no writer of numbers means.
+    if not math.isfinite(value) or "_" in written or not written.isascii():
         moment.problem(f"key {key}: {written[:40]!r} is not a number")
         return None
     return value

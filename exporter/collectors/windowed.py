@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from common.deadline import Deadline, DeadlineExceededError
 from exporter.collectors.base import Moment
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import ASIDE, RangeQuery
-from exporter.windows import Cells, Key, Plan, RollingWindows, Row, Values
+from exporter.windows import Cells, Key, Plan, RollingWindows, Row
 
 FILL_SHARE = 0.6
 """Part of the time a collection has left that may go into reading history after a start."""
@@ -46,7 +47,9 @@ class WindowedView:
         """Sums over what became visible since the first refresh."""
         return self._windows.counters
 
-    async def refresh(self, moment: Moment, *, changed: Iterable[int] = (), aside: str | None = None) -> list[Values]:
+    async def refresh(
+        self, moment: Moment, *, changed: Iterable[int] = (), aside: str | None = None
+    ) -> list[tuple[Any, ...]]:
         """Let all windows end now, and read missing history as far as time allows.
 
         Args:
@@ -55,7 +58,7 @@ class WindowedView:
             aside: see `RangeQuery.sql`.
 
         Returns:
-            The rows of `aside`.
+            The rows of `aside`: keys, then values.
 
         Raises:
             PostgresError: the database cannot be read.
@@ -67,7 +70,7 @@ class WindowedView:
         self._many_rows = sum(row.values[0] for row in rows if row.range == 0) > MANY_ROWS
         if self._windows.missing:
             await self._fill(moment)
-        return [row.values for row in rows if row.range == ASIDE]
+        return [(*row.key, *row.values) for row in rows if row.range == ASIDE]
 
     def sums(self, window: int) -> Cells | None:
         """See `RollingWindows.sums`."""

@@ -24,7 +24,8 @@ class RangeQuery:
         time: its column of type timestamptz.
         width: of a bucket, in seconds.
         keys: expressions to group by.
-        values: aggregate expressions; the first is a count of rows.
+        values: aggregate expressions of whole numbers, which add up and subtract exactly; the first is a count of
+            rows.
     """
 
     source: str
@@ -39,22 +40,24 @@ class RangeQuery:
         Args:
             ranges: what is read; `rows` makes `Row`s of the answer.
             apart: the first has so many rows that to plan it by itself is worth the time.
-            aside: another SELECT that is to be answered along with it, with one output for each of `values`, of
-                the same type.
+            aside: another SELECT that is to be answered along with it, with one output for each of `keys` and `values`,
+                of the same type.
         """
         if apart and len(ranges) > 1:
             sql = f"{self._one(ranges[0])} UNION ALL {self._several(ranges[1:], first=1)}"
         else:
             sql = self._several(ranges, first=0) if len(ranges) > 1 else self._one(ranges[0])
         if aside:
-            no_key = ", NULL" * len(self.keys)
-            sql += f" UNION ALL SELECT {ASIDE}, 0{no_key}, aside.* FROM ({aside}) AS aside"
+            sql += f" UNION ALL SELECT {ASIDE}, 0, aside.* FROM ({aside}) AS aside"
         return sql
 
     def rows(self, answer: Iterable[tuple[Any, ...]]) -> list[Row]:
         """The rows of an answer; those with the range `ASIDE` are of the other SELECT."""
         last_key = 2 + len(self.keys)
-        return [Row(row[0], row[1], row[2:last_key], row[last_key:]) for row in answer]
+        return [
+            Row(row[0], row[1], row[2:last_key], row[last_key:] if row[0] == ASIDE else tuple(map(int, row[last_key:])))
+            for row in answer
+        ]
 
     def _one(self, bounds: Range) -> str:
         return f"SELECT 0, sums.* FROM ({self._sums(literal(bounds.start), literal(bounds.end))}) AS sums"
@@ -78,6 +81,11 @@ class RangeQuery:
         # The keys by their positions: the shorter a query, the sooner it is parsed and planned.
         groups = ", ".join([bucket, *(str(position) for position in range(2, 2 + len(self.keys)))])
         return f"SELECT {outputs} FROM {self.source} WHERE {condition} GROUP BY {groups}"
+
+
+def one_of(column: str, words: Sequence[str]) -> str:
+    """An expression for a key: the column where it holds one of the words, else NULL, so that no others are kept."""
+    return f"CASE WHEN {column} IN ({', '.join(map(repr, words))}) THEN {column} END"
 
 
 def literal(microseconds: int) -> str:

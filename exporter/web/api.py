@@ -13,6 +13,8 @@ from exporter.waiting import complete
 
 SECONDS = 3.0
 FEED_ROWS = 50
+MOST_AHEAD_SECONDS = 60
+"""A row may be so much ahead of the database's clock: those who write it may have one of their own."""
 
 _KPI_KEYS = {
     "transactions_per_hour": definition.KPI_TRANSACTIONS_PER_HOUR,
@@ -20,11 +22,13 @@ _KPI_KEYS = {
     "api_latency_p95": definition.KPI_LATENCY_P95,
     "revenue_per_hour": definition.KPI_REVENUE_PER_HOUR,
 }
-# The predicate is that of the partial index, literally; a parameter would keep it from being used.
+# The predicate is that of the partial index, literally; a parameter would keep it from being used. A row without a
+# time, or with one that cannot be (milliseconds taken for seconds, say), has no place among the newest.
 _FEED = f"""
     SELECT timestamp, transaction_id, fraud_score, decision, top_feature
     FROM monitoring.fraud_predictions
-    WHERE fraud_score > 0.65 OR decision <> '{definition.APPROVED}'
+    WHERE (fraud_score > 0.65 OR decision <> '{definition.APPROVED}')
+      AND timestamp BETWEEN TIMESTAMPTZ 'epoch' AND now() + interval '{MOST_AHEAD_SECONDS} s'
     ORDER BY timestamp DESC LIMIT {FEED_ROWS}"""
 
 

@@ -60,11 +60,12 @@ def _row(section: str, status: Status | None) -> str:
         if status.last_success is not None
         else "never"
     )
+    left_out = [f"left out: {count} × {reason}" for reason, count in sorted(status.rejected.items())]
     return _ROW.format(
         section=section,
         style="ok" if status.success else "failed",
         state="ok" if status.success else "failed",
         took=f"{status.seconds * 1000:.1f} ms",
         last_success=last_success,
-        problems="<br>".join(map(escape, status.problems)),
+        problems="<br>".join(map(escape, [*status.problems, *left_out])),
     )

@@ -226,13 +226,16 @@ def _security(cursor: psycopg2.extensions.cursor, now: int) -> Found:
         )
         yield "ticketing_security_events", {"severity": severity, "window": "15m"}, count
     for event_type, kind in (("mfa_failed", "mfa"), ("login_failed", "login")):
-        for account, count in _rows(
+        failed = _rows(
             cursor,
             "SELECT account, count(*) FROM monitoring.security_events"
-            f" WHERE {_window('timestamp', '5m', now)} AND event_type = %s AND account IS NOT NULL"
-            ' GROUP BY account ORDER BY count(*) DESC, account COLLATE "C" LIMIT 50',
+            f" WHERE {_window('timestamp', '5m', now)} AND event_type = %s AND account <> ''"
+            ' GROUP BY account ORDER BY count(*) DESC, account COLLATE "C"',
             event_type,
-        ):
+        )
+        beyond = max(0, len(failed) - 50)
+        yield "ticketing_admin_accounts_left_out", {"event_type": event_type, "window": "5m"}, beyond
+        for account, count in failed[:50]:
             yield f"ticketing_admin_{kind}_failures", {"account": account, "window": "5m"}, count
 
 

@@ -24,6 +24,8 @@ def test_labels_and_values_survive(samples: dict[tuple[str, str], float]) -> Non
     family = Family(GAUGE)
     for labels, value in samples.items():
         family.add(value, *labels)
+    finite = {labels: value for labels, value in samples.items() if math.isfinite(value)}
+    assert family.not_finite == len(samples) - len(finite)
     for parse, openmetrics in ((parse_text, False), (parse_openmetrics, True)):
         text = assemble([render([family])], openmetrics=openmetrics).decode()
         read = {
@@ -31,9 +33,18 @@ def test_labels_and_values_survive(samples: dict[tuple[str, str], float]) -> Non
             for found in parse(text)
             for sample in found.samples
         }
-        assert read.keys() == samples.keys()
-        for labels, value in samples.items():
-            assert read[labels] == value or (math.isnan(read[labels]) and math.isnan(value))
+        assert read == finite
+
+
+@given(st.sets(st.text(st.sampled_from("a\N{TICKET}\U0001f3ab\udcff"), min_size=190, max_size=600), max_size=5))
+def test_long_labels_are_cut_at_a_character_and_stay_apart(names: set[str]) -> None:
+    family = Family(GAUGE)
+    for name in names:
+        family.add(1, name, "")
+    text = assemble([render([family])], openmetrics=False).decode()
+    read = [sample.labels["first"] for found in parse_text(text) for sample in found.samples]
+    assert all(len(name) <= 200 for name in read)
+    assert len(set(read)) == len(read) == len({name.encode("utf-8", "replace") for name in names})
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=4, max_size=4), st.floats(0, 1e12))

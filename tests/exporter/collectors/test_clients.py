@@ -110,3 +110,19 @@ def test_a_minute_of_another_type_is_reported(redis_server: Redis, redis_client:
     assert busiest(redis_server, moment) is None
     (problem,) = moment.problems
     assert problem.startswith(f"key {key}: WRONGTYPE")
+
+
+@pytest.mark.parametrize("infinite", [1, 60, 1500])
+def test_an_infinite_count_is_left_out_and_hides_nobody_else(
+    redis_server: Redis, redis_client: redis.Redis, infinite: int
+) -> None:
+    minutes = [steady(5)] * 5
+    store(redis_client, minutes)
+    expected = truth(redis_client)
+    endless: Any = {f"endless-{n}": "inf" for n in range(infinite)} | {"least": "-inf"}
+    redis_client.zadd(f"traffic:clients:{MINUTES[0]}", endless)
+    moment = Moment(0, Deadline(30))
+    assert busiest(redis_server, moment) == expected
+    assert moment.problems == []
+    (count,) = moment.rejected.values()
+    assert count == min(infinite, clients.DEPTHS[-1])
