@@ -87,22 +87,20 @@ class _Answers:
             PrometheusError: Prometheus does not say.
             _TimeIsUpError: it was not asked.
         """
+        mine = None
         with self._lock:
             asked = self._asked.get(expression)
-            if asked is not None:
-                pass
-            elif time.monotonic() >= self._until:
-                raise _TimeIsUpError
-            else:
-                mine = self._asked[expression] = Future()
-        if asked is not None:
-            return asked.result()
-        try:
-            mine.set_result(self._prometheus.query(expression))
-        except BaseException as error:
-            # Whatever it is, nobody may wait for this answer for ever.
-            mine.set_exception(error)
-        return mine.result()
+            if asked is None:
+                if time.monotonic() >= self._until:
+                    raise _TimeIsUpError
+                asked = mine = self._asked[expression] = Future()
+        if mine is not None:
+            try:
+                mine.set_result(self._prometheus.query(expression))
+            except BaseException as error:
+                # Whatever it is, nobody may wait for this answer for ever.
+                mine.set_exception(error)
+        return asked.result()
 
 
 def _doubt(answers: _Answers, check: Check, ends_when: EndsWhen) -> str | None:

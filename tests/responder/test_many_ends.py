@@ -12,6 +12,8 @@ from tests.responder.process import ResponderProcess, wait_until
 
 HOLD = 2
 SECONDS_A_QUERY = 0.15
+PATIENCE = 12 * HOLD
+"""A few rounds of a hundred questions, eight at once, on a busy machine."""
 
 
 def book(*conditions: str) -> dict[str, Any]:
@@ -42,16 +44,16 @@ def test_all_end_in_time_and_what_goes_on_stays_open(world: World, start: Start)
     world.prometheus.values['drift{feature="feature-9"} < 1'] = None
     began = time.monotonic()
     responder.post(message(*(resolved(alert) for alert in ALERTS)))
-    wait_until(lambda: states(responder) == {"closed": 298, "ending": 2}, 6 * HOLD, lambda: str(states(responder)))
+    wait_until(lambda: states(responder) == {"closed": 298, "ending": 2}, PATIENCE, lambda: str(states(responder)))
     assert time.monotonic() - began >= HOLD
     # Once a round, not once an incident.
     asked = Counter(world.prometheus.queries)
-    assert max(asked.values()) < 30
+    assert max(asked.values()) < 60
     assert asked['up{job="ticketing-critical",platform="main"} == 1'] >= 2
     # What still goes on is not given up.
     world.prometheus.firing.clear()
     world.prometheus.values.clear()
-    wait_until(lambda: states(responder) == {"closed": 300}, 6 * HOLD)
+    wait_until(lambda: states(responder) == {"closed": 300}, PATIENCE)
 
 
 def test_two_responders_share_them(world: World, start: Start) -> None:
@@ -59,7 +61,7 @@ def test_two_responders_share_them(world: World, start: Start) -> None:
     one.post(message(*(firing(alert) for alert in ALERTS)))
     world.monitoring.trouble.delay = SECONDS_A_QUERY
     two.post(message(*(resolved(alert) for alert in ALERTS)))
-    wait_until(lambda: states(one) == {"closed": 300}, 6 * HOLD, lambda: str(states(one)))
+    wait_until(lambda: states(one) == {"closed": 300}, PATIENCE, lambda: str(states(one)))
 
 
 def test_a_prometheus_that_does_not_answer_holds_up_nothing_but_the_end(world: World, start: Start) -> None:
