@@ -18,8 +18,8 @@ from common.yaml_files import ConfigError
 
 logger = logging.getLogger(__name__)
 
-# All of a fleet may be restarted at once, and all their clients come at once then.
 BACKLOG = 256
+"""Connections that wait to be accepted: those of a whole fleet come at once after a restart."""
 STOP_SECONDS = 2
 
 

@@ -2,17 +2,14 @@
 
 A scrape asks all its sources at once and goes on as each of them answers. A thread for each would compete for
 the interpreter, and an asyncio loop would have to live in a thread of its own; both cost more than the whole rest
-of a scrape. What has no socket to wait for, and no time limit either (the resolver), runs as an `Errand`.
+of a scrape. What has no socket to wait for, and no time limit either, runs on a `BackgroundThread`.
 """
 
 from __future__ import annotations
 
 import errno
 import select
-import socket
-import threading
-from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Coroutine, Generator, Iterable
 from typing import TypeVar
 
 from common.deadline import Deadline
@@ -90,82 +87,3 @@ def complete(coroutine: Coroutine[Wait, None, Result]) -> Result:
 
     run([keep()])
     return results[0]
-
-
-class Errands:
-    """A thread, started when first needed, for calls that may hang in spite of all deadlines.
-
-    One that hangs keeps those behind it from beginning, and costs whoever waits no more than the own deadline. Those
-    that nobody waits for any more never begin.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._queue: deque[Callable[[], None] | None] = deque()
-        self._changed = threading.Condition()
-        self._started = False
-
-    async def run(self, function: Callable[[], Result], deadline: Deadline, what: str) -> Result:
-        """The function's result.
-
-        Raises:
-            DeadlineExceededError: it was not there in time; the function may go on all the same, if it had begun.
-            RuntimeError: there is no thread to be had.
-            Exception: whatever the function raises.
-        """
-        outcome: list[Result | Exception] = []
-        ours, theirs = socket.socketpair()
-
-        def errand() -> None:
-            with theirs:
-                try:
-                    outcome.append(function())
-                except Exception as error:
-                    outcome.append(error)
-
-        with ours:
-            try:
-                self._put(errand)
-                # The other end is closed when it is done.
-                await Wait(ours.fileno(), select.POLLIN, deadline, what)
-            finally:
-                if not self._has_begun(errand):
-                    theirs.close()
-        if isinstance(outcome[0], Exception):
-            raise outcome[0]
-        return outcome[0]
-
-    def close(self) -> None:
-        """End the thread after what it was given; the next errand starts another."""
-        with self._changed:
-            if self._started:
-                self._started = False
-                self._queue.append(None)
-                self._changed.notify()
-
-    def _put(self, errand: Callable[[], None]) -> None:
-        with self._changed:
-            self._queue.append(errand)
-            if not self._started:
-                threading.Thread(target=self._serve, name=self._name, daemon=True).start()
-                self._started = True
-            self._changed.notify()
-
-    def _has_begun(self, errand: Callable[[], None]) -> bool:
-        """Whether it was taken from the queue; if not, it is now, and never begins."""
-        with self._changed:
-            if errand not in self._queue:
-                return True
-            self._queue.remove(errand)
-            return False
-
-    def _serve(self) -> None:
-        while (errand := self._next()) is not None:
-            errand()
-            # Or its result, perhaps a connection that came too late, would be kept until the next errand.
-            del errand
-
-    def _next(self) -> Callable[[], None] | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._queue)
-            return self._queue.popleft()

@@ -16,8 +16,8 @@ from exporter.collectors.base import Moment
 from exporter.collectors.values import answer_of
 from exporter.sources.redis import Command, RedisSource
 
-# How many of each minute's clients are read; more only when fewer cannot settle the order.
 DEPTHS = (50, 200, 1000)
+"""How many of each minute's clients are read; more only when fewer cannot settle the order."""
 
 Scores = dict[str, float]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from psycopg2.extensions import adapt
 
-from exporter import drift
 from exporter.collectors.base import Moment
 from exporter.collectors.windowed import WindowedView
+from exporter.divergence import divergence, noise_floor
 from exporter.exposition import Family, Metric
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import RangeQuery
@@ -117,8 +117,8 @@ def _families(moment: Moment, features: Sequence[Feature], sums: Cells) -> Itera
         current[-1] += too_large
         samples.add(sum(current), feature.name)
         if sum(current) >= FEWEST_SAMPLES:
-            divergences.add(drift.divergence(current, feature.counts), feature.name)
-            floors.add(drift.noise_floor(current, feature.counts), feature.name)
+            divergences.add(divergence(current, feature.counts), feature.name)
+            floors.add(noise_floor(current, feature.counts), feature.name)
     return (divergences, floors, samples)
 
 

@@ -70,7 +70,6 @@ METRICS = (
     REVENUE,
 )
 
-# Key, metric, and what the key's unit is divided by to get the metric's.
 KEYS = (
     (definition.KPI_TRANSACTIONS_PER_HOUR, TRANSACTIONS_PER_HOUR, 1),
     (definition.KPI_FRAUD_RATE, FRAUD_RATE, 100),
@@ -78,6 +77,7 @@ KEYS = (
     (definition.KPI_REVENUE_PER_HOUR, REVENUE_PER_HOUR, 1),
     (definition.KPI_UPDATED_AT, UPDATED, 1),
 )
+"""Key, metric, and what the key's unit is divided by to get the metric's."""
 UNKNOWN = "unknown"
 """Label of kinds that the contract does not have."""
 HOUR = 3600

@@ -14,7 +14,8 @@ from common import postgres
 from common.deadline import Deadline, DeadlineExceededError
 from common.postgres import Parameters, PostgresError
 from common.secret_text import SecretText
-from exporter.waiting import Errands, Wait, complete
+from exporter.background_thread import BackgroundThread
+from exporter.waiting import Wait, complete
 
 CONTRACT_HINT = " (ticketing-exporter --contract.check tells more)"
 """Ends the messages of errors that the contract check explains better."""
@@ -54,7 +55,7 @@ class PostgresSource:
         self._dsn = dsn
         self._name = name
         self._connection: psycopg2.extensions.connection | None = None
-        self._connecting = Errands(f"connect {name}")
+        self._connecting = BackgroundThread(f"connect {name}")
         self._lock = threading.Lock()
 
     async def query(self, sql: str, parameters: Sequence[Any], deadline: Deadline) -> list[tuple[Any, ...]]:

@@ -15,7 +15,8 @@ from common.deadline import Deadline
 from common.redaction import describe
 from common.redis import connect
 from common.secret_text import SecretError, SecretText
-from exporter.waiting import Errands, Wait
+from exporter.background_thread import BackgroundThread
+from exporter.waiting import Wait
 
 TIMEOUT_SECONDS = 1.0
 """However much time there is: Redis answers within milliseconds or not at all."""
@@ -41,7 +42,7 @@ class RedisSource:
         self._url = url
         self._name = name
         self._connection: AbstractConnection | None = None
-        self._connecting = Errands(f"connect {name}")
+        self._connecting = BackgroundThread(f"connect {name}")
         self._lock = threading.Lock()
 
     async def read(self, commands: Sequence[Command], deadline: Deadline) -> list[Any]:

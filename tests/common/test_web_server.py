@@ -130,6 +130,8 @@ def accepted_sockets(port: int) -> list[bool]:
             if not str(entry.readlink()).startswith("socket:"):
                 continue
             with socket.fromfd(int(entry.name), socket.AF_INET, socket.SOCK_STREAM) as copy:
+                if copy.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN) != socket.AF_INET:
+                    continue
                 if copy.getsockname()[1] == port and not copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                     found.append(bool(copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
         except OSError:

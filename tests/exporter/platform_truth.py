@@ -11,7 +11,7 @@ import psycopg2.extensions
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.drift import divergence, noise_floor
+from exporter.divergence import divergence, noise_floor
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

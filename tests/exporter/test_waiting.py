@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import select
 import socket
-import threading
 import time
-import weakref
 from collections.abc import Iterator
-from functools import partial
 
-import psutil
 import pytest
 
 from common.deadline import Deadline, DeadlineExceededError
-from exporter.waiting import Errands, Wait, complete, run
-from tests.exporter.process import wait_until
+from exporter.waiting import Wait, complete, run
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -87,84 +81,3 @@ def test_the_result_or_the_error_of_one(pairs: list[Pair]) -> None:
     assert complete(word(source, Deadline(5))) == b"word"
     with pytest.raises(DeadlineExceededError, match="the word"):
         complete(word(silent, Deadline(0.05)))
-
-
-def test_an_errand_brings_its_result_or_its_error() -> None:
-    errands = Errands("test")
-    assert complete(errands.run(lambda: threading.current_thread().name, Deadline(5), "a name")) == "test"
-    with pytest.raises(ZeroDivisionError):
-        complete(errands.run(lambda: 1 // 0, Deadline(5), "a number"))
-    errands.close()
-    assert complete(errands.run(lambda: "after its end", Deadline(5), "a word")) == "after its end"
-    errands.close()
-
-
-def test_an_errand_that_hangs_costs_no_more_than_the_deadline() -> None:
-    errands, release = Errands("test"), threading.Event()
-    with pytest.raises(DeadlineExceededError, match=r"a name: no answer within 0\.1 s"):
-        complete(errands.run(release.wait, Deadline(0.1), "a name"))
-    with pytest.raises(DeadlineExceededError):
-        complete(errands.run(lambda: "behind it", Deadline(0.1), "another"))
-    release.set()
-    assert complete(errands.run(lambda: "free again", Deadline(5), "a third")) == "free again"
-    errands.close()
-
-
-def test_errands_that_nobody_waits_for_any_more_are_not_run_and_keep_nothing_open() -> None:
-    errands, release, begun, late = Errands("test"), threading.Event(), threading.Event(), list[int]()
-
-    def hang() -> None:
-        begun.set()
-        release.wait(30)
-
-    with pytest.raises(DeadlineExceededError):
-        complete(errands.run(hang, Deadline(0.5), "the first"))
-    assert begun.wait(5)
-    files = psutil.Process().num_fds()
-    for number in range(20):
-        with pytest.raises(DeadlineExceededError):
-            complete(errands.run(partial(late.append, number), Deadline(0.01), "another"))
-    assert psutil.Process().num_fds() == files
-    release.set()
-    assert complete(errands.run(lambda: "free again", Deadline(5), "the last")) == "free again"
-    assert late == []
-    errands.close()
-
-
-def test_an_errand_whose_result_comes_too_late_does_not_keep_it() -> None:
-    class Connection:
-        pass
-
-    errands, release, made = Errands("test"), threading.Event(), list[weakref.ref[Connection]]()
-
-    def connect() -> Connection:
-        connection = Connection()
-        made.append(weakref.ref(connection))
-        release.wait(30)
-        return connection
-
-    with pytest.raises(DeadlineExceededError):
-        complete(errands.run(connect, Deadline(0.5), "a connection"))
-    release.set()
-
-    def dropped() -> bool:
-        gc.collect()
-        return made[0]() is None
-
-    wait_until(dropped, what="the connection is dropped")
-    errands.close()
-
-
-def test_a_thread_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(thread: threading.Thread) -> None:
-        raise RuntimeError(f"can't start new thread {thread.name}")
-
-    errands = Errands("test")
-    with monkeypatch.context() as patched:
-        patched.setattr(threading.Thread, "start", refuse)
-        files = psutil.Process().num_fds()
-        with pytest.raises(RuntimeError, match="can't start"):
-            complete(errands.run(lambda: 1, Deadline(5), "a number"))
-        assert psutil.Process().num_fds() == files
-    assert complete(errands.run(lambda: 1, Deadline(5), "a number")) == 1
-    errands.close()

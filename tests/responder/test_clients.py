@@ -66,7 +66,9 @@ def test_it_is_alive_while_the_ledger_is_locked_and_all_wait_for_it(world: World
     assert responder.post(message(firing(FRAUD))).status_code == 202
 
 
-@pytest.mark.parametrize("password", ["Tr0ub4dor/3"])
+@pytest.mark.parametrize(
+    "password", ["Tr0ub4dor/3", "4711/Tr0ub", "Tr0ub@4711/x", "x@Tr0ub", "Tr0ub?4711/@3", "Tr0ub%"]
+)
 def test_a_password_that_breaks_the_connection_string_is_not_shown(world: World, password: str) -> None:
     dsn = f"postgresql://responder:{password}@127.0.0.1:5432/ticketing"
     with ResponderProcess(dsn, world.redis_url, world.config()) as responder:

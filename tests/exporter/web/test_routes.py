@@ -20,7 +20,7 @@ from exporter.scrape import METRICS as OWN_METRICS
 from exporter.scrape import Exposition
 from exporter.web.config import HttpServerConfig, TlsServerConfig, WebConfig
 from testbed.servers.contract import ContractDatabase
-from tests.exporter.web.serving import Served
+from tests.exporter.web.serving import Served, exporter_of, served
 
 OPENMETRICS_ACCEPT = {"Accept": "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"}
 
@@ -234,6 +234,20 @@ def test_not_ready_says_why_without_secrets(sourceless: Served) -> None:
     assert "Connection refused" in postgres_reason
     assert "s3cr3t" not in answer.text
     assert "hush" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "password", ["Tr0ub4dor/3", "4711/Tr0ub", "Tr0ub@4711/x", "x@Tr0ub", "Tr0ub?4711/@3", "Tr0ub#/4711", "Tr0ub%"]
+)
+def test_a_password_that_breaks_an_address_is_not_shown(password: str, caplog: pytest.LogCaptureFixture) -> None:
+    exporter = exporter_of(f"postgresql://reader:{password}@127.0.0.1:1/none", f"redis://:{password}@127.0.0.1:1/0")
+    with served(exporter) as running:
+        shown = running.get("/-/ready").text + running.get("/metrics").text + running.get("/").text
+    assert "PostgreSQL: " in shown
+    assert "Redis: " in shown
+    for text in (shown, caplog.text):
+        assert "Tr0ub" not in text
+        assert "4711" not in text
 
 
 # --- reload

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.drift import chi2_isf, divergence, noise_floor
+from exporter.divergence import chi2_isf, divergence, noise_floor
 
 counts = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 10_000)), min_size=2, max_size=20).filter(
     lambda pairs: sum(c for c, _ in pairs) > 0 and sum(r for _, r in pairs) > 0
