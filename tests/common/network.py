@@ -8,9 +8,12 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from typing import Any
 
 import pytest
+
+_numbers = count()
 
 Serve = Callable[[socket.socket], None]
 
@@ -67,6 +70,13 @@ def server(serve: Serve, address: str = "127.0.0.1", port: int = 0, tls: ssl.SSL
         listener.close()
 
 
+def hanging_name(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a host with which the resolver hangs: another one each time, because its question goes on."""
+    name = f"hangs-{next(_numbers)}"
+    name_hosts(monkeypatch, {name: threading.Event()})
+    return name
+
+
 def name_hosts(monkeypatch: pytest.MonkeyPatch, names: Mapping[str, list[str] | threading.Event]) -> list[str]:
     """Let the resolver know these names besides its own, and hang with those of an event until it is set.
 
@@ -83,7 +93,7 @@ def name_hosts(monkeypatch: pytest.MonkeyPatch, names: Mapping[str, list[str] | 
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         asked.append(host)
         if isinstance(known, threading.Event):
-            known.wait(30)
+            known.wait(10)
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return [entry for address in known for entry in real(address, port, *arguments, **options)]
 

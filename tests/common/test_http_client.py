@@ -7,7 +7,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from email.utils import formatdate
@@ -20,7 +19,7 @@ import trustme
 from common.deadline import Deadline
 from common.http_client import Answer, HttpError, TooLargeError, request
 from testbed.servers.ports import free_port
-from tests.common.network import Serve, black_hole, name_hosts, server
+from tests.common.network import Serve, black_hole, hanging_name, name_hosts, server
 
 LOADED = 1.5
 """Seconds that a limit of 0.4 s may take on a busy machine, before what drips or hangs would end by itself."""
@@ -118,14 +117,13 @@ def test_a_slow_answer_that_is_there_in_time() -> None:
 
 
 def test_the_other_address_and_a_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    hanging = threading.Event()
-    name_hosts(monkeypatch, {"both": ["::1", "127.0.0.1"], "hangs": hanging})
+    name_hosts(monkeypatch, {"both": ["::1", "127.0.0.1"]})
+    hangs = hanging_name(monkeypatch)
     with server(answers(OK)) as port, black_hole("::1", port):
         assert request("GET", f"http://both:{port}/", Deadline(1)).status == 200
         began = time.monotonic()
-        assert refusal(lambda: request("GET", f"http://hangs:{port}/", Deadline(0.3))) == "no answer within 0.3 s"
+        assert refusal(lambda: request("GET", f"http://{hangs}:{port}/", Deadline(0.3))) == "no answer within 0.3 s"
         assert time.monotonic() - began < LOADED
-    hanging.set()
 
 
 # --- what an answer may look like

@@ -22,7 +22,7 @@ from exporter.sources.postgres import PostgresSource
 from exporter.waiting import complete
 from testbed.servers.ports import free_port
 from testbed.servers.postgres import Postgres
-from tests.common.network import black_hole, name_hosts
+from tests.common.network import black_hole, hanging_name, name_hosts
 
 Ask = Callable[..., Any]
 
@@ -72,11 +72,10 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(
 
 
 def test_every_host_and_each_of_its_addresses(ask: Ask, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    hanging = threading.Event()
-    name_hosts(monkeypatch, {"hangs": hanging, "none": ["127.0.0.2", "::1"], "one": ["127.0.0.1"]})
-    hosts = f"hangs:{free_port()},none:{free_port()},one:{postgres.port}"
+    hangs = hanging_name(monkeypatch)
+    name_hosts(monkeypatch, {"none": ["127.0.0.2", "::1"], "one": ["127.0.0.1"]})
+    hosts = f"{hangs}:{free_port()},none:{free_port()},one:{postgres.port}"
     assert ask(f"postgresql://postgres@{hosts}/postgres", 4) == 1
-    hanging.set()
 
 
 def test_none_in_time(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,12 +87,10 @@ def test_none_in_time(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_resolver_that_hangs(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    hanging = threading.Event()
-    name_hosts(monkeypatch, {"hangs": hanging})
+    host = hanging_name(monkeypatch)
     began = time.monotonic()
-    assert "no answer" in refusal(ask, "host=hangs user=postgres", 0.5)
+    assert "no answer" in refusal(ask, f"host={host} user=postgres", 0.5)
     assert time.monotonic() - began < 1.5
-    hanging.set()
 
 
 def test_an_address_that_is_given_is_not_looked_up(
