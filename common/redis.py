@@ -106,14 +106,52 @@ def _make(made: Mapping[str, Any]) -> AbstractConnection:
         raise RedisUrlError(INVALID_URL) from None
 
 
-class _Unnamed:
-    # Errors would tell host and port, which may be pieces of a password.
+class PromptSocket:
+    """A socket on which an answer has to be there as a whole in time.
+
+    The time limit of a socket is about silence: a server that sends a byte now and then would hold whoever reads.
+
+    Attributes:
+        due: when what is read has to be there; its time begins anew whenever something is sent.
+    """
+
+    def __init__(self, plain: socket.socket) -> None:
+        self._plain = plain
+        self._seconds = plain.gettimeout() or 0.0
+        self.due = Deadline(self._seconds)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plain, name)
+
+    def sendall(self, data: bytes) -> None:
+        """Send as a whole, in the same time."""
+        self.due = Deadline(self._seconds)
+        self._plain.settimeout(self._seconds)
+        self._plain.sendall(data)
+
+    def recv_into(self, buffer: bytearray) -> int:
+        """Receive what is there.
+
+        Raises:
+            TimeoutError: it is too late.
+        """
+        if (left := self.due.remaining()) <= 0:
+            raise TimeoutError
+        self._plain.settimeout(left)
+        return self._plain.recv_into(buffer)
+
+
+class _Ours:
+    def _connect(self) -> Any:
+        return PromptSocket(super()._connect())  # type: ignore[misc]
+
     def _host_error(self) -> str:
+        # Errors would tell host and port, which may be pieces of a password.
         return "the server"
 
 
-class _Tcp(_Unnamed, redis.Connection):
-    def _connect(self) -> socket.socket:
+class _Dialed(redis.Connection):
+    def _connect(self) -> Any:
         try:
             connected = addresses.connect(self.host, self.port, Deadline(self.socket_connect_timeout or 0))
         except DeadlineExceededError as error:
@@ -125,11 +163,15 @@ class _Tcp(_Unnamed, redis.Connection):
         return connected
 
 
-class _Tls(redis.SSLConnection, _Tcp):
+class _Tcp(_Ours, _Dialed):
     pass
 
 
-class _Unix(_Unnamed, redis.UnixDomainSocketConnection):
+class _Tls(_Ours, redis.SSLConnection, _Dialed):
+    pass
+
+
+class _Unix(_Ours, redis.UnixDomainSocketConnection):
     pass
 
 

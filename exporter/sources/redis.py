@@ -13,7 +13,7 @@ from redis.connection import AbstractConnection
 
 from common.deadline import Deadline
 from common.redaction import describe
-from common.redis import connect
+from common.redis import PromptSocket, connect
 from common.secret_text import SecretError, SecretText
 from exporter.background_thread import BackgroundThread
 from exporter.waiting import Wait
@@ -98,14 +98,16 @@ async def _exchange(connection: AbstractConnection, commands: Sequence[Command],
     packed = b"".join(hiredis.pack_command(command) for command in commands)
     connection.send_packed_command([packed])  # type: ignore[no-untyped-call]
     # redis-py has no public way to wait for several connections at once.
-    if (sock := connection._sock) is None:
+    sock = connection._sock
+    if not isinstance(sock, PromptSocket):
         raise redis.ConnectionError("the connection was closed")
+    sock.due = deadline
     await Wait(sock.fileno(), select.POLLIN, deadline, "Redis")
     answers = []
     for _ in commands:
         try:
             # The answers follow each other closely; should the rest not come, this is where it is waited for.
-            answers.append(connection.read_response(timeout=deadline.check("Redis")))
+            answers.append(connection.read_response())
         except redis.ResponseError as error:
             answers.append(error)
     return answers

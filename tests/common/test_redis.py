@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import subprocess
 import sys
@@ -100,6 +101,35 @@ def test_a_socket(tmp_path: Path) -> None:
     message = refusal(ask_exporter, f"unix://{tmp_path}/Tr0ub4dor.sock")
     assert "No such file" in message
     assert "roub4dor" not in message
+
+
+def drip(connection: socket.socket) -> None:
+    """Answers at once until it is asked for a key, whose value comes byte by byte."""
+    while heard := connection.recv(65536):
+        if b"GET" not in heard:
+            connection.sendall(b"+OK\r\n")
+            continue
+        for byte in b"$50\r\n" + b"x" * 50 + b"\r\n":
+            time.sleep(0.2)
+            connection.sendall(bytes([byte]))
+
+
+def test_dripping_does_not_win_time(ask: Ask) -> None:
+    with server(drip) as port:
+        began = time.monotonic()
+        assert "Timeout" in refusal(ask, f"redis://127.0.0.1:{port}/0")
+        # The responder tries twice, for a second each; the whole would take eleven.
+        assert time.monotonic() - began < 4
+
+
+def test_a_shorter_deadline_is_kept_too() -> None:
+    with server(drip) as port:
+        source = RedisSource(secret(f"redis://127.0.0.1:{port}/0"), "test")
+        began = time.monotonic()
+        with pytest.raises((RedisError, DeadlineExceededError)):
+            complete(source.read([("GET", "key")], Deadline(0.4)))
+        assert time.monotonic() - began < 0.9
+        source.close()
 
 
 # --- what the URL may say
