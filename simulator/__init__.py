@@ -6,7 +6,5 @@ From a minute's number to what others see of it:
 → ``source`` (a minute without incidents; ``preset`` is another source) → ``episodes`` (incidents on top)
 → ``world`` (any instant) → ``recorder`` and ``copying`` (PostgreSQL), ``redis_state`` (Redis), ``web`` (services).
 
-``viewer`` asks what the dashboards ask.
-
 ``history`` and ``bulk`` fill the past, ``live`` keeps up with the present, ``__main__`` is the program.
 """
