@@ -84,11 +84,15 @@ class RateLimits(Strict, frozen=True, kw_only=True):
         adapter: `contract` reads the contract's keys, which hold the limits too.
         global_per_minute: for the other adapters: requests per minute of all clients together.
         client_per_minute: for the other adapters: requests per minute of one client.
+        storage_prefix: for flask-limiter: `key_prefix` of its storage options.
+        key_prefix: for flask-limiter: its own `key_prefix`.
     """
 
     adapter: Literal["contract", "flask-limiter", "sliding-window"] = "contract"
     global_per_minute: Positive | None = None
     client_per_minute: Positive | None = None
+    storage_prefix: str = "LIMITS"
+    key_prefix: str = ""
 
 
 class Api(Strict, frozen=True, kw_only=True):

@@ -199,7 +199,9 @@ def _limiter(client: RedisSource, config: RateLimits) -> Iterator[Finding]:
         return
     for problem in moment.problems:
         yield Finding(WRONG, subject, problem)
-    if not moment.problems:
+    if not moment.problems and state.blocked is None:
+        yield Finding(WARNING, subject, "no key of this form is there now: is it the right database, and prefix?")
+    elif not moment.problems:
         yield Finding(OK, subject, f"{state.blocked} blocked")
 
 

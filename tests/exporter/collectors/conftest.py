@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import redis
 
 from common.secret_text import SecretText
 from exporter.app import Exporter
 from exporter.config import Config
+from exporter.sources.redis import RedisSource
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.redis import Redis
+from tests.exporter.web.serving import secret
 
 
 @pytest.fixture
@@ -23,3 +26,12 @@ def exporter(database: ContractDatabase, redis_server: Redis) -> Iterator[Export
     )
     yield exporter
     exporter.close()
+
+
+@pytest.fixture
+def source(redis_server: Redis, redis_client: redis.Redis) -> Iterator[RedisSource]:
+    """A connection to an empty Redis."""
+    assert redis_client.dbsize() == 0
+    source = RedisSource(secret("REDIS_URL", redis_server.url()), "test")
+    yield source
+    source.close()

@@ -1,96 +1,15 @@
-"""The adapters for other rate limiters, against keys as those libraries write them."""
+"""What the adapters for other rate limiters have in common, and the sliding window."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 import redis
 
-from common.deadline import Deadline
-from exporter.collectors.base import Moment
-from exporter.collectors.rate_limits import ADAPTERS, State
 from exporter.config import RateLimits
 from exporter.sources.redis import RedisSource
-from exporter.waiting import complete
 from testbed.servers.redis import Redis
+from tests.exporter.collectors.limiting import FLASK, NOW, SLIDING, read
 from tests.exporter.web.serving import secret
-
-NOW = 1_764_357_753.25
-
-
-@pytest.fixture
-def source(redis_server: Redis, redis_client: redis.Redis) -> Iterator[RedisSource]:
-    assert redis_client.dbsize() == 0
-    source = RedisSource(secret("REDIS_URL", redis_server.url()), "test")
-    yield source
-    source.close()
-
-
-def read(source: RedisSource, limits: RateLimits, now: float = NOW) -> tuple[State, list[str]]:
-    moment = Moment(round(now * 1_000_000), Deadline(20))
-    return complete(ADAPTERS[limits.adapter](limits).read(moment, source)), moment.problems
-
-
-FLASK = RateLimits(adapter="flask-limiter", global_per_minute=10_000, client_per_minute=100)
-
-
-def hit(client: redis.Redis, key: str, times: int, seconds_left: float = 30) -> None:
-    """What `limits` does in Redis for a fixed window: INCRBY, and EXPIRE with the first."""
-    client.incrby(f"LIMITS:LIMITER/{key}", times)
-    client.pexpire(f"LIMITS:LIMITER/{key}", round(seconds_left * 1000))
-
-
-def test_flask_limiter_counts_and_blocks(source: RedisSource, redis_client: redis.Redis) -> None:
-    hit(redis_client, "203.0.113.1/api.events/100/1/minute", 100)  # all used, none refused
-    hit(redis_client, "203.0.113.2/api.events/100/1/minute", 101, 40)
-    hit(redis_client, "203.0.113.2/api/v1/buy/5/1/second", 6, 0.9)  # the scope may have slashes
-    hit(redis_client, "2001:db8::1/global/1000/1/hour", 5000, 1800)
-    redis_client.set("LIMITS:LIMITER/203.0.113.9/api.events/100/1/minute", "500")  # lost its expiry
-    redis_client.set("LIMITER/203.0.113.8/api.events/100/1/minute", "500")  # not of this library
-    redis_client.set("LIMITS:LIMITER/odd", "500")
-    state, problems = read(source, FLASK)
-    assert problems == []
-    assert state.limits == {"global": 10_000, "client": 100}
-    assert state.blocked == 2
-    assert [name for name, _ in state.blocked_until] == ["2001:db8::1", "203.0.113.2"]
-    until = dict(state.blocked_until)
-    # The ends are those of the keys in Redis, which has its own clock.
-    assert NOW + 1800 - 20 < until["2001:db8::1"] <= NOW + 1800
-    assert NOW + 40 - 20 < until["203.0.113.2"] <= NOW + 40
-
-
-def test_flask_limiter_keys_of_other_strategies_and_forms_are_reported(
-    source: RedisSource, redis_client: redis.Redis
-) -> None:
-    redis_client.rpush("LIMITS:LIMITER/203.0.113.1/api/100/1/minute", "1764357750.1")  # the moving window's list
-    hit(redis_client, "203.0.113.2/api/lots/1/minute", 7)
-    state, problems = read(source, FLASK)
-    assert state.blocked is None  # perhaps one of these is
-    assert sorted(problem.partition(": ")[0] for problem in problems) == [
-        "key LIMITS:LIMITER/203.0.113.1/api/100/1/minute",
-        "key LIMITS:LIMITER/203.0.113.2/api/lots/1/minute, its amount",
-    ]
-
-
-def test_flask_limiter_without_keys_blocks_nobody(source: RedisSource) -> None:
-    state, problems = read(source, RateLimits(adapter="flask-limiter"))
-    assert (state, problems) == (State({}, 0, []), [])
-
-
-def test_flask_limiter_among_many_other_keys(source: RedisSource, redis_client: redis.Redis) -> None:
-    with redis_client.pipeline(transaction=False) as pipeline:
-        for n in range(3000):
-            pipeline.set(f"session:{n}", "x")
-            if n < 1500:
-                pipeline.set(f"LIMITS:LIMITER/10.0.{n // 250}.{n % 250}/api/100/1/minute", n, px=60_000)
-        pipeline.execute()
-    state, _ = read(source, FLASK)
-    assert state.blocked == 1500 - 101
-    assert len(state.blocked_until) == 10
-
-
-SLIDING = RateLimits(adapter="sliding-window", client_per_minute=3)
 
 
 def request(client: redis.Redis, name: str, *ages: float) -> None:
@@ -131,7 +50,7 @@ def test_more_keys_than_can_be_walked_through_are_reported_and_cost_the_count_al
     source: RedisSource, redis_client: redis.Redis, limits: RateLimits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     redis_client.mset({f"session:{n}": "x" for n in range(5000)})
-    monkeypatch.setattr("exporter.collectors.rate_limits.SCAN_SECONDS", 0.0)
+    monkeypatch.setattr("exporter.collectors.rate_limits.adapter.SCAN_SECONDS", 0.0)
     state, (problem,) = read(source, limits)
     assert "too many keys to find" in problem
     assert state.limits["client"] == limits.client_per_minute
@@ -161,7 +80,7 @@ def test_many_keys_of_another_type_are_reported_in_a_few_lines(
     source: RedisSource, redis_client: redis.Redis, limits: RateLimits, name: str
 ) -> None:
     for n in range(100):
-        redis_client.rpush(name.format(f"10.0.0.{n}"), "1764357750.1")
+        redis_client.hset(name.format(f"10.0.0.{n}"), "a", "b")
     _, problems = read(source, limits)
     assert len(problems) == 6
     assert problems[-1] == "95 more keys of the rate limiter cannot be used"
@@ -173,3 +92,9 @@ def test_the_ten_blocks_that_end_last(source: RedisSource, redis_client: redis.R
     state, _ = read(source, SLIDING)
     assert state.blocked == 15
     assert [name for name, _ in state.blocked_until] == [f"10.0.0.{n:02}" for n in range(10)]
+
+
+def test_without_any_key_nobody_knows_who_is_blocked(source: RedisSource) -> None:
+    for limits in (FLASK, SLIDING):
+        state, problems = read(source, limits)
+        assert (state.blocked, list(state.blocked_until), problems) == (None, [], [])

@@ -41,7 +41,7 @@ def test_other_rate_limiters_need_no_contract_keys(
 
 
 LIMITERS = (
-    (RateLimits(adapter="flask-limiter"), "LIMITS:LIMITER/*", "LIMITS:LIMITER/198.51.100.7/login/5/1/minute"),
+    (RateLimits(adapter="flask-limiter"), "LIMITS:*", "LIMITS:LIMITER/198.51.100.7/login/5/1/minute"),
     (RateLimits(adapter="sliding-window", client_per_minute=5), "rate_limit:ip:*", "rate_limit:ip:198.51.100.7"),
 )
 
@@ -51,8 +51,16 @@ def test_the_keys_of_another_rate_limiter(
     platform: ContractDatabase, redis_server: Redis, keys: redis.Redis, limits: RateLimits, pattern: str, key: str
 ) -> None:
     status, lines = report(platform.reader_dsn, redis_server.url(), Config(rate_limits=limits))
+    assert status == 0
+    assert f"warning {pattern} no key of this form is there now: is it the right database, and prefix?" in lines
+    if limits.adapter == "flask-limiter":
+        keys.set(key, "1", ex=60)
+    else:
+        keys.zadd(key, {"1": 1})
+    status, lines = report(platform.reader_dsn, redis_server.url(), Config(rate_limits=limits))
     assert (status, faults(lines)) == (0, ["The contract holds."])
     assert f"ok {pattern} 0 blocked" in lines
+    keys.delete(key)
     keys.hset(key, "strange", "1")
     status, lines = report(platform.reader_dsn, redis_server.url(), Config(rate_limits=limits))
     assert status == 1
