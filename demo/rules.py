@@ -34,29 +34,36 @@ HASTENED = (
 WINDOWS: Mapping[str, str] = {
     # The counters, in place of the 10-minute window. Still at least 100 predictions, so only a flood can fire it.
     "FraudRateSpike": """\
-(
-  100 * max(increase(ticketing_fraud_predictions_total{{decision="BLOCKED"}}[{window}s]))
-  > 3 * (sum(max by (decision) (increase(ticketing_fraud_predictions_total[{window}s]))) >= 100)
+max by (platform) (increase(ticketing_fraud_predictions_total{{decision="BLOCKED"}}[{window}s]))
+/ (
+  sum by (platform) (max by (platform, decision) (increase(ticketing_fraud_predictions_total[{window}s]))) >= 100
 )
-/ (100 * sum(max by (decision) (increase(ticketing_fraud_predictions_total[{window}s]))))""",
+> on (platform) group_left () ticketing:limit:by_platform{{limit="fraud_blocked_ratio_high"}}""",
     # Two windows without one prediction, where chance cannot do that among so many sales; else as shipped. The values
     # of now and then are compared: a counter that is not scraped any more does not stand still.
     "PredictionsStalled": """\
 (
-  sum(
-    max by (decision) (ticketing_fraud_predictions_total - ticketing_fraud_predictions_total offset {two_windows}s)
+  sum by (platform) (
+    max by (platform, decision) (
+      ticketing_fraud_predictions_total - ticketing_fraud_predictions_total offset {two_windows}s
+    )
   ) == 0
-  and on () (hour() >= 18 < 22 or max(last_over_time(ticketing_kpi_transactions_per_hour[1m])) >= 500)
+  and on (platform) (
+    ticketing:peak_hours:active
+    or max by (platform) (last_over_time(ticketing_kpi_transactions_per_hour[1m])) >= 500
+  )
 )
 or ({shipped})""",
     # An attack is over when for one window the count has not grown, and not when the last attempt is five minutes old.
     # One that lasts longer does not let it grow any more: then the counter tells of new attempts.
     "UnauthorizedAdminAccess": """\
 ({shipped})
-unless on (account) (
-  max by (account) (last_over_time(ticketing_admin_mfa_failures{{window="5m"}}[5s]))
-  <= max by (account) (max_over_time(ticketing_admin_mfa_failures{{window="5m"}}[5m] offset {window}s))
-  unless on () (sum(increase(ticketing_security_events_total{{event_type="mfa_failed"}}[{window}s])) > 0)
+unless on (platform, account) (
+  max by (platform, account) (last_over_time(ticketing_admin_mfa_failures{{window="5m"}}[5s]))
+  <= max by (platform, account) (max_over_time(ticketing_admin_mfa_failures{{window="5m"}}[5m] offset {window}s))
+  unless on (platform) (
+    sum by (platform) (increase(ticketing_security_events_total{{event_type="mfa_failed"}}[{window}s])) > 0
+  )
 )""",
 }
 

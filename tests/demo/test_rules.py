@@ -57,11 +57,11 @@ def test_what_incidents_raise_is_not_waited_for_longer_than_a_minute(copy: Path)
         assert all(min(seconds(rule.get(name, "0s")) for rule in own) <= 60 for name in TIMES)
 
 
-PEAK = 'ticketing_kpi_transactions_per_hour{instance="a"}'
-COUNTER = 'ticketing_fraud_predictions_total{decision="APPROVED",instance="a"}'
-BLOCKED = 'ticketing_fraud_predictions_total{decision="BLOCKED",instance="a"}'
-MFA = 'ticketing_admin_mfa_failures{account="alice",window="5m",instance="a"}'
-ATTEMPTS = 'ticketing_security_events_total{event_type="mfa_failed",severity="HIGH",instance="a"}'
+PEAK = 'ticketing_kpi_transactions_per_hour{instance="a",platform="main"}'
+COUNTER = 'ticketing_fraud_predictions_total{decision="APPROVED",instance="a",platform="main"}'
+BLOCKED = 'ticketing_fraud_predictions_total{decision="BLOCKED",instance="a",platform="main"}'
+MFA = 'ticketing_admin_mfa_failures{account="alice",window="5m",instance="a",platform="main"}'
+ATTEMPTS = 'ticketing_security_events_total{event_type="mfa_failed",severity="HIGH",instance="a",platform="main"}'
 
 #: Alert, its input at 5-second steps, when it must fire, and when it must not.
 BEHAVIOUR: tuple[tuple[str, dict[str, str], list[str], list[str]], ...] = (
@@ -91,9 +91,14 @@ def test_what_looks_back_for_less(
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "promql_expr_test": expectations,
     }
-    files = [str(path) for path in copy.glob("*.yml") if f"alert: {alert}\n" in path.read_text()]
+    files = [
+        *sorted(copy.glob("limits*.yml")),
+        *(p for p in copy.glob("*.yml") if f"alert: {alert}\n" in p.read_text()),
+    ]
+    groups = [group["name"] for path in files for group in reversed(yaml.safe_load(path.read_text())["groups"])]
+    content = {"rule_files": [*map(str, files)], "evaluation_interval": "5s", "group_eval_order": groups}
     file = tmp_path / "test.yml"
-    file.write_text(yaml.safe_dump({"rule_files": files, "evaluation_interval": "5s", "tests": [test]}))
+    file.write_text(yaml.safe_dump(content | {"tests": [test]}))
     run = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
 

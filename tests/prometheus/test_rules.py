@@ -182,6 +182,7 @@ def test_labels_of_firing_alerts(name: str) -> None:
             labels = alert["exp_labels"]
             assert labels["section"] in SECTIONS
             assert labels["source_job"] in SOURCE_JOBS | {"node"}
+            assert ("platform" in labels) == (name != "Watchdog")
             assert not {"instance", "job", "pod", "client", "replica", "window"} & set(labels)
 
 
@@ -190,7 +191,8 @@ def test_annotations(rule: Rule) -> None:
     annotations = rule.content["annotations"]
     assert set(annotations) == {"summary", "description", "runbook_url", "dashboard_url"}
     assert annotations["runbook_url"] == f"{RUNBOOK_URL}{rule.file}.md#{rule.name.lower()}"
-    assert annotations["dashboard_url"] == DASHBOARD_URL + rule.content["labels"]["section"]
+    platform = "" if rule.name == "Watchdog" else "&var-platform={{ $labels.platform }}"
+    assert annotations["dashboard_url"] == DASHBOARD_URL + rule.content["labels"]["section"] + platform
     assert rule.name == "Watchdog" or "First " in annotations["description"] or "else " in annotations["description"]
 
 
