@@ -82,6 +82,7 @@ def test_the_ledger_of_the_responder_applies_as_it_is(shop: ContractDatabase) ->
     shop.server.execute("SELECT monitoring.failed_sign_in_sources('admin', now() - interval '1 hour')", shop.name)
 
 
+@pytest.mark.usefixtures("redis_client")  # empty, whatever the test before wrote
 def test_the_numbers_are_those_of_the_shop(shop: ContractDatabase, redis_server: Redis) -> None:
     now = time.time()
     exporter = exporter_of(shop.reader_dsn, redis_server.url(), clock=lambda: now)
@@ -144,6 +145,7 @@ def test_the_numbers_are_those_of_the_shop(shop: ContractDatabase, redis_server:
     connection.close()
 
 
+@pytest.mark.usefixtures("redis_client")  # empty, whatever the test before wrote
 def test_plans_stay_ranges_of_indexes(
     shop: ContractDatabase, redis_server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def filled(postgres: Postgres) -> Iterator[ContractDatabase]:
     postgres.drop_database(database.name)
 
 
+@pytest.mark.usefixtures("redis_client")  # empty, whatever the test before wrote
 def test_every_query_reads_ranges_of_indexes(
     filled: ContractDatabase, redis_server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
