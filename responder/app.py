@@ -145,7 +145,7 @@ class Responder:
     def _set_up(self, config: Config, playbooks: Playbooks, stop: StopSwitch) -> _Setup:
         http = EndpointClient(config)
         prometheus = Prometheus(http, config.prometheus)
-        services = Services(config, ContractFunctions(self.postgres), self._settings, http, prometheus)
+        services = Services(config, playbooks, ContractFunctions(self.postgres), self._settings, http, prometheus)
         return _Setup(config, playbooks, prometheus, Runner(self.postgres, services), stop)
 
     def _wake(self) -> None:

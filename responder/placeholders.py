@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from responder.labels import platform_of
 
@@ -15,13 +15,18 @@ class PlaceholderError(Exception):
     """A placeholder that does not exist, or that the alert has no text for."""
 
 
-def check(text: str) -> None:
-    """Raise `PlaceholderError` when a placeholder is none of those that there are."""
-    for name in _PLACEHOLDER.findall(text):
-        if not _NAME.fullmatch(name):
+def names(text: str) -> list[str]:
+    """What the placeholders in a text are called."""
+    return _PLACEHOLDER.findall(text)
+
+
+def check(text: str, figures: Collection[str] = ()) -> None:
+    """Raise `PlaceholderError` when a placeholder is none of those that there are, or of these figures."""
+    for name in names(text):
+        if name.removeprefix("figures.") not in figures and not _NAME.fullmatch(name):
             raise PlaceholderError(
                 f"${{{name}}} is none of ${{labels.NAME}}, ${{annotations.NAME}}, ${{alertname}}, ${{platform}},"
-                " ${playbook}, ${correlation_id}"
+                " ${playbook}, ${correlation_id}, or a figure of this playbook, ${figures.NAME}"
             )
 
 

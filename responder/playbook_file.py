@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from responder.placeholders import PlaceholderError, check
 from responder.playbooks import EndsWhen, Playbook, Playbooks, Step
 
 SHIPPED = Path(__file__).with_name("playbooks.yml")
+_FIGURE = re.compile(r"[a-z_][a-z0-9_]*")
 _OF_EVERY_STEP = ("action", "dry_run", "expires", "cool_down")
 
 
@@ -23,6 +25,7 @@ class _Section(Strict, frozen=True, kw_only=True):
     on_firing: tuple[dict[str, Any], ...]
     on_end: tuple[dict[str, Any], ...] = ()
     ends_when: EndsWhen = EndsWhen()
+    figures: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def load(path: Path | None) -> Playbooks:
@@ -42,16 +45,21 @@ def _playbook(name: str, content: Any, place: str) -> Playbook:
     section: _Section = decode(content, _Section, place)
     for position, expression in enumerate(section.ends_when.all):
         _check_text(expression, f"{place}.ends_when.all[{position}]")
+    for figure, expression in section.figures.items():
+        if not _FIGURE.fullmatch(figure):
+            raise ConfigError(f"{place}.figures: {figure!r} must have small letters, digits and _ only")
+        _check_text(expression, f"{place}.figures.{figure}")
     return Playbook(
         name=name,
         max_per_hour=section.max_per_hour,
+        figures=section.figures,
         ends_when=section.ends_when,
-        on_firing=tuple(_steps(section.on_firing, f"{place}.on_firing")),
-        on_end=tuple(_end_steps(section.on_end, f"{place}.on_end")),
+        on_firing=tuple(_steps(section.on_firing, section.figures, f"{place}.on_firing")),
+        on_end=tuple(_end_steps(section.on_end, section.figures, f"{place}.on_end")),
     )
 
 
-def _steps(steps: Sequence[dict[str, Any]], place: str) -> Iterator[Step]:
+def _steps(steps: Sequence[dict[str, Any]], figures: Collection[str], place: str) -> Iterator[Step]:
     for position, content in enumerate(steps):
         where = f"{place}[{position}]"
         name = content.get("action")
@@ -60,7 +68,7 @@ def _steps(steps: Sequence[dict[str, Any]], place: str) -> Iterator[Step]:
         action, where = ACTIONS[name], f"{where} ({name})"
         parameters = {key: value for key, value in content.items() if key not in _OF_EVERY_STEP}
         decode(parameters, action.parameters, where)
-        _check_texts(parameters, where)
+        _check_texts(parameters, where, figures)
         settings = {key: value for key, value in content.items() if key in _OF_EVERY_STEP}
         step: Step = decode({**settings, "parameters": parameters}, Step, where)
         if not isinstance(action, RevertingAction) and (step.expires is not None or step.cool_down):
@@ -70,28 +78,28 @@ def _steps(steps: Sequence[dict[str, Any]], place: str) -> Iterator[Step]:
         yield step
 
 
-def _end_steps(steps: Sequence[dict[str, Any]], place: str) -> Iterator[Step]:
-    for position, step in enumerate(_steps(steps, place)):
+def _end_steps(steps: Sequence[dict[str, Any]], figures: Collection[str], place: str) -> Iterator[Step]:
+    for position, step in enumerate(_steps(steps, figures, place)):
         if isinstance(ACTIONS[step.action], RevertingAction):
             where = f"{place}[{position}] ({step.action})"
             raise ConfigError(f"{where}: belongs in on_firing: what it changes lasts as long as the incident")
         yield step
 
 
-def _check_texts(value: Any, place: str) -> None:
+def _check_texts(value: Any, place: str, figures: Collection[str]) -> None:
     """Check the placeholders in all texts, however deep."""
     if isinstance(value, str):
-        _check_text(value, place)
+        _check_text(value, place, figures)
     elif isinstance(value, dict):
         for key, inner in value.items():
-            _check_texts(inner, f"{place}.{key}")
+            _check_texts(inner, f"{place}.{key}", figures)
     elif isinstance(value, list):
         for position, inner in enumerate(value):
-            _check_texts(inner, f"{place}[{position}]")
+            _check_texts(inner, f"{place}[{position}]", figures)
 
 
-def _check_text(text: str, place: str) -> None:
+def _check_text(text: str, place: str, figures: Collection[str] = ()) -> None:
     try:
-        check(text)
+        check(text, figures)
     except PlaceholderError as error:
         raise ConfigError(f"{place}: {error}") from None

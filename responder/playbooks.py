@@ -46,6 +46,7 @@ class Playbook(Strict, frozen=True, kw_only=True):
     Attributes:
         name: the value of the alert's label `playbook`.
         max_per_hour: incidents that act; more of them within an hour are recorded and do nothing.
+        figures: PromQL of one series each, by name: what `${figures.NAME}` stands for when a text is written.
         ends_when: see `EndsWhen`.
         on_firing: what is done when an incident opens.
         on_end: what is done when its end is verified; what was changed is put back without saying so here.
@@ -53,6 +54,7 @@ class Playbook(Strict, frozen=True, kw_only=True):
 
     name: str
     max_per_hour: int
+    figures: dict[str, str]
     ends_when: EndsWhen
     on_firing: tuple[Step, ...]
     on_end: tuple[Step, ...]

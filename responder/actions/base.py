@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -13,9 +15,12 @@ from responder.contract_functions import ContractFunctions
 from responder.endpoints import EndpointClient
 from responder.errors import SkipError
 from responder.ledger.claims import Claim, Incident, State
-from responder.placeholders import fill, values_of
-from responder.prometheus import Prometheus
+from responder.placeholders import PlaceholderError, fill, names, promql, values_of
+from responder.playbooks import Playbooks
+from responder.prometheus import Prometheus, PrometheusError
 from responder.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 P = TypeVar("P", bound=Strict)
 
@@ -25,6 +30,7 @@ class Services:
     """Everything that actions act through."""
 
     config: Config
+    playbooks: Playbooks
     contract: ContractFunctions
     settings: Settings
     http: EndpointClient
@@ -89,9 +95,41 @@ class Task:
         Raises:
             PlaceholderError: the alert has no text for one of them.
         """
+        asked = {name.removeprefix("figures.") for name in names(text) if name.startswith("figures.")}
+        figures = {f"figures.{name}": figure for name, figure in self.figures(asked).items()}
+        return fill(text, self._values() | figures, quote)
+
+    def figures(self, asked: Collection[str] | None = None) -> dict[str, str]:
+        """What figures of the playbook are now, all by default: as text, "unknown" when Prometheus does not say.
+
+        A text is not worth waiting for: once Prometheus has not answered, it is not asked again.
+        """
+        playbook = self.services.playbooks.get(self.incident.playbook)
+        expressions = playbook.figures if playbook is not None else {}
+        found = dict.fromkeys(expressions if asked is None else asked, "unknown")
+        for name in found.keys() & expressions.keys():
+            try:
+                figure = self.services.prometheus.number(fill(expressions[name], self._values(), promql))
+            except PlaceholderError:
+                continue
+            except PrometheusError as error:
+                logger.warning("incident %s: figures: %s", self.correlation_id, error)
+                break
+            found[name] = _shown(figure)
+        return found
+
+    def _values(self) -> dict[str, str]:
         incident = self.incident
-        values = values_of(incident.labels, incident.annotations, incident.playbook, self.correlation_id)
-        return fill(text, values, quote)
+        return values_of(incident.labels, incident.annotations, incident.playbook, self.correlation_id)
+
+
+def _shown(figure: float | None) -> str:
+    """Four significant digits; "unknown" for none."""
+    if figure is None:
+        return "unknown"
+    if figure == 0 or not math.isfinite(figure):
+        return f"{figure:g}"
+    return f"{round(figure, 3 - math.floor(math.log10(abs(figure)))):.15g}"
 
 
 class Declaration(Generic[P]):

@@ -14,23 +14,8 @@ from responder.actions.redis_setting import change_setting, read_setting
 from responder.errors import RefusedError, SkipError
 from responder.ledger.claims import State
 from responder.placeholders import promql
-from responder.wilson import lower_bound
 
 KEY = FRAUD_THRESHOLD
-
-
-class OnlyWhile(Strict, frozen=True, kw_only=True):
-    """Counts in Prometheus that must leave no doubt.
-
-    Attributes:
-        blocked: PromQL, one series: blocked predictions.
-        total: PromQL, one series: all predictions of the same window.
-        above: what the lower bound of the true share must be above, 0 to 1.
-    """
-
-    blocked: str
-    total: str
-    above: Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Parameters(Strict, frozen=True, kw_only=True):
@@ -38,11 +23,11 @@ class Parameters(Strict, frozen=True, kw_only=True):
 
     Attributes:
         value: the threshold while the incident lasts, 0 to 1.
-        only_while: the evidence it takes; none by default.
+        only_while: PromQL that must give a series; no series is false or unknown, and nothing is changed for now.
     """
 
     value: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    only_while: OnlyWhile | None = None
+    only_while: str | None = None
 
 
 class SetFraudThreshold(RevertingAction[Parameters]):
@@ -67,7 +52,10 @@ class SetFraudThreshold(RevertingAction[Parameters]):
             if found <= parameters.value:
                 raise SkipError(f"{KEY} is {before['value']} already, at least as strict")
         if parameters.only_while is not None:
-            _require(task, parameters.only_while)
+            filled = task.fill(parameters.only_while, promql)
+            if not task.services.prometheus.query(filled):
+                figures = "".join(f", {name} {figure}" for name, figure in task.figures().items())
+                raise SkipError(f"only_while is false or unknown{figures}", wait=True)
         text = f"{parameters.value:.2f}"
         return {"value": text if float(text) == parameters.value else str(parameters.value)}
 
@@ -82,18 +70,3 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
-
-
-def _require(task: Task, evidence: OnlyWhile) -> None:
-    blocked = task.services.prometheus.number(task.fill(evidence.blocked, promql))
-    total = task.services.prometheus.number(task.fill(evidence.total, promql))
-    if blocked is None or total is None:
-        raise SkipError("Prometheus does not know the counts of blocked and all predictions", wait=True)
-    bound = lower_bound(blocked, total)
-    if bound is None or bound <= evidence.above:
-        share = "unknown" if bound is None else f"at least {100 * bound:.2f} % with 95 % confidence"
-        raise SkipError(
-            f"{blocked:.0f} of {total:.0f} predictions are blocked: {share}, which is not above"
-            f" {100 * evidence.above:g} %",
-            wait=True,
-        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,8 +19,7 @@ from testbed.servers.prometheus import Prometheus
 from tests.alertmanager.chain import hasten
 from tests.responder.conftest import World
 from tests.responder.process import TOKEN, ResponderProcess, wait_until
-
-RULES = Path(__file__).parents[2] / "prometheus" / "rules" / "security.yml"
+from tests.responder.quick_rules import copy_quick
 
 
 @dataclass
@@ -81,22 +79,19 @@ def chain(world: World, tmp_path: Path) -> Iterator[Chain]:
             config.write_text(yaml.safe_dump(parsed))
             (directory / "secrets" / "responder_token").write_text(TOKEN)
             alertmanagers.append(stack.enter_context(Alertmanager(config)))
-        shutil.copy(RULES, tmp_path / "rules.yml")
-        rules = (tmp_path / "rules.yml").read_text()
-        assert "keep_firing_for: 5m" in rules
-        (tmp_path / "rules.yml").write_text(rules.replace("keep_firing_for: 5m", "keep_firing_for: 1s"))
-        prometheus.config.write_text(yaml.safe_dump(_prometheus_config(source.url, alertmanagers)))
+        rules = copy_quick(tmp_path / "rules", "limits*.yml", "security.yml", keep_firing_for="1s")
+        prometheus.config.write_text(yaml.safe_dump(_prometheus_config(source.url, rules, alertmanagers)))
         prometheus.start()
         yield Chain(exporter, prometheus, alertmanagers, responder)
 
 
-def _prometheus_config(source: str, alertmanagers: list[Alertmanager]) -> dict[str, Any]:
+def _prometheus_config(source: str, rules: str, alertmanagers: list[Alertmanager]) -> dict[str, Any]:
     def targets(*urls: str) -> list[dict[str, list[str]]]:
         return [{"targets": [url.removeprefix("http://") for url in urls]}]
 
     return {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-        "rule_files": ["rules.yml"],
+        "rule_files": [rules],
         "alerting": {
             "alertmanagers": [{"timeout": "1s", "static_configs": targets(*(one.url for one in alertmanagers))}]
         },

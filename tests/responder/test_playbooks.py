@@ -83,6 +83,17 @@ def test_nothing_that_is_shipped_unlocks() -> None:
             "Book.on_end[0] (scale_backend): belongs in on_firing",
         ),
         (section(ends_when={"all": ["up{x='${y}'}"]}), "Book.ends_when.all[0]: ${y} is none of"),
+        (section(figures={"A": "up"}), "Book.figures: 'A' must have small letters, digits and _ only"),
+        (
+            section(
+                figures={"a": "${figures.b}"},
+            ),
+            "Book.figures.a: ${figures.b} is none of",
+        ),
+        (
+            section(figures={"a": "up"}, on_firing=[{"action": "notify", "text": "${figures.b}"}]),
+            "Book.on_firing[0] (notify).text: ${figures.b} is none of",
+        ),
         (section(ends_when={"for": 60}), "Book.ends_when.for: 60 is not a duration"),
     ],
 )
