@@ -74,9 +74,8 @@ def connect(
         try:
             targets = _addresses(host, share)
         except (OSError, DeadlineExceededError) as error:
-            problems[f"the host cannot be resolved: {LATE if isinstance(error, DeadlineExceededError) else error}"] = (
-                None
-            )
+            reason = LATE if isinstance(error, DeadlineExceededError) else error
+            problems[f"the host cannot be resolved: {reason}"] = None
             continue
         for index, target in enumerate(targets):
             part = Deadline(share.remaining() / (len(targets) - index))
