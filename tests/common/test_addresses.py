@@ -90,6 +90,9 @@ def test_addresses_need_no_resolver(host: str, monkeypatch: pytest.MonkeyPatch) 
         assert resolve(host, Deadline(0)) == [host]
     finally:
         hanging.set()
+        for thread in threading.enumerate():
+            if thread.name == "resolve":
+                thread.join()
 
 
 def test_a_resolver_that_hangs_is_asked_once_for_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
