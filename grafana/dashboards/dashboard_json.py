@@ -15,7 +15,7 @@ from typing import Any
 from grafanalib import core
 
 from grafana.dashboards.queries import Json, Query, Sql
-from grafana.dashboards.variables import SOURCES, Variable
+from grafana.dashboards.variables import PLATFORM, SOURCES, Variable
 
 MIXED = {"type": "datasource", "uid": "-- Mixed --"}
 GRAFANA = {"type": "grafana", "uid": "-- Grafana --"}
@@ -27,7 +27,7 @@ PLUGIN_VERSION = "10.1.0"
 COLUMNS = 24
 
 # What grafanalib writes and no panel of today has.
-_PANEL_RELICS = ("cacheTimeout", "editable", "error", "height", "minSpan", "span")
+_PANEL_RELICS = ("cacheTimeout", "editable", "error", "height", "maxDataPoints", "minSpan", "span")
 _DASHBOARD_RELICS = ("__inputs", "gnetId", "hideControls", "rows", "sharedCrosshair", "style")
 
 
@@ -112,11 +112,15 @@ class Annotation:
 
     def json(self) -> Json:
         """As `annotations.list` has it."""
+        expr = {}
         if isinstance(self.query, Sql):
             target = {"refId": "Anno", "rawQuery": True, "rawSql": self.query.text.strip(), "format": "table"}
         else:
-            target = {"refId": "Anno", "expr": " ".join(self.query.expr.split()), "interval": "15s"}
+            expr = {"expr": " ".join(self.query.expr.split())}
+            target = {"refId": "Anno", **expr, "interval": "15s"}
         return {
+            # Where Grafana before 12.1 reads it.
+            **expr,
             "name": self.name,
             "enable": True,
             "hide": False,
@@ -136,7 +140,7 @@ class Dashboard:
         title: its name.
         description: what it is for.
         panels: with their places, rows among them: see `grafana.dashboards.layout`.
-        variables: that the viewer sets, before those of the data sources.
+        variables: that the viewer sets, beside those of all dashboards: platform and data sources.
         annotations: beside Grafana's own.
         links: at its top: title and address.
         time_from: beginning of its range.
@@ -171,7 +175,7 @@ class Dashboard:
             graphTooltip=core.GRAPH_TOOLTIP_MODE_SHARED_CROSSHAIR,
             time=core.Time(self.time_from, "now"),
             timePicker=core.TimePicker(refreshIntervals=["5s", "10s", "30s", "1m", "5m"], timeOptions=[]),
-            templating=core.Templating(list=[variable.json() for variable in (*self.variables, *SOURCES)]),
+            templating=core.Templating(list=[variable.json() for variable in (PLATFORM, *self.variables, *SOURCES)]),
             annotations=core.Annotations(list=[_built_in(), *(each.json() for each in self.annotations)]),
             links=links,
             panels=list(self.panels),

@@ -19,23 +19,26 @@ from grafana.dashboards.looks import (
     time_column,
     words,
 )
-from grafana.dashboards.panels import columns, stat, table, text
-from grafana.dashboards.promql import FIRING_COUNT, copied, named, or_unknown
+from grafana.dashboards.panels import stat, table, text
+from grafana.dashboards.promql import FIRING_COUNT, FIRING_IN_SECTION, WATCHDOG, copied, named, or_unknown, series
 from grafana.dashboards.queries import Promql, Sql
 from grafana.dashboards.sections import SECTIONS
+from grafana.dashboards.transformations import columns
 
 # Sections are collected every 5 s or faster, model every minute.
-COLLECTED = "max by (collector) (ticketing_exporter_collector_last_success_timestamp_seconds{collector%s'model'})"
-FRESH = f"count((time() - {COLLECTED % '!='}) < 30 or (time() - {COLLECTED % '='}) < 180) or vector(0)"
+_COLLECTED = "ticketing_exporter_collector_last_success_timestamp_seconds"
+LIVE, MODEL = (
+    f"max by (collector) ({series(_COLLECTED, matcher)})" for matcher in ("collector!='model'", "collector='model'")
+)
+FRESH = f"count((time() - {LIVE}) < 30 or (time() - {MODEL}) < 180) or vector(0)"
 
 # An alert's subject is whichever of these labels it has; of alerts about a job's programs, the job.
-_WITH_SUBJECT = """
+_WITH_SUBJECT = f"""
 label_replace(
   label_join(
     label_replace(
       label_join(
-        1000 * ALERTS{alertstate="firing",alertname!="Watchdog",section=~"$section"}
-        * ignoring (alertstate) ALERTS_FOR_STATE,
+        1000 * {FIRING_IN_SECTION} * ignoring (alertstate) {series("ALERTS_FOR_STATE")},
         "job", " ", "alertname", "source_job"
       ),
       "program", "$1", "job", "(?:Exporter.*|TargetDown|JobGone|ConfigReloadFailed) (.*)"
@@ -48,7 +51,7 @@ label_replace(
 # Copies of two labels that value mappings turn into the runbook's address and the number of the panel to look at.
 FIRING = copied(copied(_WITH_SUBJECT, "alertname", "runbook"), "section", "panel")
 # Watchdog fires as long as rules are evaluated at all, so silence is not taken for health.
-NOTHING_FIRES = named('1000 * max(timestamp(ALERTS{alertname="Watchdog",alertstate="firing"}))', "alertname", "nothing")
+NOTHING_FIRES = named(f"1000 * max(timestamp({WATCHDOG}))", "alertname", "nothing")
 
 # A line an incident; one line when there is none, so that an empty answer is a fault.
 DONE = """
@@ -108,7 +111,7 @@ def _updated() -> Panel:
         3,
         "Last updated",
         "When the exporter last read a live section, not when this page was loaded.",
-        [Promql(f"1000 * max({COLLECTED % '!='})", "updated")],
+        [Promql(f"1000 * max({LIVE})", "updated")],
         unit="time:YYYY-MM-DD HH:mm:ss [UTC]",
         steps=thresholds(BLUE),
         shown="value",

@@ -14,18 +14,19 @@ from grafana.dashboards.looks import (
     COLOUR_TEXT,
     DECISIONS,
     GREEN,
+    LIMIT_LINE,
     RED,
     SCORE_CELL,
     WRAPPED,
     YELLOW,
     column,
-    fixed,
     hidden,
     severity_column,
     time_column,
     words,
 )
 from grafana.dashboards.panels import table, text, time_series
+from grafana.dashboards.promql import series
 from grafana.dashboards.queries import Json, Promql, Sql
 from grafana.dashboards.variables import TextVariable
 
@@ -134,22 +135,20 @@ def _of(number: int, title: str, description: str, column_name: str, variable: s
 
 
 def _requests() -> Panel:
+    requests = series("ticketing_client_requests_per_minute", 'client="$client"')
+    limit = series("ticketing_rate_limit_requests_per_minute", 'scope="client"')
     return time_series(
         302,
         "Its requests per minute",
         "Known while the client is among the ten busiest. The dashed line is the limit of one client.",
         [
-            Promql('max by (client) (ticketing_client_requests_per_minute{client="$client"})', "{{client}}",
-                   over_time=True),
-            Promql('max(ticketing_rate_limit_requests_per_minute{scope="client"})', "limit", over_time=True),
+            Promql(f"max by (client) ({requests})", "{{client}}", over_time=True),
+            Promql(f"max({limit})", "limit", over_time=True),
         ],
         unit="locale",
         decimals=0,
-        overrides=[
-            column("limit", color=fixed(RED), custom__lineStyle={"fill": "dash", "dash": [6, 6]},
-                   custom__fillOpacity=0, custom__lineWidth=1),
-        ],
-    )  # fmt: skip
+        overrides=[LIMIT_LINE],
+    )
 
 
 def _events() -> Panel:

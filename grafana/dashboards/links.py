@@ -10,7 +10,7 @@ import yaml
 
 from grafana.dashboards.dashboard_json import link
 from grafana.dashboards.queries import Json
-from grafana.dashboards.variables import SOURCES
+from grafana.dashboards.variables import PLATFORM, SOURCES
 
 BASE = "/admin/monitoring"
 """Where the gateway serves Grafana."""
@@ -22,13 +22,13 @@ RULES = Path(__file__).parents[2] / "prometheus" / "rules"
 SAME_TIME = "${__url_time_range}"
 """The time range of the page that the link is on."""
 
-SAME_SOURCES = "&".join(f"${{{source.name}:queryparam}}" for source in SOURCES)
-"""The data sources of the page that the link is on."""
+SAME_DATA = "&".join(f"${{{variable.name}:queryparam}}" for variable in (PLATFORM, *SOURCES))
+"""The platform and the data sources of the page that the link is on."""
 
 
 def dashboard(uid: str, *queries: str) -> str:
-    """The address of a dashboard that asks the same data sources, with more that follows the question mark."""
-    return f"{BASE}/d/{uid}/{uid}?" + "&".join((SAME_SOURCES, *queries))
+    """The address of a dashboard of the same platform and data sources, with more that follows the question mark."""
+    return f"{BASE}/d/{uid}/{uid}?" + "&".join((SAME_DATA, *queries))
 
 
 def investigate(variable: str, value: str) -> str:

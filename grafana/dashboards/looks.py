@@ -19,8 +19,9 @@ SEVERITIES: Mapping[str, tuple[str, str]] = {
 }
 DECISIONS = {"BLOCKED": ("BLOCKED", RED), "REVIEW": ("REVIEW", YELLOW), "APPROVED": ("APPROVED", GREEN)}
 
-GOOD, WATCH, BAD = 2, 1, 0
-"""Good, worth a look, bad: the values of queries that judge."""
+GOOD, WATCH, BAD, NOBODY_KNOWS = 2, 1, 0, -1
+"""Good, worth a look, bad, unknown: the values of queries that judge: see `promql.judged`."""
+VERDICT_COLOURS = {GOOD: GREEN, WATCH: YELLOW, BAD: RED, NOBODY_KNOWS: GREY}
 
 
 def fixed(colour: str) -> Json:
@@ -29,6 +30,8 @@ def fixed(colour: str) -> Json:
 
 
 BY_THRESHOLD = {"mode": "thresholds"}
+# From the least to the largest value of the axis.
+FROM_GREEN_TO_RED = {"mode": "continuous-GrYlRd"}
 
 
 def words(texts: Mapping[Any, tuple[str, str] | str]) -> Json:
@@ -47,7 +50,7 @@ def pattern(regex: str, text: str, colour: str | None = None, index: int = 0) ->
 
 
 UNKNOWN = {"type": "special", "options": {"match": "null+nan", "result": {"text": "—", "color": GREY, "index": 99}}}
-"""No value: see `promql.or_unknown` and `panels.at_every_moment`."""
+"""No value: see `promql.or_unknown` and `transformations.at_every_moment`."""
 
 
 def column(name: str, **properties: Any) -> Json:
@@ -69,6 +72,12 @@ def _override(matcher: str, options: str, properties: Mapping[str, Any]) -> Json
     listed = [{"id": name.replace("__", "."), "value": value} for name, value in properties.items()]
     return {"matcher": {"id": matcher, "options": options}, "properties": listed}
 
+
+LIMIT_LINE = column(
+    "limit", color=fixed(RED), custom__lineStyle={"fill": "dash", "dash": [6, 6]}, custom__fillOpacity=0,
+    custom__lineWidth=1,
+)  # fmt: skip
+"""An override of a chart's series of that name."""
 
 COLOUR_TEXT = {"type": "color-text"}
 COLOUR_CELL = {"type": "color-background", "mode": "basic"}

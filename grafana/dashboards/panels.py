@@ -14,7 +14,7 @@ from grafana.dashboards.looks import BY_THRESHOLD, UNKNOWN
 from grafana.dashboards.queries import Json, Query
 
 LAST = {"calcs": ["last"], "fields": "", "values": False}
-"""The last value; null, shown as unknown, where the series ended earlier: see `at_every_moment`."""
+"""The last value; null, shown as unknown, where the series ended earlier: see `transformations.at_every_moment`."""
 
 
 class Settings(TypedDict, total=False):
@@ -22,7 +22,7 @@ class Settings(TypedDict, total=False):
 
     Attributes:
         overrides: settings of single fields: see `looks`.
-        transformations: of the answers, in order: see `columns`.
+        transformations: of the answers, in order: see `grafana.dashboards.transformations`.
         time_from: its own range, for example 24h.
         interval: shortest step of its queries.
     """
@@ -116,44 +116,6 @@ def table(
     custom = {"align": "left", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": False}
     defaults = {"custom": custom, "noValue": "—"}
     return Panel(number, "table", title, description, queries, options, defaults, **settings)
-
-
-def columns(names: Mapping[str, str], *, join_on: str | None = None) -> list[Json]:
-    """Transformations that leave these columns in this order, under these names.
-
-    Args:
-        names: column as queried: as shown. An empty name keeps it as it is.
-        join_on: of several queries, the column whose equal values make one row.
-    """
-    # A table has a column of each label; only listed ones are wanted, whatever labels there are.
-    keep = {"id": "filterFieldsByName", "options": {"include": {"names": list(names)}}}
-    order = {"id": "organize", "options": {
-        "excludeByName": {}, "includeByName": {},
-        "indexByName": {name: index for index, name in enumerate(names)},
-        "renameByName": {name: shown for name, shown in names.items() if shown},
-    }}  # fmt: skip
-    if join_on is None:
-        return [keep, order]
-    return [{"id": "joinByField", "options": {"byField": join_on, "mode": "outer"}}, keep, order]
-
-
-def at_every_moment(series: str) -> list[Json]:
-    """Transformations that leave this series alone, with null where another of the panel's queries has a value.
-
-    A panel that shows the last value of a range would else go on showing one of half an hour ago. To continue the
-    series by NaN in PromQL does not do: VictoriaMetrics has none.
-
-    Args:
-        series: its name; the other query is to have a value at every step of the range.
-    """
-    return [
-        {"id": "joinByField", "options": {"byField": "Time", "mode": "outer"}},
-        {"id": "filterFieldsByName", "options": {"include": {"names": ["Time", series]}}},
-        # The join leaves what is missing undefined, which a line bridges; as a number it is null, which is a gap.
-        {"id": "convertFieldType", "options": {"conversions": [
-            {"targetField": series, "destinationType": "number"},
-        ]}},
-    ]  # fmt: skip
 
 
 def time_series(

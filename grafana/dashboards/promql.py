@@ -4,8 +4,44 @@ from __future__ import annotations
 
 import re
 
-FIRING_COUNT = 'count(ALERTS{alertstate="firing",alertname!="Watchdog"}) or 0 * max(ALERTS{alertname="Watchdog"})'
-"""How many alerts fire; unknown, not 0, when no rules are evaluated: Watchdog always fires."""
+from grafana.dashboards.looks import BAD, NOBODY_KNOWS, VERDICT_COLOURS, WATCH
+
+
+def series(name: str, matchers: str = "") -> str:
+    """A selector of the chosen platform's series, perhaps with further matchers."""
+    return f'{name}{{platform="$platform"{"," if matchers else ""}{matchers}}}'
+
+
+def limit(name: str) -> str:
+    """The limit of that name, without labels; nothing where it is not there or no number.
+
+    The names are those of prometheus/rules/limits.yml, the only place where the numbers are.
+    """
+    return f"(max({_limit(name)}) > -Inf)"
+
+
+def limit_line(name: str) -> str:
+    """The same for a chart: all along what the limit is at the end.
+
+    Grafana ends a range at a multiple of its step. Of a chart of days that is some minutes ago, and perhaps before the
+    limit was set: so the value is that of the following hour, as far as there is one.
+    """
+    return f"(max(last_over_time({_limit(name)}[65m] @ end() offset -1h)) > -Inf)"
+
+
+def _limit(name: str) -> str:
+    return series("ticketing:limit:by_platform", f'limit="{name}"')
+
+
+WATCHDOG = 'ALERTS{alertname="Watchdog",alertstate="firing"}'
+"""Always fires, as long as rules are evaluated at all, of whatever platform."""
+
+_FIRING = 'alertstate="firing",alertname!="Watchdog"'
+FIRING_COUNT = f"count({series('ALERTS', _FIRING)}) or 0 * max({WATCHDOG})"
+"""How many alerts fire; unknown, not 0, when no rules are evaluated."""
+
+FIRING_IN_SECTION = series("ALERTS", f'{_FIRING},section=~"$section"')
+"""The alerts that fire in the sections that the viewer has chosen."""
 
 
 def or_unknown(expr: str) -> str:
@@ -16,16 +52,33 @@ def or_unknown(expr: str) -> str:
     return f"({expr}) or vector(NaN)"
 
 
-def judged(expr: str, cases: dict[int, str], default: int) -> str:
-    """The verdict on a value: of the first case whose condition holds; nothing where the value is unknown.
+def judged(value: str, good: str, bad: str) -> str:
+    """The verdict on a value: bad, good, or neither; unknown where the value or a limit is not known.
 
     Args:
-        expr: one series without labels.
-        cases: verdict: condition, also without labels.
-        default: the verdict when none holds.
+        value: one series without labels.
+        good: 1 where it is good, else 0. `{value}` stands for the value, any other name in braces for that limit.
+        bad: in the same way.
     """
-    verdicts = [f"(0 * {expr} + {verdict} and on () ({condition}))" for verdict, condition in cases.items()]
-    return " or ".join([*verdicts, f"0 * {expr} + {default}"])
+    # What is not a number would be compared to false, and so be taken for neither good nor bad.
+    filled = {"value": f"({value} > -Inf)"}
+    for name in re.findall(r"{(\w+)}", good + bad):
+        filled.setdefault(name, limit(name))
+    good, bad = (re.sub(r"{(\w+)}", lambda found: filled[found[1]], text) for text in (good, bad))
+    return f"clamp_min({WATCH} + ({good}) - 2 * ({bad}), {BAD}) or vector({NOBODY_KNOWS})"
+
+
+def colour_of(verdict: str) -> str:
+    """The colour of a verdict as label `colour`; the result's own value is 1."""
+    expr = as_label(verdict, "colour")
+    for value, colour in VERDICT_COLOURS.items():
+        expr = f'label_replace({expr}, "colour", "{colour}", "colour", "{value}")'
+    return expr
+
+
+def coloured(name: str, value: str, verdict: str) -> str:
+    """A value without labels as `transformations.COLOURED` wants it: its name and its verdict's colour are labels."""
+    return named(f"({or_unknown(value)}) * on () group_left (colour) {colour_of(verdict)}", "name", name)
 
 
 def as_label(expr: str, label: str, step: float = 1, by: str = "") -> str:
@@ -50,6 +103,7 @@ def with_thousands(expr: str, label: str) -> str:
 def sentence(expr: str, text: str, label: str = "message") -> str:
     """The expression with a sentence as a further label; `{name}` in it stands for the label of that name."""
     names = re.findall(r"{(\w+)}", text)
+    text = text.replace("$", "$$")
     for number, name in enumerate(names, start=1):
         text = text.replace(f"{{{name}}}", f"${{{number}}}", 1)
     # An unlikely separator, so that no label's value is taken apart.

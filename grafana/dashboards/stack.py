@@ -9,6 +9,7 @@ from grafana.dashboards.dashboard_json import Dashboard, Panel, thresholds
 from grafana.dashboards.layout import Column, Line, Section, line, stack
 from grafana.dashboards.looks import (
     BLUE,
+    BY_THRESHOLD,
     COLOUR_TEXT,
     GREEN,
     GREY,
@@ -22,13 +23,16 @@ from grafana.dashboards.looks import (
     time_column,
     words,
 )
-from grafana.dashboards.panels import columns, stat, table, time_series
-from grafana.dashboards.promql import FIRING_COUNT
+from grafana.dashboards.panels import stat, table, time_series
+from grafana.dashboards.promql import FIRING_COUNT, WATCHDOG, colour_of, judged, series
 from grafana.dashboards.queries import Promql
+from grafana.dashboards.transformations import coloured_by, columns
 
 OK = words({1: ("✅ OK", GREEN), 0: ("🔴 FAILS", RED)})
 UP = words({1: ("✅ UP", GREEN), 0: ("🔴 DOWN", RED)})
-LAST_SUCCESS = "max by (collector) (ticketing_exporter_collector_last_success_timestamp_seconds)"
+LAST_SUCCESS = f"max by (collector) ({series('ticketing_exporter_collector_last_success_timestamp_seconds')})"
+SUCCESS = f"min by (collector) ({series('ticketing_exporter_collector_success')})"
+DURATION = f"max by (collector) ({series('ticketing_exporter_collector_duration_seconds')})"
 
 
 def _head() -> Sequence[Line]:
@@ -36,23 +40,22 @@ def _head() -> Sequence[Line]:
         line(
             4,
             (5, _figure(1, "Targets down", "Scrape targets that do not answer.",
-                        "count(up == 0) or 0 * count(up)", thresholds(GREEN, (1, RED)))),
+                        f"count({series('up')} == 0) or 0 * count({series('up')})")),
             (5, _figure(2, "Alerts firing", "Of all sections; Watchdog always fires and is not counted.",
-                        FIRING_COUNT, thresholds(GREEN, (1, RED)))),
+                        FIRING_COUNT)),
             (5, _figure(3, "Rule failures (5 min)", "Evaluations of rules that failed.",
-                        "round(sum(increase(prometheus_rule_evaluation_failures_total[5m])))",
-                        thresholds(GREEN, (1, RED)))),
+                        f"round(sum(increase({series('prometheus_rule_evaluation_failures_total')}[5m])))")),
             (5, _figure(4, "Notifications failed (5 min)", "By Alertmanager, to any receiver; it tries again.",
-                        "round(sum(increase(alertmanager_notifications_failed_total[5m])))",
-                        thresholds(GREEN, (1, RED)))),
+                        f"round(sum(increase({series('alertmanager_notifications_failed_total')}[5m])))")),
             (4, _watchdog()),
         ),
     ]  # fmt: skip
 
 
-def _figure(number: int, title: str, description: str, expr: str, steps: dict[str, object]) -> Panel:
-    return stat(number, title, description, [Promql(expr, title)], unit="locale", decimals=0, steps=steps,
-                shown="value", sizes=(13, 32))  # fmt: skip
+def _figure(number: int, title: str, description: str, expr: str) -> Panel:
+    """Of what there should be none."""
+    return stat(number, title, description, [Promql(expr, title)], unit="locale", decimals=0,
+                steps=thresholds(GREEN, (1, RED)), shown="value", sizes=(13, 32))  # fmt: skip
 
 
 def _watchdog() -> Panel:
@@ -60,7 +63,7 @@ def _watchdog() -> Panel:
         5,
         "Watchdog",
         "Fires as long as rules are evaluated. When it stops, the dead-man's switch outside calls.",
-        [Promql('max(ALERTS{alertname="Watchdog",alertstate="firing"}) or vector(0)', "Watchdog")],
+        [Promql(f"max({WATCHDOG}) or vector(0)", "Watchdog")],
         unit="none",
         steps=thresholds(RED, (1, GREEN)),
         mappings=[words({1: ("✅ ALIVE", GREEN), 0: ("🔴 SILENT", RED)})],
@@ -74,21 +77,19 @@ def _collectors() -> Panel:
     return table(
         101,
         "Collectors",
-        "Each section of the exporter: whether it was read, how long that took, and when it last succeeded. The reasons"
-        " of failures are on the exporter's landing page.",
+        "Each section of the exporter: whether it was read, how long that took, when it last succeeded, and how many"
+        " values it leaves out because no sum can have them. The reasons are on the exporter's landing page.",
         [
-            Promql("min by (collector) (ticketing_exporter_collector_success)", shape="table"),
-            Promql("max by (collector) (ticketing_exporter_collector_duration_seconds)", shape="table"),
+            Promql(SUCCESS, shape="table"),
+            Promql(DURATION, shape="table"),
             Promql(f"1000 * {LAST_SUCCESS}", shape="table"),
             Promql(f"round(time() - {LAST_SUCCESS})", shape="table"),
+            Promql(f"max by (collector) ({series('ticketing_exporter_rejected_values')})", shape="table"),
         ],
         transformations=columns(
             {
-                "collector": "Section",
-                "Value #A": "State",
-                "Value #B": "Took",
-                "Value #C": "Last success",
-                "Value #D": "Age",
+                "collector": "Section", "Value #A": "State", "Value #B": "Took", "Value #C": "Last success",
+                "Value #D": "Age", "Value #E": "Left out",
             },
             join_on="collector",
         ),
@@ -97,9 +98,11 @@ def _collectors() -> Panel:
             column("Took", unit="s", decimals=0, custom__width=75),
             time_column("Last success", 110),
             column("Age", unit="s", decimals=0, custom__width=60),
+            column("Left out", unit="locale", custom__width=75, custom__cellOptions=COLOUR_TEXT,
+                   thresholds=thresholds(GREY, (1, YELLOW)), color=BY_THRESHOLD),
         ],
         sort=[("Section", False)],
-    )
+    )  # fmt: skip
 
 
 def _durations() -> Panel:
@@ -107,21 +110,21 @@ def _durations() -> Panel:
         102,
         "Duration of a collection",
         "How long each section takes to read. At the scrape's deadline it fails instead.",
-        [Promql("max by (collector) (ticketing_exporter_collector_duration_seconds)", "{{collector}}", over_time=True)],
+        [Promql(DURATION, "{{collector}}", over_time=True)],
         unit="s",
         custom={"fillOpacity": 0, "lineWidth": 1},
     )
 
 
 def _exporter_use() -> Panel:
-    own = '{job="ticketing-live"}'
+    own = 'job="ticketing-live"'
     return time_series(
         103,
         "Exporter: CPU and memory",
         "CPU in cores on the left, resident memory on the right.",
         [
-            Promql(f"max(rate(process_cpu_seconds_total{own}[1m]))", "CPU", over_time=True),
-            Promql(f"max(process_resident_memory_bytes{own})", "memory", over_time=True),
+            Promql(f"max(rate({series('process_cpu_seconds_total', own)}[1m]))", "CPU", over_time=True),
+            Promql(f"max({series('process_resident_memory_bytes', own)})", "memory", over_time=True),
         ],
         unit="none",
         decimals=2,
@@ -133,15 +136,19 @@ def _exporter_use() -> Panel:
     )  # fmt: skip
 
 
+def _of_targets(metric: str) -> Promql:
+    return Promql(f'label_join({series(metric)}, "target", " ", "job", "instance")', shape="table")
+
+
 def _targets() -> Panel:
     return table(
         201,
         "Targets",
         "Every scrape target, and how long its last scrape took.",
         [
-            Promql('label_join(up, "target", " ", "job", "instance")', shape="table"),
-            Promql('label_join(scrape_duration_seconds, "target", " ", "job", "instance")', shape="table"),
-            Promql('label_join(scrape_samples_scraped, "target", " ", "job", "instance")', shape="table"),
+            _of_targets("up"),
+            _of_targets("scrape_duration_seconds"),
+            _of_targets("scrape_samples_scraped"),
         ],
         transformations=columns(
             {"target": "Target", "Value #A": "State", "Value #B": "Took", "Value #C": "Samples"}, join_on="target"
@@ -157,17 +164,13 @@ def _targets() -> Panel:
 
 
 def _rules() -> Panel:
+    groups = f"max by (rule_group) ({series('prometheus_rule_group_last_duration_seconds')})"
     return time_series(
         202,
         "Evaluation of rule groups",
         "How long each group took last. The dashed line is one second: the interval of the group that locks accounts.",
         [
-            Promql(
-                "label_replace(max by (rule_group) (prometheus_rule_group_last_duration_seconds),"
-                ' "group", "$1", "rule_group", ".*;(.*)")',
-                "{{group}}",
-                over_time=True,
-            )
+            Promql(f'label_replace({groups}, "group", "$1", "rule_group", ".*;(.*)")', "{{group}}", over_time=True),
         ],
         unit="s",
         steps=thresholds("transparent", (1, RED)),
@@ -177,13 +180,14 @@ def _rules() -> Panel:
 
 
 def _storage() -> Panel:
+    samples = series("prometheus_tsdb_head_samples_appended_total")
     return time_series(
         203,
         "Prometheus: series and samples",
         "Active series on the left, samples taken in each second on the right.",
         [
-            Promql("max(prometheus_tsdb_head_series)", "series", over_time=True),
-            Promql("max(rate(prometheus_tsdb_head_samples_appended_total[1m]))", "samples/s", over_time=True),
+            Promql(f"max({series('prometheus_tsdb_head_series')})", "series", over_time=True),
+            Promql(f"max(rate({samples}[1m]))", "samples/s", over_time=True),
         ],
         unit="locale",
         decimals=0,
@@ -194,16 +198,18 @@ def _storage() -> Panel:
     )
 
 
+def _sent(counter: str) -> str:
+    return f"sum by (integration) (increase({series(counter)}[5m])) > 0"
+
+
 def _notifications() -> Panel:
     return time_series(
         301,
         "Notifications",
         "What Alertmanager sent in each five minutes, by way, and what failed.",
         [
-            Promql("sum by (integration) (increase(alertmanager_notifications_total[5m])) > 0", "{{integration}}",
-                   over_time=True),
-            Promql("sum by (integration) (increase(alertmanager_notifications_failed_total[5m])) > 0",
-                   "{{integration}} failed", over_time=True),
+            Promql(_sent("alertmanager_notifications_total"), "{{integration}}", over_time=True),
+            Promql(_sent("alertmanager_notifications_failed_total"), "{{integration}} failed", over_time=True),
         ],
         unit="locale",
         decimals=0,
@@ -213,14 +219,15 @@ def _notifications() -> Panel:
 
 
 def _alertmanager() -> Panel:
+    active, suppressed = 'state="active"', 'state="suppressed"'
     return stat(
         302,
         "Alertmanager",
         "Alerts it holds, silences in force, and alerts that a silence or another alert suppresses.",
         [
-            Promql('max(alertmanager_alerts{state="active"})', "active alerts"),
-            Promql('max(alertmanager_silences{state="active"})', "silences"),
-            Promql('max(alertmanager_alerts{state="suppressed"})', "suppressed"),
+            Promql(f"max({series('alertmanager_alerts', active)})", "active alerts"),
+            Promql(f"max({series('alertmanager_silences', active)})", "silences"),
+            Promql(f"max({series('alertmanager_alerts', suppressed)})", "suppressed"),
         ],
         unit="locale",
         decimals=0,
@@ -232,24 +239,29 @@ def _alertmanager() -> Panel:
 
 
 def _responder() -> Panel:
+    up = series("up", 'job="responder"')
+    oldest = f"max({series('ticketing_responder_oldest_pending_seconds')})"
+    within = "{value} <= bool {responder_backlog_seconds}"
     return stat(
         303,
         "Responder",
         "Whether one answers, whether its ledger does, whether a person has stopped all actions, and how long the"
         " oldest action that is due has waited.",
         [
-            Promql('max(up{job="responder"}) or 2 * absent(up{job="responder"})', "responder"),
-            Promql("max(ticketing_responder_ledger_up)", "ledger"),
-            Promql("max(ticketing_responder_stopped)", "switch"),
-            Promql("max(ticketing_responder_oldest_pending_seconds)", "oldest due"),
+            Promql(f"max({up}) or 2 * absent({up})", "responder"),
+            Promql(f"max({series('ticketing_responder_ledger_up')})", "ledger"),
+            Promql(f"max({series('ticketing_responder_stopped')})", "switch"),
+            Promql(oldest, "oldest due"),
+            Promql(colour_of(judged(oldest, within, f"1 - ({within})")), shape="table"),
         ],
         unit="none",
         steps=thresholds(YELLOW),
+        transformations=coloured_by("E", of="D"),
         overrides=[
             of_query("A", mappings=[words({1: ("✅ UP", GREEN), 0: ("🔴 DOWN", RED), 2: ("not there", GREY)})]),
             of_query("B", mappings=[words({1: ("✅ UP", GREEN), 0: ("🔴 DOWN", RED)})]),
             of_query("C", mappings=[words({1: ("🔴 STOPPED", RED), 0: ("✅ ON", GREEN)})]),
-            of_query("D", unit="s", decimals=0, thresholds=thresholds(GREEN, (30, YELLOW), (120, RED))),
+            of_query("D", unit="s", decimals=0),
         ],
         shown="value_and_name",
         direction="vertical",
@@ -258,14 +270,13 @@ def _responder() -> Panel:
 
 
 def _actions() -> Panel:
+    actions = series("ticketing_responder_actions")
     return time_series(
         304,
         "Responder: actions in its ledger",
         "How many actions there are in each state. Failed ones need a person.",
         [
-            Promql(
-                "max by (state) (sum by (instance, state) (ticketing_responder_actions))", "{{state}}", over_time=True
-            )
+            Promql(f"max by (state) (sum by (instance, state) ({actions}))", "{{state}}", over_time=True),
         ],
         unit="locale",
         decimals=0,

@@ -7,6 +7,7 @@ from grafana.dashboards.dashboard_json import Annotation, Dashboard
 from grafana.dashboards.header import header
 from grafana.dashboards.layout import stack
 from grafana.dashboards.looks import BLUE, PURPLE, RED, SEVERITIES
+from grafana.dashboards.promql import FIRING_IN_SECTION
 from grafana.dashboards.queries import Promql, Sql
 from grafana.dashboards.sections import SECTIONS
 from grafana.dashboards.variables import ChoiceVariable
@@ -17,7 +18,7 @@ SEVERITY = ChoiceVariable("severity", "Severity", {name: name.title() for name i
 
 ALERTS = Annotation(
     "Alerts",
-    Promql('ALERTS{alertstate="firing",alertname!="Watchdog",section=~"$section"}'),
+    Promql(FIRING_IN_SECTION),
     RED,
     title="{{alertname}}",
     text="{{severity}} {{account}} {{feature}} {{probe}} {{collector}} {{kpi}} {{series}} {{action}} {{integration}}",

@@ -32,6 +32,7 @@ Row = dict[str, Any]
 
 # What comes last: the model's section, uptime in two steps, and CPU, which needs two scrapes.
 SETTLED = (
+    'ticketing:limit:by_platform{limit="uptime_low_ratio"} >= 0',
     "ticketing:probe_success:avg30d",
     'ticketing:model_labelled:ratio{window="24h"}',
     "ticketing:kpi_revenue_per_hour_usd:relative_delta1h",

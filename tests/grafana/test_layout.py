@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from grafana.dashboards.dashboard_json import Dashboard, Panel, thresholds
+from grafana.dashboards.dashboard_json import Dashboard, Panel
 from grafana.dashboards.layout import Column, Section, line, place, stack
-from grafana.dashboards.looks import GREEN, RED
+from grafana.dashboards.looks import BAD, GOOD, LIMIT_LINE, NOBODY_KNOWS, WATCH
 from grafana.dashboards.panels import stat, table, time_series
-from grafana.dashboards.promql import as_label, judged, moment, sentence, with_thousands
+from grafana.dashboards.promql import as_label, judged, limit_line, moment, sentence, series, with_thousands
 from grafana.dashboards.queries import Promql, Sql
 from testbed.servers.prometheus import Prometheus
 from testbed.viewer.board import ROOT
@@ -24,15 +24,15 @@ def some(number: int) -> Panel:
 
 def test_the_documented_panel_fits_into_a_section() -> None:
     (code,) = re.findall(r"^```python\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)
-    assert len(code.strip().splitlines()) <= 10
+    assert len(code.strip().splitlines()) <= 13
     names: dict[str, object] = {
         "time_series": time_series,
         "Promql": Promql,
-        "thresholds": thresholds,
+        "series": series,
+        "limit_line": limit_line,
+        "LIMIT_LINE": LIMIT_LINE,
         "line": line,
         "Panel": Panel,
-        "GREEN": GREEN,
-        "RED": RED,
     }
     exec(code, names)
     panel = names["_blocked_ratio"]()  # type: ignore[operator]
@@ -102,12 +102,19 @@ def test_a_sentence_names_labels_in_order(prometheus: Prometheus) -> None:
     assert (labels["message"], value) == ('At  "x;y"', 2)
 
 
-@pytest.mark.parametrize(("value", "verdict"), [(1, 2), (5, 1), (9, 0)])
-def test_a_verdict_is_that_of_the_first_condition(prometheus: Prometheus, value: int, verdict: int) -> None:
-    cases = {2: f"vector({value}) < 3", 0: f"vector({value}) > 8"}
-    ((_, found),) = prometheus.query(judged(f"vector({value})", cases, 1))
+@pytest.mark.parametrize(
+    ("value", "good", "bad", "verdict"),
+    [
+        ("vector(1)", "{value} < bool 3", "{value} > bool 8", GOOD),
+        ("vector(5)", "{value} < bool 3", "{value} > bool 8", WATCH),
+        ("vector(9)", "{value} < bool 3", "{value} > bool 8", BAD),
+        ("vector(9)", "{value} < bool 10", "{value} > bool 8", BAD),
+        ("no_such_metric", "{value} < bool 3", "{value} > bool 8", NOBODY_KNOWS),
+        ("vector(NaN)", "{value} < bool 3", "{value} > bool 8", NOBODY_KNOWS),
+        ("vector(1)", "{value} < bool {no_such_limit}", "{value} > bool 8", NOBODY_KNOWS),
+        ("vector(1)", "{value} < bool 3", "{value} > bool {no_such_limit}", NOBODY_KNOWS),
+    ],
+)
+def test_verdicts(prometheus: Prometheus, value: str, good: str, bad: str, verdict: int) -> None:
+    ((_, found),) = prometheus.query(judged(value, good, bad))
     assert found == verdict
-
-
-def test_of_the_unknown_there_is_no_verdict(prometheus: Prometheus) -> None:
-    assert prometheus.query(judged("no_such_metric", {2: "no_such_metric < 3"}, 1)) == []

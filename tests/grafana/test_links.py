@@ -12,7 +12,7 @@ from tests.prometheus.ruleset import rules
 
 RUNBOOKS = "https://github.com/nft-ticketing/monitor/blob/main/"
 # What a viewer has chosen for all dashboards.
-CARRIED = ("prometheus", "postgresql")
+CARRIED = ("platform", "prometheus", "postgresql")
 ALERTS = [rule for rule in rules() if rule.is_alert]
 
 

@@ -135,7 +135,9 @@ def ask(url: str, expr: str, at: float | Range) -> Series:
         raise requests.HTTPError(f"{url} refuses {expr!r}: {answer.text}", response=answer)
     data = answer.json()["data"]
     if data["resultType"] == "scalar":
-        return {frozenset(): {0: float(data["result"][1])}}
+        # Of a number VictoriaMetrics makes a vector.
+        second, number = data["result"]
+        return {frozenset(): {round(float(second)): float(number)}}
     return {
         # An empty label is none.
         frozenset((name, value) for name, value in one["metric"].items() if value and name != "__name__"): {

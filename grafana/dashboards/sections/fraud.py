@@ -23,8 +23,9 @@ from grafana.dashboards.looks import (
     words,
 )
 from grafana.dashboards.panels import heatmap, stat, table, time_series
-from grafana.dashboards.promql import named, or_unknown
+from grafana.dashboards.promql import coloured, judged, named, or_unknown, series
 from grafana.dashboards.queries import Promql, Sql
+from grafana.dashboards.transformations import COLOURED
 
 # The condition is the partial index's, word by word. The newest come first where there are more than fit a screen.
 RISKY = """
@@ -70,11 +71,17 @@ ORDER BY timestamp DESC
 LIMIT 50
 """
 
-IN_FORCE = "max by (model) (ticketing_fraud_model_active)"
-THRESHOLD = 'max(ticketing_fraud_threshold_ratio{{threshold="{}"}})'
+TEN_MINUTES = 'window="10m"'
+IN_FORCE = f"max by (model) ({series('ticketing_fraud_model_active')})"
+THRESHOLDS = f"max({series('ticketing_fraud_threshold_ratio')})"
 LINE = {"custom__drawStyle": "line", "custom__showPoints": "never", "custom__lineInterpolation": "stepAfter"}
 DASHED = {"fill": "dash", "dash": [6, 6]}
 UNSEEN = {"legend": True, "tooltip": True, "viz": False}
+
+
+def _threshold(name: str) -> str:
+    matcher = f'threshold="{name}"'
+    return f"max({series('ticketing_fraud_threshold_ratio', matcher)})"
 
 
 def _scatter() -> Panel:
@@ -101,12 +108,12 @@ def _scatter() -> Panel:
         [
             Sql(APPROVED, time_series=True),
             Sql(RISKY, time_series=True),
-            Promql("0 * max(ticketing_fraud_threshold_ratio) + 1", "top", over_time=True),
-            Promql(THRESHOLD.format("block"), "top of review", over_time=True),
-            Promql(THRESHOLD.format("review"), "top of approved", over_time=True),
-            Promql(THRESHOLD.format("block"), "🔴 blocked zone", over_time=True),
-            Promql(THRESHOLD.format("review"), "🟡 review zone", over_time=True),
-            Promql("0 * max(ticketing_fraud_threshold_ratio)", "bottom", over_time=True),
+            Promql(f"0 * {THRESHOLDS} + 1", "top", over_time=True),
+            Promql(_threshold("block"), "top of review", over_time=True),
+            Promql(_threshold("review"), "top of approved", over_time=True),
+            Promql(_threshold("block"), "🔴 blocked zone", over_time=True),
+            Promql(_threshold("review"), "🟡 review zone", over_time=True),
+            Promql(f"0 * {THRESHOLDS}", "bottom", over_time=True),
         ],
         unit="none",
         decimals=2,
@@ -144,21 +151,25 @@ def _scatter() -> Panel:
 
 
 def _share() -> Panel:
-    share = 'ticketing:fraud_blocked:{}{{window="10m"}}'
+    ratio, at_least, predictions = (
+        f"max({series(f'ticketing:{name}', TEN_MINUTES)})"
+        for name in ("fraud_blocked:ratio", "fraud_blocked:wilson_lower", "fraud_predictions:sum")
+    )
+    good, bad = "{value} < bool {fraud_rate_target}", "{value} > bool {fraud_blocked_ratio_high}"
     return stat(
         202,
         "Blocked, last 10 minutes",
         "What FraudRateSpike watches: the blocked part of the predictions of the last ten minutes, and what it is at"
-        " least with 95 % certainty (Wilson's bound). The alert wants more than 3 % for ten minutes.",
+        " least, as far as so few can tell (Wilson's bound). The alert wants that above the limit for ten minutes.",
         [
-            Promql(or_unknown(f"max({share.format('ratio')})"), "blocked"),
-            Promql(or_unknown(f"max({share.format('wilson_lower')})"), "at least"),
-            Promql(or_unknown('max(ticketing:fraud_predictions:sum{window="10m"})'), "of"),
+            Promql(coloured("blocked", ratio, judged(ratio, good, bad)), shape="table"),
+            Promql(coloured("at least", at_least, judged(at_least, good, bad)), shape="table"),
+            Promql(named(or_unknown(predictions), "name", "of"), shape="table"),
         ],
         unit="percentunit",
         decimals=1,
-        steps=thresholds(GREEN, (0.02, YELLOW), (0.03, RED)),
-        overrides=[of_query("C", unit="locale", decimals=0, color=fixed(GREY))],
+        transformations=COLOURED,
+        overrides=[column("of", unit="locale", decimals=0, color=fixed(GREY))],
         links=[runbook("FraudRateSpike")],
         shown="value_and_name",
         direction="vertical",
@@ -172,8 +183,8 @@ def _in_force() -> Panel:
         "Thresholds in force",
         "From which score a transaction is reviewed, and from which it is blocked.",
         [
-            Promql(or_unknown(THRESHOLD.format("review")), "review from"),
-            Promql(or_unknown(THRESHOLD.format("block")), "block from"),
+            Promql(or_unknown(_threshold("review")), "review from"),
+            Promql(or_unknown(_threshold("block")), "block from"),
         ],
         unit="none",
         decimals=2,
@@ -224,13 +235,14 @@ def _feed() -> Panel:
 
 
 def _spread() -> Panel:
+    buckets = series("ticketing_fraud_score_bucket", 'le!="+Inf"')
     return heatmap(
         206,
         "Spread of scores",
         "How many predictions fall into each tenth of the score, in every five minutes. A model that fails collapses"
         " into few of them.",
         Promql(
-            'max by (le) (increase(ticketing_fraud_score_bucket{le!="+Inf"}[$__interval]))',
+            f"max by (le) (increase({buckets}[$__interval]))",
             "{{le}}",
             over_time=True,
             shape="heatmap",

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from grafana.dashboards.dashboard_json import Panel, thresholds
+from grafana.dashboards.dashboard_json import Panel
 from grafana.dashboards.layout import Section, line
 from grafana.dashboards.links import runbook
 from grafana.dashboards.looks import (
-    BY_THRESHOLD,
     COLOUR_TEXT,
     GREEN,
+    GREY,
+    NOBODY_KNOWS,
     RED,
+    VERDICT_COLOURS,
     WRAPPED,
     YELLOW,
     column,
+    pattern,
     time_column,
     words,
 )
-from grafana.dashboards.panels import bars, columns, table
-from grafana.dashboards.promql import as_label, named, sentence
+from grafana.dashboards.panels import bars, table
+from grafana.dashboards.promql import as_label, colour_of, judged, limit, named, sentence, series
 from grafana.dashboards.queries import Json, Promql
+from grafana.dashboards.transformations import COLOURED, columns
 
 SERVICES = {
     "backend_api": ("Backend API", "See the slowest service below it, then scale out"),
@@ -41,20 +45,25 @@ OWN_SERVICES = {
 IF_DOWN = "Open it yourself, and see what failed with it: the host, the network, a deployment"
 
 DOWN, SLOW, UP = 0, 1, 2
-STATES = words({UP: ("✅ UP", GREEN), SLOW: ("⚠️ SLOW", YELLOW), DOWN: ("🔴 DOWN", RED)})
+STATES = words({
+    UP: ("✅ UP", GREEN), SLOW: ("⚠️ SLOW", YELLOW), DOWN: ("🔴 DOWN", RED), NOBODY_KNOWS: ("—", GREY),
+})  # fmt: skip
 
-SUCCESS = "ticketing:probe_success:max"
-TOOK = "ticketing:probe_duration_seconds:avg1m"
-BASELINE = "ticketing:probe_baseline_seconds:max"
-CHECKED = "max by (probe) (ticketing_probe_timestamp_seconds)"
-# As the exporter judges, and as ServiceSlow does: above twice the baseline.
-TOO_SLOW = f"({TOOK} > 2 * {BASELINE} and on (probe) {SUCCESS} == 1)"
+SUCCESS = f"max by (probe) ({series('ticketing:probe_success:max')})"
+UPTIME = f"max by (probe) ({series('ticketing:probe_success:avg30d')})"
+TOOK = f"max by (probe) ({series('ticketing:probe_duration_seconds:avg1m')})"
+BASELINE = f"max by (probe) ({series('ticketing:probe_baseline_seconds:max')})"
+CHECKED = f"max by (probe) ({series('ticketing_probe_timestamp_seconds')})"
+# As ServiceSlow judges.
+TIMES = limit("service_slow_ratio")
+TOO_SLOW = f"({TOOK} > {BASELINE} * on () group_left () {TIMES} and on (probe) {SUCCESS} == 1)"
 
 GIB = 1 << 30
 # What is there, what of it is free, and what of that can be had: a file system keeps a part for root.
-MEMORY = "sum(node_memory_MemTotal_bytes)", *["sum(node_memory_MemAvailable_bytes)"] * 2
-ROOT = '{mountpoint="/"}'
-DISK = tuple(f"sum(node_filesystem_{name}_bytes{ROOT})" for name in ("size", "free", "avail"))
+MEMORY = tuple(f"sum({series(f'node_memory_Mem{name}_bytes')})" for name in ("Total", "Available", "Available"))
+ROOT = 'mountpoint="/"'
+DISK = tuple(f"sum({series(f'node_filesystem_{name}_bytes', ROOT)})" for name in ("size", "free", "avail"))
+IDLE = series("node_cpu_seconds_total", 'mode="idle"')
 
 
 def _called() -> Json:
@@ -62,15 +71,18 @@ def _called() -> Json:
 
 
 def _services() -> Panel:
-    state = f"{SUCCESS} * 2 - on (probe) ({SUCCESS} * 0 + 1 and on (probe) {TOO_SLOW}) or {SUCCESS} * 2"
+    state = (
+        f"({SUCCESS} == {DOWN}) or 0 * {TOO_SLOW} + {SLOW} or 0 * {SUCCESS} + {UP} and on () {TIMES}"
+        f" or 0 * {SUCCESS} + {NOBODY_KNOWS}"
+    )
     return table(
         501,
         "Service status",
-        "Every service, as the exporter's probes see it. Slow is above twice its baseline. Uptime is that of the last"
-        " 30 days; time without data is neither up nor down.",
+        "Every service, as the exporter's probes see it. Slow is as many times its baseline as ServiceSlow has for a"
+        " limit. Uptime is that of the last 30 days; time without data is neither up nor down.",
         [
             Promql(state, shape="table"),
-            Promql("ticketing:probe_success:avg30d", shape="table"),
+            Promql(_uptime(), shape="table"),
             Promql(f"{TOOK} and on (probe) {SUCCESS} == 1", shape="table"),
             Promql(BASELINE, shape="table"),
             Promql(f"1000 * {CHECKED}", shape="table"),
@@ -78,7 +90,7 @@ def _services() -> Panel:
         ],
         transformations=columns(
             {
-                "probe": "Service", "Value #A": "Status", "Value #B": "Uptime", "Value #C": "Latency",
+                "probe": "Service", "Value #A": "Status", "uptime": "Uptime", "Value #C": "Latency",
                 "Value #D": "Baseline", "Value #E": "Last check", "Value #F": "Age",
             },
             join_on="probe",
@@ -86,8 +98,8 @@ def _services() -> Panel:
         overrides=[
             column("Service", mappings=[_called()]),
             column("Status", mappings=[STATES], custom__width=110, custom__cellOptions=COLOUR_TEXT),
-            column("Uptime", unit="percentunit", decimals=2, custom__width=95, color=BY_THRESHOLD,
-                   thresholds=thresholds(RED, (0.99, YELLOW), (0.999, GREEN)), custom__cellOptions=COLOUR_TEXT),
+            column("Uptime", custom__width=95, custom__cellOptions=COLOUR_TEXT, mappings=[
+                pattern(f"^{verdict} (.*)$", "$1%", colour, verdict) for verdict, colour in VERDICT_COLOURS.items()]),
             column("Latency", unit="s", decimals=0, custom__width=85),
             column("Baseline", unit="s", decimals=0, custom__width=85),
             time_column("Last check", 95),
@@ -97,30 +109,48 @@ def _services() -> Panel:
     )  # fmt: skip
 
 
+def _uptime() -> str:
+    """Label `uptime`: the verdict on each, and the percentage."""
+    above = [f"({UPTIME} >= bool on () group_left () {limit(f'uptime_{name}_ratio')})" for name in ("target", "low")]
+    verdict = as_label(f"({' + '.join(above)} or 0 * {UPTIME} + {NOBODY_KNOWS})", "verdict", by="probe")
+    percent = as_label(f"100 * {UPTIME}", "percent", 0.01, by="probe")
+    return f'label_join({percent} * on (probe) group_left (verdict) {verdict}, "uptime", " ", "verdict", "percent")'
+
+
 def _used(total: str, free: str, available: str) -> str:
     # As df has it.
-    used = f"({total} - {free})"
-    share = f"{used} / ({used} + {available})"
-    texts = f"{as_label(f'{used} / {GIB}', 'used')} * on () group_left (total) {as_label(f'{total} / {GIB}', 'total')}"
-    return f"{share} * on () group_left (used, total) {texts}"
+    return f"(1 - {available} / ({total} - {free} + {available}))"
+
+
+def _amount(total: str, free: str) -> str:
+    """Labels `used` and `total`, in GiB."""
+    used, whole = as_label(f"({total} - {free}) / {GIB}", "used"), as_label(f"{total} / {GIB}", "total")
+    return f"{used} * on () group_left (total) {whole}"
+
+
+def _resource(share: str, labels: str, text: str) -> Promql:
+    """The query of a bar: its share, and a name made of the labels of another expression."""
+    verdict = judged(share, "{value} < bool {resource_watch_ratio}", "{value} >= bool {resource_alert_ratio}")
+    name = f"max by (name) ({sentence(labels, text, 'name')})"
+    return Promql(
+        f"{share} * on () group_right () {name} * on () group_left (colour) {colour_of(verdict)}", shape="table"
+    )
 
 
 def _resources() -> Panel:
-    idle = 'node_cpu_seconds_total{mode="idle"}'
-    cores = as_label(f"count({idle})", "cores")
     return bars(
         502,
         "Resource usage",
         "Of all machines with a node_exporter: CPU of the last minute, memory that is not available, root file"
         " systems.",
         [
-            Promql(f"(1 - avg(rate({idle}[1m]))) * on () group_left (cores) {cores}", "CPU ({{cores}} cores)"),
-            Promql(_used(*MEMORY), "Memory ({{used}}GiB / {{total}}GiB)"),
-            Promql(_used(*DISK), "Disk ({{used}}GiB / {{total}}GiB)"),
+            _resource(f"(1 - avg(rate({IDLE}[1m])))", as_label(f"count({IDLE})", "cores"), "CPU ({cores} cores)"),
+            _resource(_used(*MEMORY), _amount(*MEMORY[:2]), "Memory ({used}GiB / {total}GiB)"),
+            _resource(_used(*DISK), _amount(*DISK[:2]), "Disk ({used}GiB / {total}GiB)"),
         ],
         unit="percentunit",
         decimals=0,
-        steps=thresholds(GREEN, (0.7, YELLOW), (0.9, RED)),
+        transformations=COLOURED,
         style="lcd",
         highest=1,
     )
@@ -133,12 +163,16 @@ def _warnings() -> Panel:
     )
     # What to do is the same for all.
     down = named(sentence(_with_name(f"{SUCCESS} == 0"), "🔴 {service} is down"), "probe", "down")
-    fine = named(f"max({SUCCESS}) unless on () ({TOO_SLOW} or {SUCCESS} == 0)", "message",
-                 "✅ All services answer, none is slow")  # fmt: skip
+    fine = named(
+        f"max({SUCCESS}) and on () {TIMES} unless on () ({TOO_SLOW} or {SUCCESS} == 0)",
+        "message", "✅ All services answer, none is slow",
+    )  # fmt: skip
+    unknown = named(f"max({SUCCESS}) unless on () {TIMES}", "message", "— How slow is too slow is not known")
     rows = (
         sentence(_with_name(slow), "⚠️ {service} latency: {took}ms (baseline: {normal}ms)"),
         down,
         fine,
+        unknown,
     )
     actions = {probe: f"📋 {action}" for probe, (_, action) in (SERVICES | OWN_SERVICES).items()}
     return table(

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from grafana.dashboards.dashboard_json import Panel, thresholds
 from grafana.dashboards.layout import Section, line
 from grafana.dashboards.links import runbook
-from grafana.dashboards.looks import BAD, GOOD, GREEN, GREY, RED, WATCH, YELLOW, column, pattern, words
-from grafana.dashboards.panels import at_every_moment, columns, stat
-from grafana.dashboards.promql import as_label, judged, named, sentence
-from grafana.dashboards.queries import Json, Promql
+from grafana.dashboards.looks import BAD, GOOD, GREEN, GREY, NOBODY_KNOWS, RED, WATCH, YELLOW, column, pattern, words
+from grafana.dashboards.panels import stat
+from grafana.dashboards.promql import as_label, colour_of, judged, limit, named, sentence, series, with_thousands
+from grafana.dashboards.queries import Promql
+from grafana.dashboards.transformations import at_every_moment, coloured_by, columns
 
-NOBODY_KNOWS = -1
 VERDICTS = words(
     {GOOD: ("✅ OK", GREEN), WATCH: ("⚠️ WATCH", YELLOW), BAD: ("🔴 ALERT", RED), NOBODY_KNOWS: ("—", GREY)}
 )
@@ -31,13 +30,15 @@ class Card:
         scale: what it is multiplied by. Small numbers make a flat sparkline: Grafana rounds its axis like the value.
         unit: of the product.
         decimals: after the point.
-        steps: colours of the product.
-        change: change against one hour ago, an expression in `change_unit`.
+        change: change against one hour ago, a suffix of the recorded KPI, and what it is multiplied by.
         change_unit: as it is written behind the number.
         change_decimals: after the point.
         more_is_better: which direction is green.
-        aim: target or baseline: name and text.
-        verdict: verdict: condition, `value` in it stands for the KPI; the default is WATCH.
+        aim: what the limit aimed at is called.
+        aim_limit: its name, and what it is multiplied by.
+        aim_text: how it is written, with `{aim}` for the number.
+        good: whether it is: see `promql.judged`.
+        bad: whether it is.
         alert: whose runbook the card leads to.
     """
 
@@ -48,90 +49,106 @@ class Card:
     scale: int
     unit: str
     decimals: int
-    steps: Json
-    change: str
+    change: tuple[str, int]
     change_unit: str
     change_decimals: int
     more_is_better: bool
-    aim: tuple[str, str]
-    verdict: Mapping[int, str]
+    aim: str
+    aim_limit: tuple[str, float]
+    aim_text: str
+    good: str
+    bad: str
     alert: str
 
     @property
-    def recorded(self) -> str:
-        """The KPI as a recording rule has it, of all exporters."""
-        return f"ticketing:{self.metric}:max"
+    def judged(self) -> str:
+        """The verdict, of the KPI as a recording rule has it: of all exporters."""
+        return judged(f"max({series(f'ticketing:{self.metric}:max')})", self.good, self.bad)
 
+
+# Whether it is peak, as 1 or 0, as far as its hours are known.
+PEAK_HOURS = (
+    f"((max({series('ticketing:peak_hours:active')}) or vector(0)) + 0 * ({{peak_start_hour}} + {{peak_end_hour}}))"
+)
+# Nobody else says whether an event launches: without it there is no launch.
+LAUNCH = f"(max({series('ticketing:event_launch_active:max')}) or vector(0))"
 
 CARDS = (
     Card(
         110,
         "📊 Transactions / hour",
-        "Purchases and transfers of the last hour, as the platform counts them. Alert below 500 between 18:00 and"
-        " 22:00 UTC.",
+        "Purchases and transfers of the last hour, as the platform counts them. Alert in peak hours, below the limit.",
         "kpi_transactions_per_hour",
         1,
         "locale",
         0,
-        thresholds(YELLOW, (1000, GREEN)),
-        "100 * ticketing:kpi_transactions_per_hour:relative_delta1h",
+        ("relative_delta1h", 100),
         "%",
         0,
         True,
-        ("Target", "1,000/h"),
-        {GOOD: "{value} >= 1000", BAD: "{value} < 500 and (hour() >= 18 < 22)"},
+        "Target",
+        ("transactions_per_hour_target", 1),
+        "{aim}/h",
+        "{value} >= bool {transactions_per_hour_target}",
+        f"({{value}} < bool {{transactions_per_hour_low}}) * {PEAK_HOURS}",
         "TransactionsLow",
     ),
     Card(
         120,
         "🚨 Fraud rate",
-        "Blocked transactions as a part of all, last hour, as the platform counts them. Alert above 3 % and below"
-        " 0.5 %.",
+        "Blocked transactions as a part of all, last hour, as the platform counts them. Alert above one limit and below"
+        " another.",
         "kpi_fraud_rate_ratio",
         100,
         "percent",
         1,
-        thresholds(RED, (0.5, GREEN), (2, YELLOW), (3, RED)),
-        "100 * ticketing:kpi_fraud_rate_ratio:delta1h",
+        ("delta1h", 100),
         "%",
         1,
         False,
-        ("Target", "< 2%"),
-        {GOOD: "{value} >= 0.005 < 0.02", BAD: "{value} > 0.03 or {value} < 0.005"},
+        "Target",
+        ("fraud_rate_target", 100),
+        "< {aim}%",
+        "({value} >= bool {fraud_blocked_ratio_low}) * ({value} < bool {fraud_rate_target})",
+        "({value} > bool {fraud_blocked_ratio_high}) + ({value} < bool {fraud_blocked_ratio_low})",
         "FraudRateSpike",
     ),
     Card(
         130,
         "⚡ API latency p95",
-        "95th percentile of the answer times of /api/v1/ml/predict/fraud. Alert above 100 ms.",
+        "95th percentile of the answer times of /api/v1/ml/predict/fraud. Alert above the limit.",
         "kpi_api_latency_p95_seconds",
         1000,
         "ms",
         0,
-        thresholds(GREEN, (50, YELLOW), (100, RED)),
-        "1000 * ticketing:kpi_api_latency_p95_seconds:delta1h",
+        ("delta1h", 1000),
         " ms",
         0,
         False,
-        ("Target", "< 50 ms"),
-        {GOOD: "{value} < 0.05", BAD: "{value} > 0.1"},
+        "Target",
+        ("api_latency_p95_target_seconds", 1000),
+        "< {aim} ms",
+        "{value} < bool {api_latency_p95_target_seconds}",
+        "{value} > bool {api_latency_p95_seconds}",
         "ApiLatencyDegradation",
     ),
     Card(
         140,
         "💰 Revenue / hour",
-        "Ticket sales and platform fees of the last hour. Alert below $5,000 while an event launches.",
+        "Ticket sales and platform fees of the last hour. Alert while an event launches, below the limit.",
         "kpi_revenue_per_hour_usd",
         1,
         "currency:financial:$",
         0,
-        thresholds(YELLOW, (11_500, GREEN)),
-        "100 * ticketing:kpi_revenue_per_hour_usd:relative_delta1h",
+        ("relative_delta1h", 100),
         "%",
         0,
         True,
-        ("Baseline", "$11.5k"),
-        {GOOD: "{value} >= 11500", BAD: "{value} < 5000 and ticketing:event_launch_active:max == 1"},
+        "Baseline",
+        ("revenue_per_hour_usd_baseline", 0.001),
+        "${aim}k",
+        "{value} >= bool {revenue_per_hour_usd_baseline}",
+        f"({{value}} < bool {{revenue_per_hour_usd_low}}) * {LAUNCH}",
         "RevenueLow",
     ),
 )
@@ -143,13 +160,13 @@ def _value(card: Card) -> Panel:
         card.title,
         card.meaning,
         [
-            Promql(f"{card.scale} * max(ticketing_{card.metric})", card.title, over_time=True),
+            Promql(f"{card.scale} * max({series(f'ticketing_{card.metric}')})", card.title, over_time=True),
             Promql("vector(1)", "every moment", over_time=True),
+            Promql(colour_of(card.judged), shape="table"),
         ],
-        transformations=at_every_moment(card.title),
+        transformations=[*coloured_by("C", of="A"), *at_every_moment(card.title)],
         unit=card.unit,
         decimals=card.decimals,
-        steps=card.steps,
         links=[runbook(card.alert)],
         shown="value",
         sparkline=True,
@@ -161,30 +178,32 @@ def _value(card: Card) -> Panel:
 
 def _below(card: Card) -> Panel:
     step = 10.0**-card.change_decimals
-    change = f"round({card.change}, {step:g})"
+    suffix, scale = card.change
+    change = f"round({scale} * max({series(f'ticketing:{card.metric}:{suffix}')}), {step:g})"
     texts = (
         sentence(as_label(f"{change} > 0", "change", step), f"▲ +{{change}}{card.change_unit}"),
         sentence(as_label(f"{change} < 0", "change", step), f"▼ {{change}}{card.change_unit}"),
         named(f"{change} == 0", "message", f"● 0{card.change_unit}"),
         named(f"absent({change})", "message", "—"),
     )
+    aim, aim_scale = card.aim_limit
+    number = with_thousands(as_label(f"{aim_scale} * {limit(aim)}", "aim", 0.01), "aim")
+    unknown = named("vector(1)", "target", "—")
     better, worse = (GREEN, RED) if card.more_is_better else (RED, GREEN)
-    conditions = {verdict: text.format(value=card.recorded) for verdict, text in card.verdict.items()}
     return stat(
         card.number + 1,
         "",
-        f"{card.title}: change against one hour ago, {card.aim[0].lower()}, and verdict.",
+        f"{card.title}: change against one hour ago, {card.aim.lower()}, and verdict.",
         [
             Promql(" or ".join(texts), shape="table"),
-            Promql("vector(1)", shape="table"),
-            Promql(f"{judged(card.recorded, conditions, WATCH)} or vector({NOBODY_KNOWS})", shape="table"),
+            Promql(f"{sentence(number, card.aim_text, 'target')} or on () {unknown}", shape="table"),
+            Promql(card.judged, shape="table"),
         ],
         unit="none",
         steps=thresholds(GREY),
-        transformations=columns({"message": "1 h", "Value #B": card.aim[0], "Value #C": "Status"}),
+        transformations=columns({"message": "1 h", "target": card.aim, "Value #C": "Status"}),
         overrides=[
             column("1 h", mappings=[pattern("^(▲.*)$", "$1", better), pattern("^(▼.*)$", "$1", worse, 1)]),
-            column(card.aim[0], mappings=[words({1: (card.aim[1], GREY)})]),
             column("Status", mappings=[VERDICTS]),
         ],
         texts=True,

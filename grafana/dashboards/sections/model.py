@@ -8,11 +8,12 @@ from grafana.dashboards.links import runbook
 from grafana.dashboards.looks import (
     BAR_CELL,
     BLUE,
-    BY_THRESHOLD,
     COLOUR_CELL,
     COLOUR_TEXT,
     GREEN,
     GREY,
+    LIMIT_LINE,
+    NOBODY_KNOWS,
     ORANGE,
     PURPLE,
     RED,
@@ -25,28 +26,36 @@ from grafana.dashboards.looks import (
     pattern,
     words,
 )
-from grafana.dashboards.panels import columns, stat, table, time_series
-from grafana.dashboards.promql import as_label, moment, named, sentence, with_thousands
+from grafana.dashboards.panels import stat, table, time_series
+from grafana.dashboards.promql import as_label, limit, limit_line, moment, named, sentence, series, with_thousands
 from grafana.dashboards.queries import Promql
+from grafana.dashboards.transformations import columns, full_at
 
-DRIFT = "ticketing:model_feature_drift_nats:max"
-NOISE = "max by (feature) (ticketing_model_feature_drift_noise_floor_nats)"
-SAMPLES = "max by (feature) (ticketing_model_feature_samples)"
-READ = 'max(ticketing_exporter_collector_success{collector="model"} == 1)'
-DRIFT_LIMIT = 0.15
-DROP_WORTH_A_WARNING = 0.05  # relative; ModelPrecisionDrop fires at 0.08
+DAY = 'window="24h"'
+DRIFT = f"max by (feature) ({series('ticketing:model_feature_drift_nats:max')})"
+NOISE = f"max by (feature) ({series('ticketing_model_feature_drift_noise_floor_nats')})"
+SAMPLES = f"max by (feature) ({series('ticketing_model_feature_samples')})"
+DROP = f"max({series('ticketing:model_precision:relative_drop', DAY)})"
+PLANNED = f"max({series('ticketing_model_next_retraining_timestamp_seconds')})"
+DRIFT_LIMIT, DRIFT_WATCH = limit("feature_drift_nats"), limit("feature_drift_watch_nats")
+DROP_LIMIT = limit("precision_drop_watch_ratio")
+_SECTION = 'collector="model"'
+READ = f"max({series('ticketing_exporter_collector_success', _SECTION)} == 1)"
 
 METRICS = {"precision": "Precision", "recall": "Recall", "f1": "F1 score"}
 
+HEALTHY = 1  # a feature's drift; one more for each limit that it is beyond
+
 # Lines of the warnings table.
-WARNING, ACTION, FINE, NOBODY_KNOWS = 2, 1, 0, -1
+WARNING, ACTION, FINE = 2, 1, 0
 LEVELS = words({
     WARNING: ("⚠️ WARNING", YELLOW), ACTION: ("📋 Action", BLUE), FINE: ("✅ Fine", GREEN), NOBODY_KNOWS: ("—", GREY),
 })  # fmt: skip
 
 
 def _confusion() -> Panel:
-    counts = as_label('ticketing:model_predictions:max{window="24h"}', "n", by="actual, predicted")
+    predictions = f"max by (actual, predicted) ({series('ticketing:model_predictions:max', DAY)})"
+    counts = as_label(predictions, "n", by="actual, predicted")
     cells = f'label_join({with_thousands(counts, "n")}, "cell", " ", "actual", "predicted", "n")'
     for label, prefix in (("actual", "Actual"), ("predicted", "Predicted")):
         for value in ("fraud", "legit"):
@@ -80,12 +89,17 @@ def _confusion() -> Panel:
     )  # fmt: skip
 
 
+def _baseline(metric: str) -> str:
+    matcher = f'metric="{metric}"'
+    return f"max({series('ticketing:model_baseline_ratio:max', matcher)})"
+
+
 def _quality() -> Panel:
     queries = []
     unknown = named("vector(NaN)", "baseline", "—")
     for metric, name in METRICS.items():
-        value = f'ticketing:model_{metric}:ratio{{window="24h"}}'
-        baseline = as_label(f'ticketing:model_baseline_ratio:max{{metric="{metric}"}}', "baseline", 0.001)
+        value = f"max({series(f'ticketing:model_{metric}:ratio', DAY)})"
+        baseline = as_label(_baseline(metric), "baseline", 0.001)
         queries.append(
             Promql(
                 f"{value} * on () group_left (baseline) {baseline} or on () {value} or on () {unknown}",
@@ -111,19 +125,18 @@ def _drift() -> Panel:
     return time_series(
         403,
         "Feature drift score — KL divergence",
-        "Divergence of the last seven days of each feature from training, in nats; alert above 0.15. Below the dotted"
-        " line, the largest noise floor, a value is what chance alone makes of that few samples.",
+        "Divergence of the last seven days of each feature from training, in nats; alert above the dashed line. Below"
+        " the dotted line, the largest noise floor, a value is what chance alone makes of that few samples.",
         [
-            Promql("max by (feature) (ticketing_model_feature_drift_nats)", "{{feature}}", over_time=True),
-            Promql("max(ticketing_model_feature_drift_noise_floor_nats)", "noise floor", over_time=True),
+            Promql(f"max by (feature) ({series('ticketing_model_feature_drift_nats')})", "{{feature}}", over_time=True),
+            Promql(f"max({series('ticketing_model_feature_drift_noise_floor_nats')})", "noise floor", over_time=True),
+            Promql(limit_line("feature_drift_nats"), "limit", over_time=True),
         ],
         unit="none",
         decimals=2,
-        steps=thresholds("transparent", (DRIFT_LIMIT, RED)),
-        threshold_style="dashed",
-        # Else the threshold would be off the chart on a calm day.
-        custom={"fillOpacity": 0, "axisSoftMax": 0.18, "lineInterpolation": "smooth"},
+        custom={"fillOpacity": 0, "lineInterpolation": "smooth"},
         overrides=[
+            LIMIT_LINE,
             column("noise floor", color=fixed(GREY), custom__lineStyle={"fill": "dot", "dash": [2, 6]},
                    custom__lineWidth=1),
         ],
@@ -134,7 +147,8 @@ def _drift() -> Panel:
 
 
 def _features() -> Panel:
-    verdict = f"({DRIFT} > bool {DRIFT_LIMIT}) + ({DRIFT} > bool on (feature) {NOISE})"
+    beyond = " + ".join(f"({DRIFT} > bool on () group_left () {each})" for each in (DRIFT_WATCH, DRIFT_LIMIT))
+    verdict = f"({HEALTHY} + {beyond}) * on (feature) ({DRIFT} > bool on (feature) {NOISE})"
     return table(
         404,
         "Drift by feature",
@@ -143,22 +157,27 @@ def _features() -> Panel:
             Promql(DRIFT, shape="table"),
             Promql(NOISE, shape="table"),
             Promql(SAMPLES, shape="table"),
-            Promql(verdict, shape="table"),
+            Promql(f"{verdict} or 0 * {DRIFT} + {NOBODY_KNOWS}", shape="table"),
+            Promql(DRIFT_LIMIT, shape="table"),
         ],
-        transformations=columns(
-            {
-                "feature": "Feature", "Value #A": "Drift", "Value #B": "Noise floor",
-                "Value #C": "Samples", "Value #D": "State",
-            },
-            join_on="feature",
-        ),
+        transformations=[
+            *full_at("E", of="A"),
+            *columns(
+                {
+                    "feature": "Feature", "Value #A": "Drift", "Value #B": "Noise floor",
+                    "Value #C": "Samples", "Value #D": "State",
+                },
+                join_on="feature",
+            ),
+        ],
         overrides=[
-            column("Drift", unit="none", decimals=3, min=0, max=0.2, color=BY_THRESHOLD, custom__cellOptions=BAR_CELL,
-                   thresholds=thresholds(GREEN, (0.1, YELLOW), (DRIFT_LIMIT, RED))),
+            # A bar that is full has reached the limit.
+            column("Drift", unit="none", decimals=3, min=0, color=fixed(BLUE), custom__cellOptions=BAR_CELL),
             column("Noise floor", unit="none", decimals=4, custom__width=100),
             column("Samples", unit="locale", custom__width=90),
             column("State", custom__width=130, custom__cellOptions=COLOUR_TEXT, mappings=[words({
-                0: ("within noise", GREY), 1: ("✅ healthy", GREEN), 2: ("🔴 DRIFTED", RED),
+                0: ("within noise", GREY), HEALTHY: ("✅ healthy", GREEN), HEALTHY + 1: ("⚠️ WATCH", YELLOW),
+                HEALTHY + 2: ("🔴 DRIFTED", RED), NOBODY_KNOWS: ("—", GREY),
             })]),
         ],
         sort=[("Drift", True)],
@@ -166,25 +185,26 @@ def _features() -> Panel:
 
 
 def _warnings() -> Panel:
-    drop = 'ticketing:model_precision:relative_drop{window="24h"}'
-    baseline = as_label('ticketing:model_baseline_ratio:max{metric="precision"}', "baseline", 0.01)
-    percent = as_label(f"100 * ({drop} >= {DROP_WORTH_A_WARNING})", "percent")
+    baseline = as_label(_baseline("precision"), "baseline", 0.01)
+    percent = as_label(f"100 * ({DROP} >= {DROP_LIMIT})", "percent")
     dropped = sentence(
         f"{percent} * on () group_left (baseline) {baseline}",
         "Precision dropped {percent}% from baseline ({baseline})",
     )
+    too_far = f"{DRIFT} > on () group_left () {DRIFT_LIMIT}"
     drifted = sentence(
-        as_label(f"{DRIFT} > {DRIFT_LIMIT}", "nats", 0.001, by="feature"),
-        f"{{feature}} drifted: {{nats}} nats (threshold {DRIFT_LIMIT})",
+        f"{as_label(too_far, 'nats', 0.001, by='feature')}"
+        f" * on () group_left (limit) {as_label(DRIFT_LIMIT, 'limit', 0.001)}",
+        "{feature} drifted: {nats} nats (limit {limit})",
     )
-    trouble = f"({drop} >= {DROP_WORTH_A_WARNING} or max({DRIFT} > {DRIFT_LIMIT}))"
-    planned = "(max(ticketing_model_next_retraining_timestamp_seconds) > time())"
+    trouble = f"({DROP} >= {DROP_LIMIT} or max({too_far}))"
+    planned = f"({PLANNED} > time())"
     act = sentence(f"{moment(planned, 'next')} and on () {trouble}", "Schedule model retraining (next: {next} UTC)")
     unplanned = named(
         f"0 * max({trouble}) + {ACTION} and on () {READ} unless on () {planned}",
         "message", "Schedule model retraining: none is planned",
     )  # fmt: skip
-    known = f"{drop} and on () max({DRIFT})"
+    known = f"{DROP} and on () max({DRIFT}) and on () {DROP_LIMIT} and on () {DRIFT_LIMIT}"
     fine = named(
         f"0 * {READ} + {FINE} and on () ({known}) unless on () {trouble}",
         "message", "Precision is near its baseline, and no feature has drifted",
@@ -192,8 +212,9 @@ def _warnings() -> Panel:
     unknown = " or ".join(
         named(f"0 * {READ} + {NOBODY_KNOWS} unless on () {value}", "message", text)
         for value, text in (
-            (drop, "Precision beside its baseline is not known: no labels yet, or no baseline"),
+            (DROP, "Precision beside its baseline is not known: no labels yet, or no baseline"),
             (f"max({DRIFT})", "Drift is not known: too few samples, or no reference to compare them with"),
+            (f"({DROP_LIMIT} and on () {DRIFT_LIMIT})", "A limit is not known: see prometheus/rules/limits.yml"),
         )
     )
     both = " or ".join(f"{WARNING} * {each}" for each in (dropped, drifted))
@@ -218,9 +239,9 @@ def _standing() -> Panel:
         "",
         "The part of the last 24 hours' predictions that has a label, when the model is trained next, and which it is.",
         [
-            Promql('ticketing:model_labelled:ratio{window="24h"}', "labelled"),
-            Promql("1000 * max(ticketing_model_next_retraining_timestamp_seconds)", "next retraining"),
-            Promql("max by (version) (ticketing_model_info)", "model {{version}}"),
+            Promql(f"max({series('ticketing:model_labelled:ratio', DAY)})", "labelled"),
+            Promql(f"1000 * {PLANNED}", "next retraining"),
+            Promql(f"max by (version) ({series('ticketing_model_info')})", "model {{version}}"),
         ],
         unit="percentunit",
         decimals=0,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from grafana.dashboards.dashboard_json import Panel, link, thresholds
+from grafana.dashboards.dashboard_json import Panel, link
 from grafana.dashboards.layout import Column, Section, line
 from grafana.dashboards.links import TICKETING, dashboard, investigate, runbook
 from grafana.dashboards.looks import (
-    GREEN,
     GREY,
-    RED,
     SEVERITIES,
     WRAPPED,
-    YELLOW,
     column,
     fixed,
     of_query,
@@ -19,8 +16,9 @@ from grafana.dashboards.looks import (
     time_column,
 )
 from grafana.dashboards.panels import stat, table, text
-from grafana.dashboards.promql import or_unknown
+from grafana.dashboards.promql import coloured, judged, or_unknown, series
 from grafana.dashboards.queries import Json, Promql, Sql
+from grafana.dashboards.transformations import COLOURED
 
 FEED = """
 SELECT timestamp AS "Time", severity AS "Severity", message AS "Event", event_type AS "Type", account AS "Account",
@@ -31,11 +29,10 @@ ORDER BY timestamp DESC
 LIMIT 200
 """
 
-COUNTED = 'max(ticketing_security_events{{severity="{}"}})'
+
+_SECTION = 'collector="security"'
 # Known to be none only while the section is read.
-FAILURES = (
-    'max(ticketing_admin_{}_failures) or 0 * max(ticketing_exporter_collector_success{{collector="security"}} == 1)'
-)
+READ = f"max({series('ticketing_exporter_collector_success', _SECTION)} == 1)"
 
 
 def _address(severity: str) -> str:
@@ -73,6 +70,10 @@ def _feed() -> Panel:
     )  # fmt: skip
 
 
+def _counted(severity: str) -> str:
+    return series("ticketing_security_events", f'severity="{severity}"')
+
+
 def _counts() -> Panel:
     colours: list[Json] = []
     for ref, (name, (_, colour)) in zip("ABCD", SEVERITIES.items(), strict=True):
@@ -81,7 +82,7 @@ def _counts() -> Panel:
         603,
         "Events by severity (15 min)",
         "How many there are, whatever the filter. A number leads to the feed of its severity.",
-        [Promql(or_unknown(COUNTED.format(name)), name.title()) for name in SEVERITIES],
+        [Promql(or_unknown(f"max({_counted(name)})"), name.title()) for name in SEVERITIES],
         unit="locale",
         decimals=0,
         overrides=colours,
@@ -91,20 +92,23 @@ def _counts() -> Panel:
     )
 
 
+def _failures(name: str, kind: str) -> Promql:
+    """The query of one kind, which metric and limit have in their names."""
+    failures = f"(max({series(f'ticketing_admin_{kind}')}) or 0 * {READ})"
+    verdict = judged(failures, "{value} == bool 0", f"{{value}} >= bool {{{kind}}}")
+    return Promql(coloured(name, failures, verdict), shape="table")
+
+
 def _sign_ins() -> Panel:
     return stat(
         604,
         "Failed admin sign-ins (5 min)",
-        "Of the account that has most. Three failed second factors, or five failed passwords, of one account are an"
-        " attack: the account is locked.",
-        [
-            Promql(or_unknown(FAILURES.format("mfa")), "second factor"),
-            Promql(or_unknown(FAILURES.format("login")), "password"),
-        ],
+        "Of the account that has most. Red is an attack: as many as the limit. For second factors the account is"
+        " locked.",
+        [_failures("second factor", "mfa_failures"), _failures("password", "login_failures")],
         unit="locale",
         decimals=0,
-        steps=thresholds(GREEN, (1, YELLOW), (3, RED)),
-        overrides=[of_query("B", thresholds=thresholds(GREEN, (1, YELLOW), (5, RED)))],
+        transformations=COLOURED,
         links=[runbook("UnauthorizedAdminAccess")],
         shown="value_and_name",
         direction="vertical",

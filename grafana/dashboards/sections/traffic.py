@@ -8,9 +8,11 @@ from grafana.dashboards.links import investigate, runbook
 from grafana.dashboards.looks import (
     BAR_CELL,
     BLUE,
-    BY_THRESHOLD,
     COLOUR_TEXT,
+    FROM_GREEN_TO_RED,
     GREEN,
+    GREY,
+    NOBODY_KNOWS,
     RED,
     YELLOW,
     column,
@@ -18,19 +20,21 @@ from grafana.dashboards.looks import (
     time_column,
     words,
 )
-from grafana.dashboards.panels import bars, columns, stat, table, time_series
-from grafana.dashboards.promql import named, or_unknown
+from grafana.dashboards.panels import bars, stat, table, time_series
+from grafana.dashboards.promql import limit, named, or_unknown, series
 from grafana.dashboards.queries import Promql
+from grafana.dashboards.transformations import columns
 
 OK, NEAR, BLOCKED = 0, 1, 2
 FIRST = 3  # added to the state of all clients together, so that sorting by state puts it first
 
-GLOBAL = "Global"
-CLIENTS = "ticketing:client_requests_per_minute"
-BLOCKS = "max by (client) (ticketing_rate_limit_blocked_until_timestamp_seconds)"
-LIMIT = 'max(ticketing:rate_limit_requests_per_minute:max{{scope="{}"}})'
-# All clients together, the five busiest, and all that are blocked, busy or not.
-SCOPES = f"(topk(5, {CLIENTS}:limit_ratio) or {BLOCKS})"
+REQUESTS = f"max({series('ticketing:api_requests_per_minute:max')})"
+USED = f"max({series('ticketing:api_requests_per_minute:limit_ratio')})"
+OF_CLIENTS = f"max by (client) ({series('ticketing:client_requests_per_minute:max')})"
+USED_BY_CLIENTS = f"max by (client) ({series('ticketing:client_requests_per_minute:limit_ratio')})"
+BLOCKS = f"max by (client) ({series('ticketing_rate_limit_blocked_until_timestamp_seconds')})"
+# The five busiest, and all that are blocked, busy or not.
+SHOWN = f"(topk(5, {USED_BY_CLIENTS}) or {BLOCKS})"
 
 
 def _requests() -> Panel:
@@ -38,7 +42,7 @@ def _requests() -> Panel:
         301,
         "API requests per minute",
         "Requests of all clients in the last whole minute.",
-        [Promql("max(ticketing_api_requests_per_minute)", "requests", over_time=True)],
+        [Promql(f"max({series('ticketing_api_requests_per_minute')})", "requests", over_time=True)],
         unit="locale",
         decimals=0,
         colour=fixed(BLUE),
@@ -51,11 +55,12 @@ def _requests() -> Panel:
 
 def _top() -> Panel:
     client = "${__field.labels.client}"
+    requests = series("ticketing_client_requests", 'window="5m"')
     return bars(
         302,
         "Top 5 IPs (last 5 min)",
         "The clients with the most requests in the last five whole minutes.",
-        [Promql('topk(5, max by (client) (ticketing_client_requests{window="5m"}))', "{{client}}")],
+        [Promql(f"topk(5, max by (client) ({requests}))", "{{client}}")],
         unit="locale",
         decimals=0,
         colour={"mode": "continuous-BlYlRd"},
@@ -68,7 +73,7 @@ def _limited() -> Panel:
         303,
         "",
         "Clients that are blocked now because they exceeded their limit.",
-        [Promql(or_unknown("max(ticketing_rate_limited_clients)"), "Rate limited IPs")],
+        [Promql(or_unknown(f"max({series('ticketing_rate_limited_clients')})"), "Rate limited IPs")],
         unit="locale",
         decimals=0,
         steps=thresholds(GREEN, (1, RED)),
@@ -79,24 +84,34 @@ def _limited() -> Panel:
     )
 
 
+def _allowed(scope: str) -> str:
+    """The limit that the platform has set, of all clients together or of each."""
+    matcher = f'scope="{scope}"'
+    return f"max({series('ticketing:rate_limit_requests_per_minute:max', matcher)})"
+
+
+def _with_all(together: str, of_clients: str) -> str:
+    """A line for all clients together, and one for each that is shown."""
+    return f"{named(together, 'client', 'Global')} or {of_clients} and on (client) {SHOWN}"
+
+
 def _status() -> Panel:
-    everybody = f"{named('ticketing:api_requests_per_minute:{}', 'client', GLOBAL)}"
-    requests = f"{everybody.format('max')} or {CLIENTS}:max and on (client) {SCOPES}"
-    limit = (
-        f"{named(LIMIT.format('global'), 'client', GLOBAL)}"
-        f" or 0 * {SCOPES} + on () group_left () {LIMIT.format('client')}"
-    )
-    used = f"{everybody.format('limit_ratio')} or {CLIENTS}:limit_ratio and on (client) {SCOPES}"
-    state = (
-        f"0 * {BLOCKS} + {BLOCKED} or ({everybody.format('limit_ratio')} >= bool 0.9) + {FIRST}"
-        f" or ({CLIENTS}:limit_ratio and on (client) {SCOPES}) >= bool 0.9"
+    near = f">= bool on () group_left () {limit('rate_limit_near_ratio')}"
+    known = _with_all(f"({USED} {near}) + {FIRST}", f"({USED_BY_CLIENTS} {near})")
+    unknown = _with_all(f"0 * {USED} + {NOBODY_KNOWS}", f"0 * {USED_BY_CLIENTS} + {NOBODY_KNOWS}")
+    queries = (
+        _with_all(REQUESTS, OF_CLIENTS),
+        _with_all(_allowed("global"), f"0 * {SHOWN} + on () group_left () {_allowed('client')}"),
+        _with_all(USED, USED_BY_CLIENTS),
+        f"0 * {BLOCKS} + {BLOCKED} or {known} or {unknown}",
+        f"1000 * {BLOCKS}",
     )
     return table(
         304,
         "Rate limit status",
         "Requests of the last whole minute against the limit: of all clients together, of the five busiest, and of"
-        " those that are blocked (at most ten). Near is 90 % of the limit.",
-        [Promql(expr, shape="table") for expr in (requests, limit, used, state, f"1000 * {BLOCKS}")],
+        " those that are blocked (at most ten). Near is where the alerts begin.",
+        [Promql(expr, shape="table") for expr in queries],
         transformations=columns(
             {
                 "client": "Client", "Value #A": "Requests / min", "Value #B": "Limit",
@@ -108,11 +123,11 @@ def _status() -> Panel:
             column("Client", links=[link("Investigate the client", investigate("client", "${__value.raw}"))]),
             column("Requests / min", unit="locale", custom__width=140),
             column("Limit", unit="locale", custom__width=110),
-            column("Used", unit="percentunit", decimals=0, min=0, max=1, color=BY_THRESHOLD,
-                   custom__cellOptions=BAR_CELL, thresholds=thresholds(GREEN, (0.75, YELLOW), (0.9, RED))),
+            column("Used", unit="percentunit", decimals=0, min=0, max=1, color=FROM_GREEN_TO_RED,
+                   custom__cellOptions=BAR_CELL),
             column("State", custom__width=150, custom__cellOptions=COLOUR_TEXT, mappings=[words({
                 OK: ("✅ OK", GREEN), NEAR: ("⚠️ NEAR LIMIT", YELLOW), BLOCKED: ("🔴 BLOCKED", RED),
-                OK + FIRST: ("✅ OK", GREEN), NEAR + FIRST: ("⚠️ NEAR LIMIT", YELLOW),
+                OK + FIRST: ("✅ OK", GREEN), NEAR + FIRST: ("⚠️ NEAR LIMIT", YELLOW), NOBODY_KNOWS: ("—", GREY),
             })]),
             time_column("Blocked until", 120),
         ],
