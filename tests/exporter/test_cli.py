@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bcrypt
+import psutil
 import pytest
 import requests
 
@@ -200,3 +202,13 @@ def test_silent_and_dripping_clients_keep_nobody_waiting(tmp_path: Path) -> None
             assert requests.get(f"http://127.0.0.1:{exporter.port}{path}", timeout=20).status_code == 200
             assert time.monotonic() - began < 0.5
             time.sleep(0.2)
+
+
+def test_without_file_descriptors_the_slowest_client_gives_way(tmp_path: Path) -> None:
+    with running(tmp_path, environment=clean_environment()) as exporter:
+        limit = psutil.Process(exporter.process.pid).num_fds() + 30
+        resource.prlimit(exporter.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+        with crowd(exporter.port, silent=64, dripping=6, every=0.2):
+            for _ in range(5):
+                answer = requests.get(f"http://127.0.0.1:{exporter.port}/-/healthy", timeout=2)
+                assert answer.text == "Healthy\n"
