@@ -94,6 +94,8 @@ def _collectors() -> Panel:
             join_on="collector",
         ),
         overrides=[
+            # Else the last column is out of sight on a laptop.
+            column("Section", custom__minWidth=70),
             column("State", mappings=[OK], custom__width=85, custom__cellOptions=COLOUR_TEXT),
             column("Took", unit="s", decimals=0, custom__width=75),
             time_column("Last success", 110),
