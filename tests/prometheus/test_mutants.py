@@ -24,6 +24,7 @@ EQUIVALENT = {
     ("FraudRateLow", ">= → >"),
     ("FraudRateSpike", "> → >="),
     # How little a billionth is.
+    ("ModelPrecisionDrop", "> → >="),
     ("ModelPrecisionDrop", "9 → 8"),
     ("ModelPrecisionDrop", "9 → 10"),
 }
