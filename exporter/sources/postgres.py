@@ -15,6 +15,7 @@ from common.deadline import Deadline, DeadlineExceededError
 from common.postgres import Parameters, PostgresError
 from common.secret_text import SecretText
 from exporter.background_thread import BackgroundThread
+from exporter.sources import any_bytes
 from exporter.waiting import Wait, complete
 
 CONTRACT_HINT = " (ticketing-exporter --contract.check tells more)"
@@ -140,6 +141,11 @@ def _open(parameters: Parameters, deadline: Deadline) -> psycopg2.extensions.con
     except BaseException:
         connection.close()
         raise
+    keeps_any_bytes = connection.get_parameter_status("server_encoding") == any_bytes.ENCODING
+    if keeps_any_bytes and parameters["client_encoding"] != any_bytes.ENCODING:
+        # It checks what it sends, and would refuse to send what is not UTF-8.
+        connection.close()
+        return _open({**parameters, "client_encoding": any_bytes.ENCODING}, deadline)
     return connection
 
 

@@ -36,6 +36,11 @@ class ContractDatabase:
 def create_contract_database(server: Postgres, name: str) -> ContractDatabase:
     """Create an empty database, apply contract/postgresql in order and make the daily partitions."""
     server.create_database(name)
+    return install_contract(server, name)
+
+
+def install_contract(server: Postgres, name: str) -> ContractDatabase:
+    """Do the same in a database that is there."""
     apply_contract(server.dsn(dbname=name))
     server.execute(
         f"SELECT platform.create_partitions((now() AT TIME ZONE 'UTC')::date - {DAYS_BACK},"

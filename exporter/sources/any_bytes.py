@@ -1,0 +1,33 @@
+r"""Text from a database that keeps any bytes.
+
+With the encoding SQL_ASCII PostgreSQL keeps what it is given. psycopg2 would fail on the first byte that is not ASCII,
+and the whole answer with it, so that one name that a stranger typed would hide all others. Here the text is UTF-8, a
+byte that is not becomes `\\xff`, and two names that differ in such bytes stay two.
+"""
+
+from __future__ import annotations
+
+import codecs
+from typing import TYPE_CHECKING
+
+from psycopg2.extensions import encodings
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+ENCODING = "SQL_ASCII"
+"""PostgreSQL's name for it."""
+_CODEC = "utf_8_or_any_bytes"
+
+
+def _decode(data: Buffer, errors: str = "strict") -> tuple[str, int]:  # noqa: ARG001
+    return codecs.utf_8_decode(data, "backslashreplace", True)
+
+
+def _search(name: str) -> codecs.CodecInfo | None:
+    return codecs.CodecInfo(codecs.utf_8_encode, _decode, name=_CODEC) if name == _CODEC else None
+
+
+codecs.register(_search)
+# psycopg2 looks encodings up without underscores.
+encodings[ENCODING.replace("_", "")] = _CODEC
