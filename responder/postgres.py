@@ -22,13 +22,13 @@ Cursor = psycopg2.extensions.cursor
 SECONDS = 5.0
 """A transaction may take so long, its connection included."""
 MOST_CONNECTIONS = 8
-# The server stops a statement a little before the client gives up on it.
-_STATEMENT_MILLISECONDS = 4500
-# What was answered with 2xx, or done, must not be forgotten in a crash, whatever the platform does for its own rows.
-# A host that is gone must not keep its locks for the two hours that are usual.
-_OPTIONS = (
-    f"-c statement_timeout={_STATEMENT_MILLISECONDS} -c timezone=UTC -c synchronous_commit=on"
-    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+# With every transaction, for behind a pooler the next one may be on another connection of the server.
+# - The server stops a statement a little before the client gives up on it.
+# - What was answered with 2xx, or done, must not be forgotten in a crash, whatever the platform does for its own rows.
+# - Somebody who is gone must not keep his locks: a pause within a transaction ends it.
+_SETTINGS = (
+    "SET LOCAL statement_timeout = 4500; SET LOCAL timezone = 'UTC'; SET LOCAL synchronous_commit = 'on';"
+    " SET LOCAL idle_in_transaction_session_timeout = 10000"
 )
 
 
@@ -78,6 +78,7 @@ class Postgres:
         with self._connection() as connection:
             try:
                 with _time_limit(SECONDS), connection.cursor() as cursor:
+                    cursor.execute(_SETTINGS)
                     cursor.execute(_LOCK, (f"{1000 * longest:.0f}", key))
                 yield
             finally:
@@ -162,13 +163,14 @@ def _wait(connection: psycopg2.extensions.connection) -> None:
 
 def _open(parameters: Parameters, deadline: Deadline) -> psycopg2.extensions.connection:
     with _time_limit(deadline.remaining()):
-        connection: psycopg2.extensions.connection = psycopg2.connect(options=_OPTIONS, **parameters)
+        connection: psycopg2.extensions.connection = psycopg2.connect(**parameters)
     connection.autocommit = False
     return connection
 
 
 def _transaction(connection: psycopg2.extensions.connection, work: Callable[[Cursor], Result]) -> Result:
     with connection, connection.cursor() as cursor:
+        cursor.execute(_SETTINGS)
         return work(cursor)
 
 

@@ -11,6 +11,7 @@ missing_packages() {
     command -v prometheus-node-exporter >/dev/null || echo prometheus-node-exporter
     command -v prometheus-alertmanager >/dev/null && command -v amtool >/dev/null || echo prometheus-alertmanager
     command -v victoria-metrics >/dev/null && command -v vmalert >/dev/null || echo victoria-metrics
+    [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
     command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || echo nginx-light
     command -v openssl >/dev/null || echo openssl
     # Debian keeps PostgreSQL's programs off the search path.

@@ -100,6 +100,9 @@ class PostgresSource:
             except _ConnectionLostError:
                 # Idle connections die with a restart or fail-over of the server.
                 self._close()
+            except psycopg2.errors.SerializationFailure:
+                # A standby has removed rows that its primary no longer has: now the query sees those that are left.
+                return await self._run(self._connection, sql, parameters, deadline)
         self._connection = await self._connecting.run(lambda: self._connect(deadline), deadline, "PostgreSQL")
         return await self._run(self._connection, sql, parameters, deadline)
 
