@@ -193,7 +193,8 @@ class Connection(HTTPConnection):
 
 class _Request(HTTPRequest):
     def __init__(self, server: Any, conn: Connection) -> None:
-        super().__init__(server, conn)
+        # Every server takes a whole address in the request line (RFC 9112, section 3.2.2); to cheroot that is a proxy.
+        super().__init__(server, conn, proxy_mode=True)
         self.scheme = b"https" if conn.ssl_env else b"http"
         self.close_connection = conn.body_is_missing
 

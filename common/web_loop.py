@@ -119,7 +119,7 @@ class Connections:
     def _begin(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
         try:
             if self._server.tls is not None:
-                sock = self._server.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+                sock = self._server.tls().wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
             conn = Connection(self._server, sock, address)
         except OSError as error:
             logger.debug("connection of %s: %s", address[0], error)

@@ -34,7 +34,7 @@ class WebServer:
         largest_body: bytes; a larger body is not read, and the application answers without it.
         admits: whether a body may follow an Authorization header; if not, it is not waited for. It must not wait
             itself.
-        tls: with certificates, when TLS is to be spoken.
+        tls: gives the settings for the next connection, when TLS is to be spoken.
 
     Raises:
         ConfigError: the address is not valid.
@@ -49,7 +49,7 @@ class WebServer:
         threads: int,
         largest_body: int = 0,
         admits: Callable[[str], bool] = lambda _: True,
-        tls: ssl.SSLContext | None = None,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         host, _, port = address.rpartition(":")
         if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
@@ -65,10 +65,6 @@ class WebServer:
             shutdown_timeout=1,
         )
         self._server.largest_body, self._server.admits, self._server.tls = largest_body, admits, tls
-
-    def use_certificates(self, tls: ssl.SSLContext) -> None:
-        """Use these for connections from now on."""
-        self._server.tls = tls
 
     def start(self) -> int:
         """Listen, and serve from threads.
@@ -96,7 +92,7 @@ class _Server(Server):
     nodelay = True
     largest_body: int
     admits: Callable[[str], bool]
-    tls: ssl.SSLContext | None
+    tls: Callable[[], ssl.SSLContext] | None
 
     def prepare(self) -> None:
         super().prepare()

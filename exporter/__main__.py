@@ -20,7 +20,8 @@ from common.web_server import WebServer
 from common.yaml_files import ConfigError
 from exporter.app import NAME, Exporter
 from exporter.config import load
-from exporter.web.config import load_web_config, ssl_context
+from exporter.web.certificates import Certificates
+from exporter.web.config import load_web_config
 from exporter.web.routes import THREADS, Application
 
 logger = logging.getLogger("exporter")
@@ -78,14 +79,14 @@ def _serve(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: Secre
         except ConfigError as error:
             logger.error("not reloaded, the configuration in force stays: %s", error)
             raise
-        if (tls := ssl_context(new_web, flags.web_config_file)) is not None:
-            server.use_certificates(tls)
+        certificates.use(new_web, flags.web_config_file)
         application.use(new_web)
         exporter.apply(config)
         logger.info("configuration reloaded")
 
     application = Application(exporter, reload, web, lifecycle=flags.enable_lifecycle)
-    tls = ssl_context(web, flags.web_config_file)
+    certificates = Certificates(web, flags.web_config_file)
+    tls = certificates.context if web.tls_server_config is not None else None
     server = WebServer(NAME, flags.web_listen_address, application, threads=THREADS, tls=tls)
     try:
         port = server.start()

@@ -81,13 +81,13 @@ def parse(body: bytes) -> Message:
     """
     try:
         version = msgspec.json.decode(body, type=_Version).version
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WebhookError("malformed", f"not a webhook of Alertmanager: {error}") from None
     if version != "4":
         raise WebhookError("unsupported_version", f"version {version!r} of the webhook is not supported, only '4' is")
     try:
         message = msgspec.json.decode(body, type=Message)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WebhookError("malformed", f"not a webhook of Alertmanager: {error}") from None
     if not 0 < len(message.alerts) <= MOST_ALERTS:
         raise WebhookError("malformed", f"alerts: there must be 1 to {MOST_ALERTS} of them")

@@ -49,8 +49,11 @@ def probe_json_rpc(config: JsonRpcProbe, sources: Sources) -> None:  # noqa: ARG
     if answer.status != HTTPStatus.OK:
         raise ProbeError(f"status {answer.status}")
     try:
-        int(json.loads(answer.body)["result"], 16)
-    except (ValueError, KeyError, TypeError):
+        reply = json.loads(answer.body)
+        if reply["id"] != question["id"] or reply.get("error") is not None:
+            raise ProbeError("the answer is an error, or to another question")
+        int(reply["result"], 16)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ProbeError("the answer is no block number") from None
 
 

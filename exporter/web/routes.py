@@ -71,12 +71,33 @@ class Application:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        if self._auth.allows(environ.get("HTTP_AUTHORIZATION", "")):
+        if self._is_preflight(environ):
+            found = Answer("204 No Content", headers=self._cross_origin(environ))
+        elif self._auth.allows(environ.get("HTTP_AUTHORIZATION", "")):
             found = answer(self._routes, environ)
         else:
             found = Answer("401 Unauthorized", b"Unauthorized\n", headers=[("WWW-Authenticate", "Basic")])
         found.headers += self._headers
         return found.send(environ, start_response)
+
+    def _is_preflight(self, environ: WSGIEnvironment) -> bool:
+        # A browser asks without a password whether its page may send one.
+        return (
+            environ["REQUEST_METHOD"] == "OPTIONS"
+            and environ["PATH_INFO"].startswith("/api/")
+            and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+            and bool(self._cross_origin(environ))
+        )
+
+    def _cross_origin(self, environ: WSGIEnvironment) -> list[tuple[str, str]]:
+        """The headers that let a page of another origin read the answer; none for an origin that is not configured."""
+        origin = environ.get("HTTP_ORIGIN")
+        if origin not in self._exporter.config.api.cors_origins:
+            return []
+        headers = [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
+        if environ["REQUEST_METHOD"] == "OPTIONS":
+            headers += [("Access-Control-Allow-Methods", "GET"), ("Access-Control-Allow-Headers", "Authorization")]
+        return headers
 
     def _landing(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
         page = landing.page(self._exporter.scraper.statuses())
@@ -93,7 +114,7 @@ class Application:
                 f"unknown section {names}; there are {', '.join(scraper.sections)}\n".encode(),
             )
         sections = [section for section in scraper.sections if section in asked] if asked else scraper.sections
-        openmetrics = "application/openmetrics-text" in environ.get("HTTP_ACCEPT", "")
+        openmetrics = prefers_openmetrics(environ.get("HTTP_ACCEPT", ""))
         exposition = scraper.scrape(sections, _scrape_seconds(environ), openmetrics=openmetrics)
         found = Answer(body=exposition.text, content_type=OPENMETRICS if openmetrics else TEXT)
         if _GZIP.search(environ.get("HTTP_ACCEPT_ENCODING", "")):
@@ -137,10 +158,23 @@ class Application:
         except (BusyError, RedisError, PostgresError, DeadlineExceededError, SecretError) as error:
             status, content = "503 Service Unavailable", {"error": str(error)}
         found = Answer(status, json.dumps(content).encode(), "application/json", [("Cache-Control", "no-store")])
-        origin = environ.get("HTTP_ORIGIN")
-        if origin in self._exporter.config.api.cors_origins:
-            found.headers += [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
+        found.headers += self._cross_origin(environ)
         return found
+
+
+def prefers_openmetrics(accept: str) -> bool:
+    """Whether the header `Accept` names OpenMetrics with no less weight than the text format."""
+    weights: dict[str, float] = {}
+    for part in accept.split(","):
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        weight = next((value[2:] for value in parameters if value.startswith("q=")), "1")
+        try:
+            weights[kind] = max(weights.get(kind, 0.0), float(weight))
+        except ValueError:
+            continue
+    text = max(weights.get(kind, 0.0) for kind in ("text/plain", "text/*", "*/*"))
+    openmetrics = weights.get("application/openmetrics-text", 0.0)
+    return openmetrics > 0 and openmetrics >= text
 
 
 def _scrape_seconds(environ: WSGIEnvironment) -> float:

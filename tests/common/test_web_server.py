@@ -105,7 +105,7 @@ def site(request: pytest.FixtureRequest, authority: trustme.CA) -> Iterator[Site
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("localhost").configure_cert(server)
     authority.configure_trust(client)
-    with serving(tls=server) as site:
+    with serving(tls=lambda: server) as site:
         site.client = client
         yield site
 

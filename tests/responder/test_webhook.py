@@ -53,6 +53,8 @@ def test_a_wrong_token_is_refused(door: ResponderProcess, token: str | None) -> 
     [
         (b"", "malformed"),
         (b"{", "malformed"),
+        (b'{"version": "4", "alerts": ' + b"[" * 100_000, "malformed"),
+        (b'{"other": ' + b'{"a":' * 100_000, "malformed"),
         (b"[]", "malformed"),
         (b"\xff\xfe", "malformed"),
         (b'{"alerts": []}', "unsupported_version"),

@@ -109,10 +109,18 @@ def test_https_needs_a_trusted_certificate(service: Service, tmp_path: Path) -> 
     ("body", "expected"),
     [
         ('{"jsonrpc": "2.0", "id": 1, "result": "0x12d687"}', "up"),
-        ('{"jsonrpc": "2.0", "id": 1, "error": {"code": -32005, "message": "limit"}}', "the answer is no block number"),
-        ('{"result": null}', "the answer is no block number"),
-        ('{"result": "latest"}', "the answer is no block number"),
-        ('{"result": 17}', "the answer is no block number"),
+        (
+            '{"jsonrpc": "2.0", "id": 1, "error": {"code": -32005, "message": "limit"}}',
+            "the answer is an error, or to another question",
+        ),
+        ('{"id": 2, "result": "0x1"}', "the answer is an error, or to another question"),
+        ('{"id": 1, "result": "0x1", "error": {"code": -32005}}', "the answer is an error, or to another question"),
+        ('{"id": 1, "result": "0x1", "error": null}', "up"),
+        ('{"result": "0x1"}', "the answer is no block number"),
+        ('{"id": 1, "result": null}', "the answer is no block number"),
+        ('{"id": 1, "result": "latest"}', "the answer is no block number"),
+        ('{"id": 1, "result": 17}', "the answer is no block number"),
+        ("[" * 100_000, "the answer is no block number"),
         ('["0x1"]', "the answer is no block number"),
         ("<html>", "the answer is no block number"),
         ("", "the answer is no block number"),
@@ -127,7 +135,7 @@ def test_json_rpc(service: Service, body: str, expected: str) -> None:
 
 
 def test_json_rpc_status(service: Service) -> None:
-    service.body, service.status = b'{"result": "0x1"}', 429
+    service.body, service.status = b'{"id": 1, "result": "0x1"}', 429
     assert outcome(JsonRpcProbe(url=service.url)) == "status 429"
 
 

@@ -50,7 +50,7 @@ OFTEN = Duration(0.05)
 
 
 def test_results_follow_the_service(service: Service) -> None:
-    service.body = b'{"result": "0x1"}'
+    service.body = b'{"id": 1, "result": "0x1"}'
     with schedule(rpc=JsonRpcProbe(url=service.url, interval=Duration(0.5), timeout=Duration(0.5))) as running:
         assert awaited(running, "rpc").success
         service.status = 503
@@ -165,7 +165,7 @@ def test_stop_ends_the_tries(service: Service) -> None:
 
 
 def test_changes_are_logged_once(service: Service, caplog: pytest.LogCaptureFixture) -> None:
-    service.body, service.status = b'{"result": "0x1"}', 500
+    service.body, service.status = b'{"id": 1, "result": "0x1"}', 500
     caplog.set_level(logging.INFO, "exporter.probes")
     with schedule(rpc=JsonRpcProbe(url=service.url, interval=Duration(0.1), timeout=Duration(0.1))) as running:
         wait_for(lambda: len(service.seen) >= 4)

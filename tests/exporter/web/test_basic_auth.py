@@ -11,6 +11,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.config import Api, Config
 from exporter.web.auth import BasicAuth
 from exporter.web.config import WebConfig
 from tests.exporter.web.serving import Served, exporter_of, served
@@ -107,3 +108,27 @@ def test_more_users_than_are_remembered() -> None:
     for _ in range(2):
         assert all(auth.allows(basic(f"user{n}", "p")) for n in range(150))
         assert not auth.allows(basic("user0", "q"))
+
+
+def test_a_configured_page_may_ask_whether_it_may_send_a_password() -> None:
+    exporter = exporter_of(*NOWHERE, config=Config(probes={}, api=Api(cors_origins=("https://ops.example",))))
+    asking = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+    with served(exporter, web=WebConfig(basic_auth_users=USERS)) as web:
+
+        def ask(path: str, **headers: str) -> requests.Response:
+            return requests.options(web.url + path, headers=headers, timeout=20)
+
+        allowed = ask("/api/monitoring/kpis", Origin="https://ops.example", **asking)
+        assert (allowed.status_code, allowed.content) == (204, b"")
+        assert allowed.headers["Access-Control-Allow-Origin"] == "https://ops.example"
+        assert allowed.headers["Access-Control-Allow-Headers"] == "Authorization"
+        assert allowed.headers["Vary"] == "Origin"
+        # Whoever is not a preflight of such a page needs the password.
+        for path, headers in (
+            ("/api/monitoring/kpis", {"Origin": "https://evil.example", **asking}),
+            ("/api/monitoring/kpis", {"Origin": "https://ops.example"}),
+            ("/metrics", {"Origin": "https://ops.example", **asking}),
+        ):
+            refused = ask(path, **headers)
+            assert refused.status_code == 401
+            assert "Access-Control-Allow-Origin" not in refused.headers

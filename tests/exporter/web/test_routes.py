@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from exporter.config import Config, RateLimits
 from exporter.scrape import METRICS as OWN_METRICS
 from exporter.scrape import Exposition
 from exporter.web.config import HttpServerConfig, TlsServerConfig, WebConfig
+from exporter.web.routes import prefers_openmetrics
 from testbed.servers.contract import ContractDatabase
 from tests.exporter.web.serving import Served, exporter_of, served
 
@@ -64,6 +66,34 @@ def test_every_family_is_one_of_the_documented_metrics(web: Served) -> None:
 @pytest.mark.parametrize("accept", ["*/*", "text/plain", "application/json", "garbage;;q=z"])
 def test_any_other_accept_gets_text(web: Served, accept: str) -> None:
     assert "text/plain" in web.get("/metrics", headers={"Accept": accept}).headers["Content-Type"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "openmetrics"),
+    [
+        ("application/openmetrics-text", True),
+        ("Application/OpenMetrics-Text; version=1.0.0", True),
+        ("application/openmetrics-text;q=0.5,*/*;q=0.1", True),
+        ("text/plain;q=0.9, application/openmetrics-text;q=0.5", False),
+        ("application/openmetrics-text;q=0, text/plain", False),
+        ("application/openmetrics-text;q=0", False),
+        ("application/openmetrics-text;q=much", False),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+def test_the_format_with_more_weight(accept: str, openmetrics: bool) -> None:
+    assert prefers_openmetrics(accept) is openmetrics
+
+
+def test_a_whole_address_in_the_request_line(web: Served) -> None:
+    with socket.create_connection(("127.0.0.1", web.port), timeout=20) as connection:
+        connection.sendall(b"GET http://exporter.example/-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        received = b""
+        while piece := connection.recv(4096):
+            received += piece
+    assert received.startswith(b"HTTP/1.1 200 OK")
+    assert received.endswith(b"Healthy\n")
 
 
 def test_gzip_only_when_asked_for(web: Served) -> None:

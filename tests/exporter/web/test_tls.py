@@ -128,7 +128,7 @@ def test_versions(folder: Path) -> None:
             healthy(exporter.port, context(folder, **new))
 
 
-def test_reload_takes_a_new_certificate_and_keeps_the_last_one_over_a_broken_one(
+def test_a_renewed_certificate_is_presented_to_the_next_client_and_costs_no_connection(
     folder: Path, authority: trustme.CA
 ) -> None:
     web = configure(folder)
@@ -140,17 +140,34 @@ def test_reload_takes_a_new_certificate_and_keeps_the_last_one_over_a_broken_one
             client.wrap_socket(plain, server_hostname="localhost") as kept,
         ):
             issue(folder, authority)
-            assert serial(exporter.port, client) == first  # not before it is told to
-            os.kill(exporter.process.pid, signal.SIGHUP)
-            wait_for(lambda: serial(exporter.port, client) != first)
             second = serial(exporter.port, client)
+            assert second != first
             kept.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
             assert kept.recv(4096).startswith(b"HTTP/1.1 200 OK")
+        # Half of the next renewal, which may never be completed.
         (folder / "server.crt").write_text("no certificate")
+        assert serial(exporter.port, client) == serial(exporter.port, client) == second
+        assert len(exporter.lines("the certificates in force stay")) == 1
         answer = requests.post(f"https://127.0.0.1:{exporter.port}/-/reload", verify=str(folder / "ca.pem"), timeout=20)
         assert answer.status_code == 500
         assert answer.text.startswith(f"not reloaded: {web}: tls_server_config: server.crt with server.key: ")
         assert serial(exporter.port, client) == second
+        issue(folder, authority)
+        assert serial(exporter.port, client) != second
+        assert len(exporter.lines("certificates renewed")) == 2
+
+
+def test_other_files_are_taken_up_by_a_signal(folder: Path, authority: trustme.CA) -> None:
+    web = configure(folder)
+    with running(folder, f"--web.config.file={web}") as exporter:
+        client = context(folder)
+        first = serial(exporter.port, client)
+        certificate = authority.issue_cert("localhost", "127.0.0.1")
+        (folder / "new.key").write_bytes(certificate.private_key_pem.bytes())
+        (folder / "new.crt").write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
+        web.write_text(web.read_text().replace("server.", "new."))
+        os.kill(exporter.process.pid, signal.SIGHUP)
+        wait_for(lambda: serial(exporter.port, client) != first)
 
 
 def test_tls_is_not_turned_off_by_a_reload(folder: Path) -> None:
