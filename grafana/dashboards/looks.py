@@ -68,10 +68,28 @@ def columns_like(regex: str, **properties: Any) -> Json:
     return _override("byRegexp", regex, properties)
 
 
+NAME_AND_VERDICT = "{{name}} {{verdict}}"
+"""The legend of a query whose answers have both as labels: see `promql.with_verdict`."""
+
+
+def names_with_verdicts(name: str) -> list[str]:
+    """What the series of that name is called by `NAME_AND_VERDICT`."""
+    return [f"{name} {verdict}" for verdict in VERDICT_COLOURS]
+
+
 def _override(matcher: str, options: str, properties: Mapping[str, Any]) -> Json:
     listed = [{"id": name.replace("__", "."), "value": value} for name, value in properties.items()]
     return {"matcher": {"id": matcher, "options": options}, "properties": listed}
 
+
+BY_VERDICT = [
+    columns_like(f".* {verdict}", color=fixed(colour), displayName="${__field.labels.name}")
+    for verdict, colour in VERDICT_COLOURS.items()
+]
+"""Overrides of series that are called by `NAME_AND_VERDICT`: the colour of the verdict, and the name alone.
+
+Steps of a panel are numbers in its file; this way the colour follows a limit that Prometheus knows.
+"""
 
 LIMIT_LINE = column(
     "limit", color=fixed(RED), custom__lineStyle={"fill": "dash", "dash": [6, 6]}, custom__fillOpacity=0,

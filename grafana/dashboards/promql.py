@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from grafana.dashboards.looks import BAD, NOBODY_KNOWS, VERDICT_COLOURS, WATCH
+from grafana.dashboards.looks import BAD, NOBODY_KNOWS, WATCH
 
 
 def series(name: str, matchers: str = "") -> str:
@@ -68,17 +68,17 @@ def judged(value: str, good: str, bad: str) -> str:
     return f"clamp_min({WATCH} + ({good}) - 2 * ({bad}), {BAD}) or vector({NOBODY_KNOWS})"
 
 
-def colour_of(verdict: str) -> str:
-    """The colour of a verdict as label `colour`; the result's own value is 1."""
-    expr = as_label(verdict, "colour")
-    for value, colour in VERDICT_COLOURS.items():
-        expr = f'label_replace({expr}, "colour", "{colour}", "colour", "{value}")'
-    return expr
+def with_verdict(name: str, value: str, verdict: str) -> str:
+    """A value without labels, with its name and its verdict as labels `name` and `verdict`."""
+    return named(f"({value}) * on () group_left (verdict) {as_label(verdict, 'verdict')}", "name", name)
 
 
-def coloured(name: str, value: str, verdict: str) -> str:
-    """A value without labels as `transformations.COLOURED` wants it: its name and its verdict's colour are labels."""
-    return named(f"({or_unknown(value)}) * on () group_left (colour) {colour_of(verdict)}", "name", name)
+def at_end(expr: str) -> str:
+    """An expression of instant selectors, at every step of a range as it is at the end.
+
+    What is named after it is one series then, and not another for each verdict that there was.
+    """
+    return re.sub(r'(\w{(?:[^"{}]|"[^"]*")*})', r"\1 @ end()", expr)
 
 
 def as_label(expr: str, label: str, step: float = 1, by: str = "") -> str:

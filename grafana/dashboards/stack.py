@@ -10,9 +10,11 @@ from grafana.dashboards.layout import Column, Line, Section, line, stack
 from grafana.dashboards.looks import (
     BLUE,
     BY_THRESHOLD,
+    BY_VERDICT,
     COLOUR_TEXT,
     GREEN,
     GREY,
+    NAME_AND_VERDICT,
     ORANGE,
     RED,
     WRAPPED,
@@ -24,9 +26,9 @@ from grafana.dashboards.looks import (
     words,
 )
 from grafana.dashboards.panels import stat, table, time_series
-from grafana.dashboards.promql import FIRING_COUNT, WATCHDOG, colour_of, judged, series
+from grafana.dashboards.promql import FIRING_COUNT, WATCHDOG, judged, or_unknown, series, with_verdict
 from grafana.dashboards.queries import Promql
-from grafana.dashboards.transformations import coloured_by, columns
+from grafana.dashboards.transformations import columns
 
 OK = words({1: ("✅ OK", GREEN), 0: ("🔴 FAILS", RED)})
 UP = words({1: ("✅ UP", GREEN), 0: ("🔴 DOWN", RED)})
@@ -244,6 +246,7 @@ def _responder() -> Panel:
     up = series("up", 'job="responder"')
     oldest = f"max({series('ticketing_responder_oldest_pending_seconds')})"
     within = "{value} <= bool {responder_backlog_seconds}"
+    verdict = judged(oldest, within, f"1 - ({within})")
     return stat(
         303,
         "Responder",
@@ -253,17 +256,16 @@ def _responder() -> Panel:
             Promql(f"max({up}) or 2 * absent({up})", "responder"),
             Promql(f"max({series('ticketing_responder_ledger_up')})", "ledger"),
             Promql(f"max({series('ticketing_responder_stopped')})", "switch"),
-            Promql(oldest, "oldest due"),
-            Promql(colour_of(judged(oldest, within, f"1 - ({within})")), shape="table"),
+            Promql(with_verdict("oldest due", or_unknown(oldest), verdict), NAME_AND_VERDICT),
         ],
         unit="none",
         steps=thresholds(YELLOW),
-        transformations=coloured_by("E", of="D"),
         overrides=[
             of_query("A", mappings=[words({1: ("✅ UP", GREEN), 0: ("🔴 DOWN", RED), 2: ("not there", GREY)})]),
             of_query("B", mappings=[words({1: ("✅ UP", GREEN), 0: ("🔴 DOWN", RED)})]),
             of_query("C", mappings=[words({1: ("🔴 STOPPED", RED), 0: ("✅ ON", GREEN)})]),
             of_query("D", unit="s", decimals=0),
+            *BY_VERDICT,
         ],
         shown="value_and_name",
         direction="vertical",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from grafana.dashboards.queries import Json
+from grafana.dashboards.queries import Json, Promql
 
 
 def columns(names: Mapping[str, str], *, join_on: str | None = None) -> list[Json]:
@@ -26,47 +26,24 @@ def columns(names: Mapping[str, str], *, join_on: str | None = None) -> list[Jso
     return [{"id": "joinByField", "options": {"byField": join_on, "mode": "outer"}}, keep, order]
 
 
-COLOURED = [{"id": "rowsToFields", "options": {"mappings": [
-    {"fieldName": "name", "handlerKey": "field.name"},
-    {"fieldName": "colour", "handlerKey": "color"},
-    {"fieldName": "Time", "handlerKey": "__ignore"},
-]}}]  # fmt: skip
-"""Transformations of queries of shape table: each row becomes a value with the name and the colour in its labels.
-
-Steps of a panel are numbers in its file; this way the colour follows a limit that Prometheus knows.
-"""
+EVERY_MOMENT = Promql("vector(1)", "every moment", over_time=True)
+"""A query that has a value at every step of the range: see `at_every_moment`."""
 
 
-def coloured_by(ref: str, of: str) -> list[Json]:
-    """Transformations that give what query `of` answers the colour in label `colour` of the answer to query `ref`."""
-    colour = {"fieldName": "colour", "handlerKey": "color"}
-    return [{"id": "configFromData", "options": {
-        "configRefId": ref, "mappings": [colour], "applyTo": {"id": "byFrameRefID", "options": of},
-    }}]  # fmt: skip
-
-
-def full_at(ref: str, of: str) -> list[Json]:
-    """Transformations that end the bars of what query `of` answers at the answer to query `ref`, of shape table."""
-    largest = {"fieldName": f"Value #{ref}", "handlerKey": "max"}
-    return [{"id": "configFromData", "options": {
-        "configRefId": ref, "mappings": [largest], "applyTo": {"id": "byFrameRefID", "options": of},
-    }}]  # fmt: skip
-
-
-def at_every_moment(series: str) -> list[Json]:
-    """Transformations that leave this series alone, with null where another of the panel's queries has a value.
+def at_every_moment(*names: str) -> list[Json]:
+    """Transformations that leave the panel's series alone, with null where only `EVERY_MOMENT` has a value.
 
     A panel that shows the last value of a range would else go on showing one of half an hour ago. To continue the
     series by NaN in PromQL does not do: VictoriaMetrics has none.
 
     Args:
-        series: its name; the other query is to have a value at every step of the range.
+        names: that the series may have.
     """
     return [
         {"id": "joinByField", "options": {"byField": "Time", "mode": "outer"}},
-        {"id": "filterFieldsByName", "options": {"include": {"names": ["Time", series]}}},
+        {"id": "filterFieldsByName", "options": {"exclude": {"names": [EVERY_MOMENT.legend]}}},
         # The join leaves what is missing undefined, which a line bridges; as a number it is null, which is a gap.
         {"id": "convertFieldType", "options": {"conversions": [
-            {"targetField": series, "destinationType": "number"},
+            {"targetField": name, "destinationType": "number"} for name in names
         ]}},
     ]  # fmt: skip

@@ -36,7 +36,7 @@ MAY_BE_EMPTY = {
         "ticketing-stack/301B",
         "ticketing-stack/304A",
     ),
-    *("ticketing-stack/303B", "ticketing-stack/303C", "ticketing-stack/303D"),
+    *("ticketing-stack/303B", "ticketing-stack/303C"),
 }
 # An incident with an action that is done, one that failed, one that waits for its next try, and one still to come.
 LEDGER = """

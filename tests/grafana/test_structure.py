@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import combinations
 from typing import Any
 
@@ -12,11 +13,14 @@ from grafana_foundation_sdk.models import dashboard as sdk
 from grafana_foundation_sdk.models import prometheus as sdk_prometheus
 
 from grafana.dashboards.dashboard_json import MIXED
+from grafana.dashboards.looks import NAME_AND_VERDICT, VERDICT_COLOURS, fixed
 from grafana.dashboards.queries import POSTGRESQL, PROMETHEUS
 from testbed.viewer.board import UIDS, Json, dashboard, panels
 
 WITHOUT_UNIT = {"text", "table"}
 SOURCES = {PROMETHEUS["uid"], POSTGRESQL["uid"]}
+
+COLOURS = {str(verdict): colour for verdict, colour in VERDICT_COLOURS.items()}
 
 every = pytest.mark.parametrize("uid", UIDS)
 
@@ -89,6 +93,8 @@ def test_a_figure_that_is_gone_is_not_shown_as_if_it_were_there(uid: str) -> Non
                 transformations = [each["options"] for each in panel["transformations"]]
                 assert {"byField": "Time", "mode": "outer"} in transformations, panel["title"]
                 assert "vector(1)" in [target["expr"] for target in over_time], panel["title"]
+                converted = {field["targetField"] for each in transformations for field in each.get("conversions", ())}
+                assert converted == {f"{panel['title']} {verdict}" for verdict in COLOURS}
 
 
 @every
@@ -98,6 +104,39 @@ def test_overrides_name_queries_that_are_there(uid: str) -> None:
         for override in panel["fieldConfig"]["overrides"]:
             if override["matcher"]["id"] == "byFrameRefID":
                 assert override["matcher"]["options"] in refs
+
+
+# Grafana's published libraries have these, too: what draws dashboards with them does not know all the others.
+TRANSFORMATIONS = {"convertFieldType", "filterFieldsByName", "groupingToMatrix", "joinByField", "organize"}
+
+
+def test_transformations_are_those_that_grafanas_libraries_have() -> None:
+    used = {each["id"] for uid in UIDS for panel in panels(uid) for each in panel.get("transformations", ())}
+    assert used == TRANSFORMATIONS
+
+
+@every
+def test_a_series_with_a_verdict_has_its_colour_and_not_its_number(uid: str) -> None:
+    for panel in panels(uid):
+        judged = [target for target in panel.get("targets", ()) if target.get("legendFormat") == NAME_AND_VERDICT]
+        for target in judged:
+            assert "verdict" in target["expr"]
+        names = [
+            f"{name} {verdict}" for name in ("blocked", "CPU (2 cores)", "📊 Revenue / hour 1") for verdict in COLOURS
+        ]
+        for name in names if judged else ():
+            assert _overridden(panel, name)["color"] == fixed(COLOURS[name.rsplit(" ", 1)[1]])
+            assert _overridden(panel, name)["displayName"] == "${__field.labels.name}"
+
+
+def _overridden(panel: Json, name: str) -> Json:
+    """What overrides by regular expression say of the series of that name; Grafana matches the whole of it."""
+    return {
+        setting["id"]: setting["value"]
+        for override in panel["fieldConfig"]["overrides"]
+        if override["matcher"]["id"] == "byRegexp" and re.fullmatch(override["matcher"]["options"], name)
+        for setting in override["properties"]
+    }
 
 
 def test_severity_can_be_all_or_any() -> None:

@@ -7,10 +7,12 @@ from grafana.dashboards.layout import Column, Section, line
 from grafana.dashboards.links import investigate, runbook
 from grafana.dashboards.looks import (
     BY_THRESHOLD,
+    BY_VERDICT,
     COLOUR_CELL,
     DECISIONS,
     GREEN,
     GREY,
+    NAME_AND_VERDICT,
     ORANGE,
     RED,
     SCORE_CELL,
@@ -23,9 +25,8 @@ from grafana.dashboards.looks import (
     words,
 )
 from grafana.dashboards.panels import heatmap, stat, table, time_series
-from grafana.dashboards.promql import coloured, judged, named, or_unknown, series
+from grafana.dashboards.promql import judged, named, or_unknown, series, with_verdict
 from grafana.dashboards.queries import Promql, Sql
-from grafana.dashboards.transformations import COLOURED
 
 # The condition is the partial index's, word by word. The newest come first where there are more than fit a screen.
 RISKY = """
@@ -162,14 +163,13 @@ def _share() -> Panel:
         "What FraudRateSpike watches: the blocked part of the predictions of the last ten minutes, and what it is at"
         " least, as far as so few can tell (Wilson's bound). The alert wants that above the limit for ten minutes.",
         [
-            Promql(coloured("blocked", ratio, judged(ratio, good, bad)), shape="table"),
-            Promql(coloured("at least", at_least, judged(at_least, good, bad)), shape="table"),
-            Promql(named(or_unknown(predictions), "name", "of"), shape="table"),
+            Promql(with_verdict("blocked", or_unknown(ratio), judged(ratio, good, bad)), NAME_AND_VERDICT),
+            Promql(with_verdict("at least", or_unknown(at_least), judged(at_least, good, bad)), NAME_AND_VERDICT),
+            Promql(or_unknown(predictions), "of"),
         ],
         unit="percentunit",
         decimals=1,
-        transformations=COLOURED,
-        overrides=[column("of", unit="locale", decimals=0, color=fixed(GREY))],
+        overrides=[*BY_VERDICT, column("of", unit="locale", decimals=0, color=fixed(GREY))],
         links=[runbook("FraudRateSpike")],
         shown="value_and_name",
         direction="vertical",

@@ -6,9 +6,11 @@ from grafana.dashboards.dashboard_json import Panel
 from grafana.dashboards.layout import Section, line
 from grafana.dashboards.links import runbook
 from grafana.dashboards.looks import (
+    BY_VERDICT,
     COLOUR_TEXT,
     GREEN,
     GREY,
+    NAME_AND_VERDICT,
     NOBODY_KNOWS,
     RED,
     VERDICT_COLOURS,
@@ -20,9 +22,9 @@ from grafana.dashboards.looks import (
     words,
 )
 from grafana.dashboards.panels import bars, table
-from grafana.dashboards.promql import as_label, colour_of, judged, limit, named, sentence, series
+from grafana.dashboards.promql import as_label, judged, limit, named, sentence, series
 from grafana.dashboards.queries import Json, Promql
-from grafana.dashboards.transformations import COLOURED, columns
+from grafana.dashboards.transformations import columns
 
 SERVICES = {
     "backend_api": ("Backend API", "See the slowest service below it, then scale out"),
@@ -133,7 +135,8 @@ def _resource(share: str, labels: str, text: str) -> Promql:
     verdict = judged(share, "{value} < bool {resource_watch_ratio}", "{value} >= bool {resource_alert_ratio}")
     name = f"max by (name) ({sentence(labels, text, 'name')})"
     return Promql(
-        f"{share} * on () group_right () {name} * on () group_left (colour) {colour_of(verdict)}", shape="table"
+        f"{share} * on () group_right () {name} * on () group_left (verdict) {as_label(verdict, 'verdict')}",
+        NAME_AND_VERDICT,
     )
 
 
@@ -150,7 +153,7 @@ def _resources() -> Panel:
         ],
         unit="percentunit",
         decimals=0,
-        transformations=COLOURED,
+        overrides=BY_VERDICT,
         style="lcd",
         highest=1,
     )

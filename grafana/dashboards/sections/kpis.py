@@ -7,11 +7,36 @@ from dataclasses import dataclass
 from grafana.dashboards.dashboard_json import Panel, thresholds
 from grafana.dashboards.layout import Section, line
 from grafana.dashboards.links import runbook
-from grafana.dashboards.looks import BAD, GOOD, GREEN, GREY, NOBODY_KNOWS, RED, WATCH, YELLOW, column, pattern, words
+from grafana.dashboards.looks import (
+    BAD,
+    BY_VERDICT,
+    GOOD,
+    GREEN,
+    GREY,
+    NAME_AND_VERDICT,
+    NOBODY_KNOWS,
+    RED,
+    WATCH,
+    YELLOW,
+    column,
+    names_with_verdicts,
+    pattern,
+    words,
+)
 from grafana.dashboards.panels import stat
-from grafana.dashboards.promql import as_label, colour_of, judged, limit, named, sentence, series, with_thousands
+from grafana.dashboards.promql import (
+    as_label,
+    at_end,
+    judged,
+    limit,
+    named,
+    sentence,
+    series,
+    with_thousands,
+    with_verdict,
+)
 from grafana.dashboards.queries import Promql
-from grafana.dashboards.transformations import at_every_moment, coloured_by, columns
+from grafana.dashboards.transformations import EVERY_MOMENT, at_every_moment, columns
 
 VERDICTS = words(
     {GOOD: ("✅ OK", GREEN), WATCH: ("⚠️ WATCH", YELLOW), BAD: ("🔴 ALERT", RED), NOBODY_KNOWS: ("—", GREY)}
@@ -155,16 +180,17 @@ CARDS = (
 
 
 def _value(card: Card) -> Panel:
+    value = f"{card.scale} * max({series(f'ticketing_{card.metric}')})"
     return stat(
         card.number,
         card.title,
         card.meaning,
         [
-            Promql(f"{card.scale} * max({series(f'ticketing_{card.metric}')})", card.title, over_time=True),
-            Promql("vector(1)", "every moment", over_time=True),
-            Promql(colour_of(card.judged), shape="table"),
+            Promql(with_verdict(card.title, value, at_end(card.judged)), NAME_AND_VERDICT, over_time=True),
+            EVERY_MOMENT,
         ],
-        transformations=[*coloured_by("C", of="A"), *at_every_moment(card.title)],
+        transformations=at_every_moment(*names_with_verdicts(card.title)),
+        overrides=BY_VERDICT,
         unit=card.unit,
         decimals=card.decimals,
         links=[runbook(card.alert)],

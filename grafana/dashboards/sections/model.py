@@ -17,6 +17,7 @@ from grafana.dashboards.looks import (
     ORANGE,
     PURPLE,
     RED,
+    UNKNOWN,
     WRAPPED,
     YELLOW,
     column,
@@ -27,9 +28,19 @@ from grafana.dashboards.looks import (
     words,
 )
 from grafana.dashboards.panels import stat, table, time_series
-from grafana.dashboards.promql import as_label, limit, limit_line, moment, named, sentence, series, with_thousands
+from grafana.dashboards.promql import (
+    as_label,
+    limit,
+    limit_line,
+    moment,
+    named,
+    or_unknown,
+    sentence,
+    series,
+    with_thousands,
+)
 from grafana.dashboards.queries import Promql
-from grafana.dashboards.transformations import columns, full_at
+from grafana.dashboards.transformations import columns
 
 DAY = 'window="24h"'
 DRIFT = f"max by (feature) ({series('ticketing:model_feature_drift_nats:max')})"
@@ -158,24 +169,24 @@ def _features() -> Panel:
             Promql(NOISE, shape="table"),
             Promql(SAMPLES, shape="table"),
             Promql(f"{verdict} or 0 * {DRIFT} + {NOBODY_KNOWS}", shape="table"),
-            Promql(DRIFT_LIMIT, shape="table"),
+            Promql(f"{DRIFT} / on () group_left () ({or_unknown(DRIFT_LIMIT)})", shape="table"),
         ],
-        transformations=[
-            *full_at("E", of="A"),
-            *columns(
-                {
-                    "feature": "Feature", "Value #A": "Drift", "Value #B": "Noise floor",
-                    "Value #C": "Samples", "Value #D": "State",
-                },
-                join_on="feature",
-            ),
-        ],
+        transformations=columns(
+            {
+                "feature": "Feature", "Value #A": "Drift", "Value #E": "Of limit", "Value #B": "Noise floor",
+                "Value #C": "Samples", "Value #D": "State",
+            },
+            join_on="feature",
+        ),
         overrides=[
-            # A bar that is full has reached the limit.
-            column("Drift", unit="none", decimals=3, min=0, color=fixed(BLUE), custom__cellOptions=BAR_CELL),
-            column("Noise floor", unit="none", decimals=4, custom__width=100),
-            column("Samples", unit="locale", custom__width=90),
-            column("State", custom__width=130, custom__cellOptions=COLOUR_TEXT, mappings=[words({
+            # Else the longest name is cut on a laptop.
+            column("Feature", custom__minWidth=195),
+            column("Drift", unit="none", decimals=3, custom__width=75),
+            column("Of limit", unit="percentunit", decimals=0, min=0, max=1, color=fixed(BLUE), mappings=[UNKNOWN],
+                   custom__minWidth=120, custom__cellOptions=BAR_CELL),
+            column("Noise floor", unit="none", decimals=4, custom__width=95),
+            column("Samples", unit="locale", custom__width=80),
+            column("State", custom__width=118, custom__cellOptions=COLOUR_TEXT, mappings=[words({
                 0: ("within noise", GREY), HEALTHY: ("✅ healthy", GREEN), HEALTHY + 1: ("⚠️ WATCH", YELLOW),
                 HEALTHY + 2: ("🔴 DRIFTED", RED), NOBODY_KNOWS: ("—", GREY),
             })]),

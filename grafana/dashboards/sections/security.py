@@ -6,7 +6,9 @@ from grafana.dashboards.dashboard_json import Panel, link
 from grafana.dashboards.layout import Column, Section, line
 from grafana.dashboards.links import TICKETING, dashboard, investigate, runbook
 from grafana.dashboards.looks import (
+    BY_VERDICT,
     GREY,
+    NAME_AND_VERDICT,
     SEVERITIES,
     WRAPPED,
     column,
@@ -16,9 +18,8 @@ from grafana.dashboards.looks import (
     time_column,
 )
 from grafana.dashboards.panels import stat, table, text
-from grafana.dashboards.promql import coloured, judged, or_unknown, series
+from grafana.dashboards.promql import judged, or_unknown, series, with_verdict
 from grafana.dashboards.queries import Json, Promql, Sql
-from grafana.dashboards.transformations import COLOURED
 
 FEED = """
 SELECT timestamp AS "Time", severity AS "Severity", message AS "Event", event_type AS "Type", account AS "Account",
@@ -96,7 +97,7 @@ def _failures(name: str, kind: str) -> Promql:
     """The query of one kind, which metric and limit have in their names."""
     failures = f"(max({series(f'ticketing_admin_{kind}')}) or 0 * {READ})"
     verdict = judged(failures, "{value} == bool 0", f"{{value}} >= bool {{{kind}}}")
-    return Promql(coloured(name, failures, verdict), shape="table")
+    return Promql(with_verdict(name, or_unknown(failures), verdict), NAME_AND_VERDICT)
 
 
 def _sign_ins() -> Panel:
@@ -108,7 +109,7 @@ def _sign_ins() -> Panel:
         [_failures("second factor", "mfa_failures"), _failures("password", "login_failures")],
         unit="locale",
         decimals=0,
-        transformations=COLOURED,
+        overrides=BY_VERDICT,
         links=[runbook("UnauthorizedAdminAccess")],
         shown="value_and_name",
         direction="vertical",
