@@ -25,6 +25,8 @@ from responder.settings import SettingsError
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.5
+LONGEST_RETRY_AFTER_SECONDS = 600.0
+"""A service that asks for more time is asked again all the same."""
 
 
 class _LostError(Exception):
@@ -77,7 +79,11 @@ class Runner:
             return "skipped"
         except (RefusedError, PlaceholderError, ConfigError) as error:
             return self._fail(claim, str(error))
-        except (EndpointError, ContractError) as error:
+        except EndpointError as error:
+            if not error.passing:
+                return self._fail(claim, str(error))
+            return self._retry(claim, str(error), not_before=error.retry_after)
+        except ContractError as error:
             return self._retry(claim, str(error)) if error.passing else self._fail(claim, str(error))
         except (RetryError, SettingsError, PrometheusError) as error:
             return self._retry(claim, str(error))
@@ -161,12 +167,13 @@ class Runner:
         self._settle(claims.reverted, claim, note)
         return "reverted"
 
-    def _retry(self, claim: Claim, error: str) -> str:
+    def _retry(self, claim: Claim, error: str, not_before: float = 0.0) -> str:
         pace = self._services.config.pace
         if not claim.reverting and claim.overdue > pace.give_up:
             return self._fail(claim, f"given up after {claim.attempts} attempts: {error}")
         pause = min(pace.retry_longest, FIRST_PAUSE_SECONDS * 2 ** min(claim.attempts - 1, 20))
-        self._settle(claims.retry, claim, error, pause * random.uniform(0.5, 1))  # noqa: S311 (jitter)
+        pause *= random.uniform(0.5, 1)  # noqa: S311 (jitter)
+        self._settle(claims.retry, claim, error, max(pause, min(not_before, LONGEST_RETRY_AFTER_SECONDS)))
         logger.warning("incident %s: %s: %s", claim.incident.correlation_id, claim.action, error)
         return "retry"
 

@@ -51,11 +51,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer."""
+    """An answer; `retry_after` in seconds is a header when it is not 0."""
 
     status: int
     body: bytes = b""
     content_type: str = "application/json"
+    retry_after: int = 0
 
     @classmethod
     def of_json(cls, status: int, content: Any, content_type: str = "application/json") -> "Reply":
@@ -85,6 +86,7 @@ def read(environ: Mapping[str, Any]) -> Request:
 def send(reply: Reply, start_response: StartResponse) -> Iterable[bytes]:
     """Answer a WSGI request."""
     headers = [("Content-Type", reply.content_type), ("Content-Length", str(len(reply.body)))]
+    headers += [("Retry-After", str(reply.retry_after))] if reply.retry_after else []
     start_response(f"{reply.status} {_STATUSES.get(reply.status, 'Unknown')}", headers)
     return [reply.body]
 
@@ -98,12 +100,18 @@ class Trouble:
         after: the counterpart does its work before that answer is given: half done.
         delay: seconds before every request is looked at.
         late: seconds between the work and its answer.
+        retry_after: seconds that an answer with `status` asks to wait.
     """
 
     status: int = 0
     after: bool = False
     delay: float = 0.0
     late: float = 0.0
+    retry_after: int = 0
+
+    def reply(self) -> Reply:
+        """What is answered instead."""
+        return Reply(self.status, b"in trouble", "text/plain", self.retry_after)
 
 
 @dataclass
@@ -128,13 +136,13 @@ class CounterpartServer:
         if trouble.delay:
             time.sleep(trouble.delay)
         if trouble.status and not trouble.after:
-            return send(Reply(trouble.status, b"in trouble", "text/plain"), start_response)
+            return send(trouble.reply(), start_response)
         replies = (counterpart.answer(request) for counterpart in self.counterparts)
         reply = next((one for one in replies if one is not None), Reply(404))
         if trouble.late:
             time.sleep(trouble.late)
         if trouble.status:
-            reply = Reply(trouble.status, b"in trouble", "text/plain")
+            reply = trouble.reply()
         return send(reply, start_response)
 
     @property

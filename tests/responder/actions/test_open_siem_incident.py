@@ -37,6 +37,18 @@ def test_a_refusal_is_final(world: World, start: Start) -> None:
     assert failed["reason"].endswith("answered 403 in trouble")
 
 
+def test_a_service_that_asks_for_more_time_than_a_try_has_gets_it(world: World, start: Start) -> None:
+    responder = start(playbooks=one("open_siem_incident", ADMIN, severity="HIGH", title="t"))
+    world.outside.trouble.status, world.outside.trouble.retry_after = 503, 60
+    responder.post(message(firing(ADMIN)))
+    wait_until(lambda: responder.actions()["open_siem_incident"]["attempts"] == 1)
+    wait_until(lambda: "answered 503" in str(responder.actions()["open_siem_incident"]["reason"]))
+    ((wait,),) = world.sql("SELECT extract(epoch FROM due_at - now()) FROM monitoring.responder_actions")
+    # Without the header it would be half a second at most.
+    assert 40 < wait <= 60
+    assert len(world.outside.requests) == 1
+
+
 def test_a_service_that_hangs_is_given_up_in_time(world: World, start: Start) -> None:
     responder = start(
         playbooks=one("open_siem_incident", ADMIN, severity="HIGH", title="t"), pace={"lease": "30s", "give_up": "9s"}
