@@ -84,7 +84,15 @@ class TestFile:
 
     def rule_files(self) -> list[str]:
         """Names of the rule files it loads, without their suffixes."""
-        return [Path(name).stem for name in self.content["rule_files"]]
+        return [Path(name).stem for name in self.content["rule_files"] if name.startswith("../")]
+
+    def given(self) -> list[Yaml]:
+        """Rules of its own that stand for the limits."""
+        paths = [self.path.parent / name for name in self.content["rule_files"] if not name.startswith("../")]
+        contents = [yaml.load(path.read_text(encoding="utf-8"), _Loader) for path in paths]
+        return [
+            rule | {"expr": str(rule["expr"])} for c in contents for group in c["groups"] for rule in group["rules"]
+        ]
 
     def about(self, alert: str) -> Iterator[Yaml]:
         """Its tests of one alert, without what they say of others."""

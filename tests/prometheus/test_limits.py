@@ -42,14 +42,14 @@ def evaluate(
     *,
     changed: dict[str, str] | None = None,
     extra: str = "",
-    files: Collection[str] = ("fraud", "silence"),
+    files: Collection[str] = ("fraud", "chain"),
 ) -> None:
     """Run shipped rules over the series, once a minute.
 
     Args:
         directory: for the files.
         series: values by series, as promtool writes them, one an interval.
-        expectations: by instant: samples of `ALERTS` but for Watchdog, ExporterDown and others that silence brings.
+        expectations: by instant: samples of `ALERTS` but for Watchdog, others that chain.yml brings.
         changed: texts of limits.yml to replace.
         extra: lines at its end.
         files: names of the rule files, beside those of limits.
@@ -242,6 +242,8 @@ COLOURS = {
     "precision_drop_watch_ratio",
     "resource_watch_ratio",
     "resource_alert_ratio",
+    "uptime_low_ratio",
+    "uptime_target_ratio",
 }
 #: Peak hours of a clock that begins at midnight.
 PEAK_AT_MIDNIGHT = {"peak_start_hour": 0.0, "peak_end_hour": 2.0}

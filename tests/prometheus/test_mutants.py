@@ -107,7 +107,7 @@ def _noticed(rule: Rule, candidates: Mapping[int, Yaml], directory: Path) -> set
             continue
         while left := {number: f"_m{number}" for number in candidates if number not in noticed}:
             loaded = [reader for reader in needed_by(readers) if reader.file in file.rule_files()]
-            groups = [reader.content for reader in loaded if reader.name not in names]
+            groups = [*file.given(), *(reader.content for reader in loaded if reader.name not in names)]
             for number, suffix in left.items():
                 contents = [candidates[number] if reader == rule else reader.content for reader in readers]
                 groups += [_renamed_rule(content, names, suffix) for content in contents]
