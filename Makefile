@@ -38,6 +38,7 @@ lint: python ## ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python prometheus/check.py
 
 secrets: ## Make the secrets of docker-compose.yml that are missing, and a certificate for a first try
 	@tools/secrets.sh

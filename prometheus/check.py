@@ -29,7 +29,7 @@ READERS = ("rules/*.yml", "consoles/*", "console_libraries/*")
 READERS_BESIDE = ("grafana/dashboards/*.json", "responder/playbooks.yml")
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-_READ = re.compile(r"""\blimit\s*=\s*\\*["']([\w ]+?)\\*["']""")
+_READ = re.compile(r"""(?:\b|%s)limit\s*=\s*\\*["']([\w ]+?)\\*["']""")
 _LISTED = re.compile(r'"limit", "(\w+)", "", ""')
 _SHARES = re.compile(r'limit=~"([^"]+)",limit!="([^"]+)"')
 
