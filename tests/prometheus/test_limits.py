@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.prometheus.promtool import promtool
-from tests.prometheus.ruleset import ROOT, RULES, rules
+from tests.prometheus.ruleset import ROOT, RULES, RUNBOOKS, rules
 
 LIMITS = RULES / "limits.yml"
 NAMES = [rule.content["labels"]["limit"] for rule in rules() if rule.file == "limits"]
@@ -396,6 +396,16 @@ def test_a_number_in_place_of_a_limit_is_found(
     assert not _numbers(pattern, path)
     path.write_text(text.replace(written, instead))
     assert _numbers(pattern, path)
+
+
+def test_runbooks_name_every_limit_of_their_alerts_in_place_of_its_number() -> None:
+    for rule in rules():
+        if rule.is_alert:
+            chapters = re.split(r"^## ", (RUNBOOKS / f"{rule.file}.md").read_text(), flags=re.MULTILINE)
+            means = next(each for each in chapters if each.startswith(f"{rule.name}\n")).split("**Look first.**")[0]
+            read = set(re.findall(r'limit:by_platform\{limit="(\w+)"\}', rule.content["expr"]))
+            assert read - {"kpi_stale_seconds"} <= set(re.findall(r"`(\w+)`", means)), rule.name
+            assert not {*_SAID.findall(means)} - {"1"}, rule.name
 
 
 def test_every_limit_is_handed_on_because_somebody_reads_it() -> None:
