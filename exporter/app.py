@@ -107,7 +107,7 @@ class Exporter:
                 traffic.collector(redis("traffic"), redis("limits"), lambda: self._rate_limits),
                 model.collector(postgres("labels"), postgres("drift"), settle),
                 health.collector(lambda: self._schedule),
-                security.collector(postgres("security"), postgres("logins"), settle),
+                security.collector(postgres("security"), settle),
             ],
             self.clock,
         )

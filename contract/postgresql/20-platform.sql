@@ -90,9 +90,6 @@ CREATE TABLE IF NOT EXISTS platform.security_events (
 ) PARTITION BY RANGE (occurred_at);
 CREATE INDEX IF NOT EXISTS security_events_occurred_at
     ON platform.security_events (occurred_at) INCLUDE (severity, event_type, account);
--- Failed second factors by account, among however many failed passwords.
-CREATE INDEX IF NOT EXISTS security_events_mfa_failed
-    ON platform.security_events (occurred_at) INCLUDE (account) WHERE event_type = 'mfa_failed';
 -- What the responder did, among everything else: the dashboard lists and marks it.
 CREATE INDEX IF NOT EXISTS security_events_correlated
     ON platform.security_events (occurred_at DESC)

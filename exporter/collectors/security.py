@@ -5,22 +5,20 @@ ticketing_security_events{severity="HIGH",window="15m"} 1
 ticketing_security_events_total{event_type="mfa_failed",severity="MEDIUM"} 3
 ticketing_admin_mfa_failures{account="alice",window="5m"} 3
 ticketing_admin_login_failures{account="alice",window="5m"} 5
-ticketing_admin_accounts_left_out{event_type="login_failed",window="5m"} 0
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from contract.definition import LOGIN_FAILED, MFA_FAILED, SEVERITIES
 from exporter.collectors.base import Collector, Moment
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
 from exporter.sources.postgres import PostgresSource
-from exporter.sources.ranges import RangeQuery, literal, one_of
-from exporter.windows import MICROSECONDS, Cells, Key
+from exporter.sources.ranges import RangeQuery, one_of
+from exporter.windows import Cells, Key
 
 EVENTS = Metric(
     "ticketing_security_events",
@@ -46,14 +44,7 @@ LOGIN_FAILURES = Metric(
     "Failed admin sign-ins in the window, of the 50 accounts with most of them.",
     ("account", "window"),
 )
-ACCOUNTS_LEFT_OUT = Metric(
-    "ticketing_admin_accounts_left_out",
-    "gauge",
-    "Accounts with failures in the window beyond the 50 with most of them, by type of failure.",
-    ("event_type", "window"),
-)
-
-METRICS = (EVENTS, EVENTS_TOTAL, MFA_FAILURES, LOGIN_FAILURES, ACCOUNTS_LEFT_OUT)
+METRICS = (EVENTS, EVENTS_TOTAL, MFA_FAILURES, LOGIN_FAILURES)
 
 UNKNOWN = "UNKNOWN"
 """Label of severities that the contract does not have; their events count all the same."""
@@ -71,42 +62,30 @@ QUERY = RangeQuery(
     source="monitoring.security_events",
     time="timestamp",
     width=5,
-    keys=(one_of("severity", SEVERITIES), f"left(event_type, {LONGEST_NAME})"),
+    keys=(
+        one_of("severity", SEVERITIES),
+        f"left(event_type, {LONGEST_NAME})",
+        f"CASE WHEN event_type IN ('{MFA_FAILED}', '{LOGIN_FAILED}') THEN left(account, {LONGEST_NAME}) END",
+    ),
     values=("count(*)",),
 )
 
 
-# The database counts and sorts the names: a stranger can make up a million of them. One that is empty is nobody's.
-# The row without a name says how many there are.
-_FAILURES = f"""
-    WITH failed AS (
-        SELECT left(account, {LONGEST_NAME}) AS account, count(*) AS failures
-        FROM monitoring.security_events
-        WHERE timestamp >= {{start}} AND timestamp < {{end}} AND event_type = '{{event_type}}' AND account <> ''
-        GROUP BY 1
-    )
-    SELECT NULL AS account, NULL AS event_type, count(*) AS failures FROM failed
-    UNION ALL
-    (SELECT account, NULL, failures FROM failed ORDER BY failures DESC, account COLLATE "C" LIMIT {MOST_ACCOUNTS})"""
-
-
-def collector(postgres: PostgresSource, logins: PostgresSource, settle: float) -> Collector:
-    """The section, reading events from PostgreSQL, and failed passwords on a connection of their own.
-
-    Anybody can fail passwords, under more names than the database counts in time. Who fails a second factor knows a
-    password: to count those never waits for the others.
-    """
-    return Collector("security", (_Events(postgres, settle), _LoginFailures(logins)))
+def collector(postgres: PostgresSource, settle: float) -> Collector:
+    """The section, reading events from PostgreSQL."""
+    return Collector("security", (_Events(postgres, settle),))
 
 
 class _Events:
     def __init__(self, postgres: PostgresSource, settle: float) -> None:
-        self._view = WindowedView(postgres, QUERY, (EVENTS_WINDOW,), settle, counter_key=self._counter_key)
+        self._view = WindowedView(
+            postgres, QUERY, (ACCOUNTS_WINDOW, EVENTS_WINDOW), settle, counter_key=self._counter_key
+        )
         self._known: set[Key] = set()
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
-        failures = await self._view.refresh(moment, aside=_failures_sql(moment, MFA_FAILED))
-        return [*self._events(), *_failures(MFA_FAILED, MFA_FAILURES, failures)]
+        await self._view.refresh(moment)
+        return [*self._events(), *self._accounts()]
 
     def _events(self) -> Iterator[Family]:
         events = self._view.sums(EVENTS_WINDOW)
@@ -118,6 +97,12 @@ class _Events:
                 self._forget(self._known - current)
         yield self._totals()
 
+    def _accounts(self) -> Iterator[Family]:
+        sums = self._view.sums(ACCOUNTS_WINDOW)
+        if sums is not None:
+            yield _failures(MFA_FAILURES, sums, MFA_FAILED)
+            yield _failures(LOGIN_FAILURES, sums, LOGIN_FAILED)
+
     def _totals(self) -> Family:
         family = Family(EVENTS_TOTAL)
         counters = self._view.counters
@@ -126,7 +111,7 @@ class _Events:
         return family
 
     def _counter_key(self, key: Key) -> Key:
-        severity, event_type = key
+        severity, event_type, _ = key
         severity = severity or UNKNOWN
         counted = (severity, event_type or "")
         if counted not in self._known and len(self._known) >= MOST_EVENT_TYPES:
@@ -141,18 +126,9 @@ class _Events:
             self._view.counters.pop(key, None)
 
 
-class _LoginFailures:
-    def __init__(self, postgres: PostgresSource) -> None:
-        self._postgres = postgres
-
-    async def __call__(self, moment: Moment) -> Iterable[Family]:
-        rows = await self._postgres.query(_failures_sql(moment, LOGIN_FAILED), (), moment.deadline)
-        return _failures(LOGIN_FAILED, LOGIN_FAILURES, rows)
-
-
 def _by_severity(sums: Cells) -> Family:
     severities: Counter[str] = Counter()
-    for (severity, _), (count,) in sums.items():
+    for (severity, _, _), (count,) in sums.items():
         severities[severity or UNKNOWN] += count
     family = Family(EVENTS)
     for severity in (*SEVERITIES, *([UNKNOWN] if severities[UNKNOWN] else [])):
@@ -160,16 +136,13 @@ def _by_severity(sums: Cells) -> Family:
     return family
 
 
-def _failures_sql(moment: Moment, event_type: str) -> str:
-    start, end = moment.now + 1 - ACCOUNTS_WINDOW * MICROSECONDS, moment.now + 1
-    return _FAILURES.format(start=literal(start), end=literal(end), event_type=event_type)
-
-
-def _failures(event_type: str, metric: Metric, rows: Sequence[tuple[Any, ...]]) -> Iterator[Family]:
-    failures = {account: count for account, _, count in rows}
-    accounts = failures.pop(None)
+def _failures(metric: Metric, sums: Cells, event_type: str) -> Family:
+    accounts: Counter[str] = Counter()
+    for (_, kind, account), (count,) in sums.items():
+        # One without a name is nobody's.
+        if kind == event_type and account:
+            accounts[account] += count
     family = Family(metric)
-    for account, count in failures.items():
+    for account, count in sorted(accounts.items(), key=lambda item: (-item[1], item[0]))[:MOST_ACCOUNTS]:
         family.add(count, account, "5m")
-    yield family
-    yield Family(ACCOUNTS_LEFT_OUT).add(accounts - len(failures), event_type, "5m")
+    return family

@@ -233,8 +233,6 @@ def _security(cursor: psycopg2.extensions.cursor, now: int) -> Found:
             ' GROUP BY account ORDER BY count(*) DESC, account COLLATE "C"',
             event_type,
         )
-        beyond = max(0, len(failed) - 50)
-        yield "ticketing_admin_accounts_left_out", {"event_type": event_type, "window": "5m"}, beyond
         for account, count in failed[:50]:
             yield f"ticketing_admin_{kind}_failures", {"account": account, "window": "5m"}, count
 

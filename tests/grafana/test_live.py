@@ -66,7 +66,6 @@ NOT_SHOWN = {
     "ticketing_fraud_predictions_total",  # the windows say it
     "ticketing_probe_slow",  # the rule's verdict is shown
     "ticketing_security_events_total",
-    "ticketing_admin_accounts_left_out",  # the account with most is shown
     "ticketing_exporter_build_info",
 }
 

@@ -29,11 +29,6 @@ def failures(samples: Samples, kind: str) -> dict[str, float]:
     return {dict(labels)["account"]: value for (name, labels), value in samples.items() if name == metric}
 
 
-def left_out(samples: Samples, event_type: str) -> float:
-    labels = (("event_type", event_type), ("window", "5m"))
-    return samples["ticketing_admin_accounts_left_out", labels]
-
-
 def counted_types(exporter: Exporter) -> set[str]:
     return {dict(labels)["event_type"] for name, labels in security(exporter) if name.endswith("_events_total")}
 
@@ -50,16 +45,14 @@ def test_an_empty_name_is_nobodys(database: ContractDatabase, exporter: Exporter
     assert samples["ticketing_security_events", (("severity", "LOW"), ("window", "15m"))] == 3
 
 
-def test_the_account_under_attack_is_seen_among_made_up_names(database: ContractDatabase, exporter: Exporter) -> None:
-    happen(database, "'mfa_failed', 'made-up-' || n", "generate_series(1, 20000) AS n", ago="2 minutes")
+def test_of_many_accounts_those_with_most_failures_are_told(database: ContractDatabase, exporter: Exporter) -> None:
+    happen(database, "'mfa_failed', 'made-up-' || n", "generate_series(1, 2000) AS n", ago="2 minutes")
     # Spread over the window, once each time: never much, and most of all in the end.
     for ago in ("4 minutes", "2 minutes", "1 second"):
         happen(database, "'mfa_failed', 'root'", "generate_series(1, 1)", ago=ago)
     samples = security(exporter)
     assert failures(samples, "mfa")["root"] == 3
     assert len(failures(samples, "mfa")) == 50
-    assert left_out(samples, "mfa_failed") == 20_001 - 50
-    assert left_out(samples, "login_failed") == 0
 
 
 def test_a_new_type_gets_a_name_when_old_ones_are_gone(database: ContractDatabase, redis_server: Redis) -> None:

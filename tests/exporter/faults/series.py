@@ -76,7 +76,6 @@ PARTS: Mapping[str, frozenset[str]] = {
             "ticketing_security_events_total",
             "ticketing_admin_mfa_failures",
             "ticketing_admin_login_failures",
-            "ticketing_admin_accounts_left_out",
         }
     ),
 }
