@@ -1,5 +1,6 @@
 """Free TCP ports on the loopback."""
 
+import os
 import random
 import socket
 
@@ -7,6 +8,10 @@ import socket
 # Linux), so that no such connection takes a port between its choice here and the start of the server.
 FIRST_PORT = 15000
 LAST_PORT = 32000
+
+# Test processes side by side take turns in the range: one would else take a port that another is about to listen on.
+_WORKERS = 4
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
 
 _random = random.SystemRandom()
 _given: set[int] = set()
@@ -19,7 +24,7 @@ def free_port() -> int:
         RuntimeError: None was found in a thousand tries.
     """
     for _ in range(1000):
-        port = _random.randint(FIRST_PORT, LAST_PORT)
+        port = _random.randrange(FIRST_PORT + _worker, LAST_PORT, _WORKERS)
         if port not in _given and is_free(port):
             _given.add(port)
             return port
