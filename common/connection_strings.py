@@ -10,7 +10,7 @@ from common.redaction import MASK
 ESCAPING = "in the password of a URL, characters such as / ? # @ % are written as %2F %3F %23 %40 %25"
 """What to tell about a URL that cannot be taken apart."""
 
-_URL = re.compile(r"[a-z]+://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_URL = re.compile(r"[a-z+]+://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 
 
 def is_ambiguous(url: str) -> bool:

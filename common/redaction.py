@@ -14,12 +14,12 @@ _KEYWORD_PASSWORD = re.compile(
     r"\b((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*(?:'|\\?$)|(?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*)",
     re.IGNORECASE | re.ASCII | re.DOTALL,
 )
-_DATABASE = r"(?:postgres|postgresql|redis|rediss|unix)://"
+_DATABASE = r"(?:postgres|postgresql|rediss?(?:\+sentinel)?|unix)://"
 _URL_PASSWORDS = (
     re.compile(rf"({_DATABASE}[^/@:]*):([^/]+)@"),
     re.compile(r"(://[^\s/@:]*):([^\s/]+)@", re.ASCII),
 )
-_QUERY_PASSWORD = re.compile(r"([?&](?:ssl)?password=)([^\s&#]+)", re.IGNORECASE)
+_QUERY_PASSWORD = re.compile(r"([?&](?:ssl_?|sentinel_)?password=)([^\s&#]+)", re.IGNORECASE)
 # A / ? # or @ that should have been written as %2F and so on: the pieces are then taken for a host, a port or a path,
 # and quoted in messages.
 _BROKEN_URL = re.compile(rf"{_DATABASE}[^/@:]*:(?!\d*/)(.*[/?#@].*)@", re.DOTALL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,9 +11,9 @@ from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection, parse_url
 from redis.retry import Retry
 
-from common import addresses
+from common import redis_sentinel
 from common.connection_strings import ESCAPING, is_ambiguous
-from common.deadline import Deadline, DeadlineExceededError
+from common.redis_connections import Tcp, Tls, Unix
 from common.secret_text import SecretError, SecretText
 
 INVALID_URL = f"the URL is not valid, or an option in it; {ESCAPING}"
@@ -53,7 +52,7 @@ def options(url: str, name: str, seconds: float) -> dict[str, Any]:
     """What a `redis.ConnectionPool` is made with; options of the URL do not replace these.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`, as redis-py takes it.
+        url: `redis://`, `rediss://` or `unix://`, as redis-py takes it; or with Sentinels, see `SentinelUrl`.
         name: told to the server as the connection's name.
         seconds: until there is a connection, with whichever of the host's addresses; and for each answer.
 
@@ -63,6 +62,8 @@ def options(url: str, name: str, seconds: float) -> dict[str, Any]:
     try:
         if is_ambiguous(url):
             raise ValueError
+        sentinels = redis_sentinel.parse(url) if redis_sentinel.is_sentinel_url(url) else None
+        url = url if sentinels is None else sentinels.plain
         found = parse_url(url)  # type: ignore[no-untyped-call]
         asked = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query, keep_blank_values=True)
     except ValueError:
@@ -83,7 +84,7 @@ def options(url: str, name: str, seconds: float) -> dict[str, Any]:
         "retry": Retry(NoBackoff(), 0),
     }
     _make(made)
-    return made
+    return made if sentinels is None else redis_sentinel.options(sentinels, made)
 
 
 def connect(url: str, name: str, seconds: float) -> AbstractConnection:
@@ -106,77 +107,8 @@ def _make(made: Mapping[str, Any]) -> AbstractConnection:
         raise RedisUrlError(INVALID_URL) from None
 
 
-class PromptSocket:
-    """A socket on which an answer has to be there as a whole in time.
-
-    The time limit of a socket is about silence: a server that sends a byte now and then would hold whoever reads.
-
-    Attributes:
-        due: when what is read has to be there; its time begins anew whenever something is sent.
-    """
-
-    def __init__(self, plain: socket.socket) -> None:
-        self._plain = plain
-        self._seconds = plain.gettimeout() or 0.0
-        self.due = Deadline(self._seconds)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._plain, name)
-
-    def sendall(self, data: bytes) -> None:
-        """Send as a whole, in the same time."""
-        self.due = Deadline(self._seconds)
-        self._plain.settimeout(self._seconds)
-        self._plain.sendall(data)
-
-    def recv_into(self, buffer: bytearray) -> int:
-        """Receive what is there.
-
-        Raises:
-            TimeoutError: it is too late.
-        """
-        if (left := self.due.remaining()) <= 0:
-            raise TimeoutError
-        self._plain.settimeout(left)
-        return self._plain.recv_into(buffer)
-
-
-class _Ours:
-    def _connect(self) -> Any:
-        return PromptSocket(super()._connect())  # type: ignore[misc]
-
-    def _host_error(self) -> str:
-        # Errors would tell host and port, which may be pieces of a password.
-        return "the server"
-
-
-class _Dialed(redis.Connection):
-    def _connect(self) -> Any:
-        try:
-            connected = addresses.connect(self.host, self.port, Deadline(self.socket_connect_timeout or 0))
-        except DeadlineExceededError as error:
-            raise TimeoutError(str(error)) from None
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in self.socket_keepalive_options.items():
-            connected.setsockopt(socket.IPPROTO_TCP, option, value)
-        connected.settimeout(self.socket_timeout)
-        return connected
-
-
-class _Tcp(_Ours, _Dialed):
-    pass
-
-
-class _Tls(_Ours, redis.SSLConnection, _Dialed):
-    pass
-
-
-class _Unix(_Ours, redis.UnixDomainSocketConnection):
-    pass
-
-
 _KINDS: Mapping[type, Callable[..., AbstractConnection]] = {
-    redis.Connection: _Tcp,
-    redis.SSLConnection: _Tls,
-    redis.UnixDomainSocketConnection: _Unix,
+    redis.Connection: Tcp,
+    redis.SSLConnection: Tls,
+    redis.UnixDomainSocketConnection: Unix,
 }

@@ -13,7 +13,8 @@ from redis.connection import AbstractConnection
 
 from common.deadline import Deadline
 from common.redaction import describe
-from common.redis import PromptSocket, connect
+from common.redis import connect
+from common.redis_connections import PromptSocket
 from common.secret_text import SecretError, SecretText
 from exporter.background_thread import BackgroundThread
 from exporter.waiting import Wait

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import ssl
@@ -68,6 +69,13 @@ def server(serve: Serve, address: str = "127.0.0.1", port: int = 0, tls: ssl.SSL
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+
+
+def redis_greeting(heard: bytes) -> bytes:
+    """What a Redis answers to the commands with which a connection begins, of which these are one or more."""
+    answers = {b"HELLO": b"*4\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"}
+    commands = re.findall(rb"\*\d+\r\n\$\d+\r\n(\w+)\r\n", heard)
+    return b"".join(answers.get(command, b"+OK\r\n") for command in commands)
 
 
 def hanging_name(monkeypatch: pytest.MonkeyPatch) -> str:

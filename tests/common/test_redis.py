@@ -23,7 +23,7 @@ from exporter.waiting import complete
 from responder.settings import Settings, SettingsError
 from testbed.servers.ports import free_port
 from testbed.servers.redis import Redis
-from tests.common.network import black_hole, hanging_name, name_hosts, server
+from tests.common.network import black_hole, hanging_name, name_hosts, redis_greeting, server
 
 Ask = Callable[[str], Any]
 
@@ -84,8 +84,8 @@ def test_tls_is_verified_by_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
 
     def agree(connection: Any) -> None:
-        while connection.recv(65536):
-            connection.sendall(b"+OK\r\n")
+        while heard := connection.recv(65536):
+            connection.sendall(redis_greeting(heard))
 
     with server(agree, tls=context) as port, black_hole("::1", port):
         rest = f":{port}/0?ssl_ca_certs={tmp_path}/ca.pem"
@@ -107,7 +107,7 @@ def drip(connection: socket.socket) -> None:
     """Answers at once until it is asked for a key, whose value comes byte by byte."""
     while heard := connection.recv(65536):
         if b"GET" not in heard:
-            connection.sendall(b"+OK\r\n")
+            connection.sendall(redis_greeting(heard))
             continue
         for byte in b"$50\r\n" + b"x" * 50 + b"\r\n":
             time.sleep(0.2)
