@@ -40,7 +40,8 @@ async def busiest(
         most: how many clients.
 
     Returns:
-        At most `most` clients, busiest first, then by name; None when a minute's key cannot be read.
+        At most `most` clients, busiest first, then by name; None, with a problem reported, when Redis refuses what is
+        needed to know them.
     """
     ranked: list[tuple[str, list[float]]] = []
     infinite = 0
@@ -56,6 +57,8 @@ async def busiest(
         tops = [{client: score for client, score in top.items() if math.isfinite(score)} for top in tops]
         clients = _candidates(tops, floors, most)
         counts = await _look_up(moment, redis, minutes, tops, floors, clients)
+        if counts is None:
+            return None
         totals = [(client, [count.get(client, 0.0) for count in counts]) for client in clients]
         ranked = sorted(totals, key=lambda item: (-sum(item[1]), item[0]))[:most]
         unseen = sum(floors)
@@ -97,8 +100,8 @@ async def _look_up(
     tops: Sequence[Scores],
     floors: Sequence[float],
     clients: Sequence[str],
-) -> list[Scores]:
-    """The lists with the requests of these clients that were not at the top, in one round trip."""
+) -> list[Scores] | None:
+    """The lists with the requests of these clients that were not at the top, in one round trip; None when refused."""
     counts = list(tops)
     missing = {
         position: [client for client in clients if client not in top]
@@ -109,8 +112,10 @@ async def _look_up(
     if asked:
         questions = [("ZMSCORE", _key(minutes[position]), *missing[position]) for position in asked]
         for position, answer in zip(asked, await redis.read(questions, moment.deadline), strict=True):
-            scores = answer_of(moment, _key(minutes[position]), answer) or []
-            found = zip(missing[position], scores, strict=False)
+            scores = answer_of(moment, _key(minutes[position]), answer)
+            if scores is None:
+                return None
+            found = zip(missing[position], scores, strict=True)
             looked_up = {name: float(score) for name, score in found if score is not None}
             counts[position] = tops[position] | {name: n for name, n in looked_up.items() if math.isfinite(n)}
     return counts

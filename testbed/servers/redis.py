@@ -58,7 +58,7 @@ class Redis(Server):
     def ready(self) -> bool:
         """Whether it answers PING."""
         # Without the client's own retries, which wait for seconds.
-        with redis.Redis.from_url(self.url(), retry=None, socket_timeout=2) as client:
+        with redis.Redis.from_url(self.url(), retry=None, socket_timeout=2, protocol=2) as client:
             try:
                 return bool(client.ping())
             except redis.RedisError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -44,3 +45,11 @@ def refusal(read: Reader) -> str:
     with pytest.raises((RedisError, SettingsError, DeadlineExceededError)) as caught:
         read("key")
     return str(caught.value)
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something that takes a while."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -12,11 +12,11 @@ import redis
 
 from common.redis import check_url, connect
 from common.secret_text import SecretError
-from responder.settings import Settings
+from responder.settings import Settings, SettingsError
 from testbed.servers.ports import free_port
 from testbed.servers.redis import Redis, Sentinel
 from tests.common.network import black_hole
-from tests.common.redis_reading import READERS, Reader, refusal, secret
+from tests.common.redis_reading import READERS, Reader, refusal, secret, wait_until
 
 PASSWORD = "hush-redis"
 
@@ -39,13 +39,6 @@ class Watched:
             sentinel.execute_command("SENTINEL", "FAILOVER", "main")
             wait_until(lambda: sentinel.sentinel_masters()["main"]["port"] == self.replica.port)
             replica.set("key", "new")
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @contextmanager
@@ -96,14 +89,15 @@ def test_a_master_that_nobody_could_tell_that_it_is_none_any_more(program: Calla
         assert [read("key"), read("key")] == ["new", "new"]
 
 
-def test_a_master_that_was_made_a_replica_by_hand() -> None:
-    with watched() as servers, servers.master.client() as client:
+def test_nothing_is_written_to_a_master_that_was_made_a_replica_by_hand() -> None:
+    with watched() as servers, servers.master.client() as master:
         settings = Settings(secret(servers.url), "test")
         assert settings.read("key") == "old"
         servers.sentinel.suspend()
-        client.replicaof("127.0.0.1", servers.replica.port)
-        servers.sentinel.kill9()
-        assert "Sentinel" in refusal(settings.read)
+        master.replicaof("127.0.0.1", servers.replica.port)
+        with pytest.raises(SettingsError, match="Sentinel: Timeout"):
+            settings.write("key", "new", expected=("old",), fence=1)
+        servers.sentinel.resume()
 
 
 def test_a_master_that_hangs(program: Callable[[str], Reader]) -> None:
