@@ -126,3 +126,22 @@ def test_an_infinite_count_is_left_out_and_hides_nobody_else(
     assert moment.problems == []
     (count,) = moment.rejected.values()
     assert count == min(infinite, clients.DEPTHS[-1])
+
+
+def test_without_the_right_to_look_clients_up_nobody_is_reported(
+    redis_server: Redis, redis_client: redis.Redis
+) -> None:
+    # Each is at the top of some minutes alone: what is missing of the others would be taken for none.
+    store(redis_client, [{f"10.{minute}.0.{n}": 9 for n in range(60)} for minute in range(5)])
+    redis_client.acl_setuser(
+        "narrow", enabled=True, passwords=["+narrow-pw"], keys=["*"], commands=["+@read", "+@connection", "-zmscore"]
+    )
+    source = RedisSource(secret("REDIS_URL", redis_server.url().replace("//", "//narrow:narrow-pw@")), "test")
+    moment = Moment(0, Deadline(30))
+    try:
+        answers = complete(source.read(clients.commands(MINUTES), moment.deadline))
+        assert complete(clients.busiest(moment, source, MINUTES, answers, 10)) is None
+    finally:
+        source.close()
+        redis_client.acl_deluser("narrow")
+    assert "no permissions" in moment.problems[0]
