@@ -55,7 +55,7 @@ def _check(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: Secre
     from exporter.contract_check import check  # most of a megabyte that a server has no use for
 
     try:
-        status = check(postgres_dsn, redis_url, load(flags.config_file), sys.stdout)
+        status = check(postgres_dsn, redis_url, load(flags.config_file), sys.stdout, flags.output)
         sys.stdout.flush()
     except BrokenPipeError:
         # Its reader, `head` perhaps, has seen enough. Python would try to write the rest at exit, and complain.
@@ -127,8 +127,9 @@ def _parser() -> argparse.ArgumentParser:
         "--contract.check",
         dest="contract_check",
         action="store_true",
-        help="compare the platform's views and keys with the contract and exit",
+        help="compare the platform's views, keys and values with the contract and exit",
     )
+    add("--output", default="text", choices=("text", "json"), help="of --contract.check; %(default)s")
     add(
         "--web.listen-address",
         dest="web_listen_address",

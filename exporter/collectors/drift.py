@@ -42,10 +42,11 @@ FEWEST_SAMPLES = 500
 LARGEST = "1e308"
 """A number that is as large is no value of a feature."""
 
-_REFERENCE = """
+REFERENCE = """
     SELECT r.feature, r.kind, r.cuts, r.categories, r.ref_counts
     FROM monitoring.feature_reference r JOIN monitoring.model_versions m USING (model_version)
     WHERE m.is_active ORDER BY r.feature"""
+"""The features of the active model."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Drift:
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
         """See `Part`."""
-        features = tuple(_usable(moment, await self._postgres.query(_REFERENCE, (), moment.deadline)))
+        features = tuple(_usable(moment, await self._postgres.query(REFERENCE, (), moment.deadline)))
         if features != self._features:
             self._features, self._view = features, None
         if not features:
@@ -129,14 +130,14 @@ def _usable(moment: Moment, rows: Sequence[tuple[Any, ...]]) -> Iterator[Feature
             moment.problem(f"monitoring.feature_reference: feature {name}: {times[name]} active models have it")
     for name, kind, cuts, categories, counts in (row for row in rows if times[row[0]] == 1):
         feature = Feature(name, kind, tuple(cuts or ()), tuple(categories or ()), tuple(counts or ()))
-        problem = _problem(feature)
+        problem = problem_of(feature)
         if problem:
             moment.problem(f"monitoring.feature_reference: feature {name}: {problem}")
         else:
             yield feature
 
 
-def _problem(feature: Feature) -> str | None:
+def problem_of(feature: Feature) -> str | None:
     """Why it cannot be used: anything odd here would cost the drift of all features."""
     if feature.kind not in ("boolean", "numeric", "categorical"):
         return f"kind {feature.kind!r} is unknown"

@@ -82,6 +82,13 @@ def collector(postgres: PostgresSource, drift: PostgresSource, settle: float) ->
     return Collector("model", (_Labels(postgres, settle), Drift(drift, settle)))
 
 
+def newly_labelled(since: int, now: int) -> str:
+    """SQL for the minutes whose predictions were labelled since then, both in microseconds."""
+    return _NEWLY_LABELLED.format(
+        labels=literal(since), predictions=literal(now - (DAY + _WIDTH) * MICROSECONDS), end=literal(now + 1)
+    )
+
+
 class _Labels:
     def __init__(self, postgres: PostgresSource, settle: float) -> None:
         self._postgres = postgres
@@ -119,11 +126,7 @@ class _Labels:
     async def _newly_labelled(self, moment: Moment) -> list[int]:
         if self._labels_since is None:
             return []
-        sql = _NEWLY_LABELLED.format(
-            labels=literal(self._labels_since),
-            predictions=literal(moment.now - (DAY + _WIDTH) * MICROSECONDS),
-            end=literal(moment.now + 1),
-        )
+        sql = newly_labelled(self._labels_since, moment.now)
         rows = await self._postgres.query(sql, (), moment.deadline)
         return [second // _WIDTH for (second,) in rows]
 

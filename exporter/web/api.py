@@ -24,12 +24,13 @@ _KPI_KEYS = {
 }
 # The predicate is that of the partial index, literally; a parameter would keep it from being used. A row without a
 # time, or with one that cannot be (milliseconds taken for seconds, say), has no place among the newest.
-_FEED = f"""
+FEED = f"""
     SELECT timestamp, transaction_id, fraud_score, decision, top_feature
     FROM monitoring.fraud_predictions
     WHERE (fraud_score > 0.65 OR decision <> '{definition.APPROVED}')
       AND timestamp BETWEEN TIMESTAMPTZ 'epoch' AND now() + interval '{MOST_AHEAD_SECONDS} s'
     ORDER BY timestamp DESC LIMIT {FEED_ROWS}"""
+"""The newest rows of high risk."""
 
 
 def kpis(exporter: Exporter) -> dict[str, float | None]:
@@ -52,7 +53,7 @@ def fraud_feed(exporter: Exporter) -> list[dict[str, Any]]:
         PostgresError: the database cannot be read.
         DeadlineExceededError: it was too slow.
     """
-    rows = complete(exporter.postgres.query(_FEED, (), Deadline(SECONDS)))
+    rows = complete(exporter.postgres.query(FEED, (), Deadline(SECONDS)))
     return [
         {
             "time": time.isoformat(),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psycopg2
 import pytest
 
-from exporter.web.api import _FEED
+from exporter.web.api import FEED
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.postgres import Postgres
 from testbed.servers.redis import Redis
@@ -75,7 +75,7 @@ def test_every_query_reads_ranges_of_indexes(
 
 
 def test_the_feed_uses_its_partial_index(filled: ContractDatabase) -> None:
-    nodes = plan(filled, (_FEED, ()))
+    nodes = plan(filled, (FEED, ()))
     used = {node["Index Name"] for node in nodes if "Index Name" in node}
     assert used
     assert not [node for node in nodes if "Sort" in node["Node Type"]]

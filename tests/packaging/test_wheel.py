@@ -10,9 +10,11 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+import redis
 
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.redis import Redis
+from tests.exporter.contract_check.reporting import write_keys
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"common", "contract", "exporter", "responder"}
@@ -86,7 +88,10 @@ def test_commands_run_elsewhere(commands: Path, elsewhere: Path, name: str) -> N
     assert checked.returncode == 0, checked.stderr
 
 
-def test_checks_a_contract(commands: Path, elsewhere: Path, database: ContractDatabase, redis_server: Redis) -> None:
+def test_checks_a_contract(
+    commands: Path, elsewhere: Path, database: ContractDatabase, redis_server: Redis, redis_client: redis.Redis
+) -> None:
+    write_keys(redis_client)
     places = {"POSTGRES_DSN": database.reader_dsn, "REDIS_URL": redis_server.url()}
     told = run(commands / "ticketing-exporter", "--contract.check", cwd=elsewhere, **places)
     assert told.returncode == 0, told.stdout + told.stderr

@@ -1,0 +1,104 @@
+"""Views, columns and functions: whether they are there, of the right type, and this role may use them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from contract.definition import FUNCTIONS, VIEWS
+from exporter.contract_check.database import Database
+from exporter.contract_check.finding import DENIED, MISSING, OK, WARNING, WRONG, Finding
+
+Columns = dict[str, set[str]]
+"""By view: its columns that are of the right type, and those that the contract does not have."""
+
+READER = "monitoring_reader"
+_COLUMNS = """
+    SELECT c.relname, a.attname, format_type(a.atttypid, NULL), has_table_privilege(c.oid, 'SELECT')
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'monitoring'
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p')"""
+_FUNCTION = """
+    SELECT asked.id IS NOT NULL, has_function_privilege('public', asked.id, 'EXECUTE'),
+        (SELECT has_function_privilege(oid, asked.id, 'EXECUTE') FROM pg_roles WHERE rolname = 'monitoring_responder')
+    FROM (SELECT to_regprocedure(%s)::oid AS id) AS asked"""
+_NO_USAGE = """
+    SELECT true FROM pg_namespace
+    WHERE nspname = 'monitoring' AND NOT has_schema_privilege(oid, 'USAGE')"""
+_MENDED_BY = {
+    "timestamp without time zone": "{column} AT TIME ZONE '…' AS \"{column}\", with the zone that it is written in",
+    "json": "{column}::jsonb AS {column}",
+}
+
+
+def check_schema(database: Database, usable: Columns) -> Iterator[Finding]:
+    """The views; those that can be read are left in `usable`."""
+    if database.rows(_NO_USAGE):
+        mend = f"GRANT USAGE ON SCHEMA monitoring TO {READER}"
+        yield Finding(DENIED, "schema monitoring", "this role has no USAGE on it", mend)
+        return
+    found: dict[str, dict[str, str]] = {}
+    readable = {}
+    for view, column, kind, allowed in database.rows(_COLUMNS):
+        found.setdefault(view, {})[column] = kind
+        readable[view] = allowed
+    for view, columns in VIEWS.items():
+        if view not in found:
+            mend = f"CREATE VIEW monitoring.{view}, see contract/postgresql/30-views.sql"
+            yield Finding(MISSING, view, "no such view in schema monitoring", mend)
+        elif not readable[view]:
+            mend = f"GRANT SELECT ON monitoring.{view} TO {READER}; it is lost when a view is dropped and made anew"
+            yield Finding(DENIED, view, "this role may not SELECT from it", mend)
+        else:
+            for column, kinds in columns.items():
+                yield _column(view, column, found[view].get(column), kinds)
+            unreadable = list(database.guarded(view, partial(_read_one, database, view)))
+            yield from unreadable
+            if not unreadable:
+                usable[view] = {
+                    column for column, kind in found[view].items() if column not in columns or kind in columns[column]
+                }
+
+
+def check_functions(database: Database) -> Iterator[Finding]:
+    """The functions of the responder."""
+    if database.rows(_NO_USAGE):
+        return
+    for function in FUNCTIONS:
+        yield _function(database, function)
+
+
+def _read_one(database: Database, view: str) -> Iterator[Finding]:
+    # That this role may is not all: the owner of the view must have the right to what is beneath it.
+    database.rows(f"SELECT 1 FROM monitoring.{view} LIMIT 1")
+    return iter(())
+
+
+def _column(view: str, column: str, kind: str | None, kinds: tuple[str, ...]) -> Finding:
+    subject = f"{view}.{column}"
+    if kind is None:
+        mend = f"add it to the view; where the platform has nothing of it: NULL::{kinds[0]} AS {_quoted(column)}"
+        return Finding(MISSING, subject, f"must be {kinds[0]}", mend)
+    if kind not in kinds:
+        cast = _MENDED_BY.get(kind, "{column}::" + kinds[0] + " AS {column}").format(column=column)
+        mend = f"in the view: {cast}; another type needs DROP VIEW first, and the GRANT again"
+        return Finding(WRONG, subject, f"is {kind}, must be {kinds[0]}", mend)
+    return Finding(OK, subject, kind)
+
+
+def _function(database: Database, function: str) -> Finding:
+    ((there, everybody, responder),) = database.rows(_FUNCTION, (f"monitoring.{function}",))
+    subject = f"{function.partition('(')[0]}()"
+    if not there:
+        return Finding(WARNING, subject, f"the responder needs monitoring.{function}")
+    if everybody:
+        mend = f"REVOKE EXECUTE ON FUNCTION monitoring.{function} FROM PUBLIC"
+        return Finding(WRONG, subject, "PUBLIC may EXECUTE it, so anybody can act through it: revoke that", mend)
+    if responder is False:  # None where there is no such role
+        return Finding(WARNING, subject, "the role monitoring_responder may not EXECUTE it")
+    return Finding(OK, subject, "there for the responder")
+
+
+def _quoted(column: str) -> str:
+    return f'"{column}"' if column == "timestamp" else column
