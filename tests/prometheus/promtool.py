@@ -1,5 +1,6 @@
 """promtool, and what it needs."""
 
+import os
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,9 +8,14 @@ from pathlib import Path
 from tests.prometheus.ruleset import Rule, rules
 
 
+# Memory for time: with fewer collections of garbage a run takes a fifth less.
+_ENVIRONMENT = {**os.environ, "GOGC": "400"}
+
+
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run promtool to its end."""
-    return subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, timeout=240, check=False)
+    command = ["promtool", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=_ENVIRONMENT)
 
 
 def needed_by(wanted: Iterable[Rule]) -> list[Rule]:

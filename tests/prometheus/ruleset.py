@@ -68,6 +68,9 @@ def rules() -> list[Rule]:
     return found
 
 
+LIMIT_NAMES = [rule.content["labels"]["limit"] for rule in rules() if rule.file == "limits"]
+
+
 def alerts() -> list[Rule]:
     """All shipped alerts."""
     return [rule for rule in rules() if rule.is_alert]

@@ -1,0 +1,114 @@
+"""Of each limit: what shows that its alert follows it."""
+
+#: Of each limit that an alert reads: the alert, series that fire it by the shipped limit (or not), and a limit with
+#: which that is the other way round.
+CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
+    "api_latency_p95_seconds": ("ApiLatencyDegradation", {"ticketing_kpi_api_latency_p95_seconds": "0.12x30"}, 0.13),
+    "transactions_per_hour_low": ("TransactionsLow", {"ticketing_kpi_transactions_per_hour": "450x30"}, 440),
+    "revenue_per_hour_usd_low": (
+        "RevenueLow",
+        {"ticketing_kpi_revenue_per_hour_usd": "4500x30", "ticketing_event_launch_active": "1x30"},
+        4400,
+    ),
+    "busy_transactions_per_hour": (
+        "PredictionsStalled",
+        {
+            "ticketing_kpi_transactions_per_hour": "120x30",
+            'ticketing_fraud_predictions{decision="BLOCKED",window="10m"}': "0x30",
+        },
+        130,
+    ),
+    "confidence_z": ("FraudRateSpike", {}, 2.5),
+    "fraud_blocked_ratio_high": ("FraudRateSpike", {}, 0.05),
+    "blocked_minimum": ("FraudRateSpike", {}, 100),
+    "fraud_blocked_ratio_low": ("FraudRateLow", {}, 0.06),
+    "rate_limit_near_ratio": (
+        "RateLimitNearGlobal",
+        {
+            "ticketing_api_requests_per_minute": "92x30",
+            'ticketing_rate_limit_requests_per_minute{scope="global"}': "100x30",
+        },
+        0.93,
+    ),
+    "feature_drift_nats": ("ModelDrift", {'ticketing_model_feature_drift_nats{feature="age"}': "0.2x30"}, 0.21),
+    "precision_drop_ratio": ("ModelPrecisionDrop", {}, 0.2),
+    "labelled_predictions_minimum": ("ModelPrecisionDrop", {}, 300),
+    "service_slow_ratio": (
+        "ServiceSlow",
+        {
+            'ticketing_probe_success{probe="backend"}': "1x30",
+            'ticketing_probe_duration_seconds{probe="backend"}': "0.25x30",
+            'ticketing_probe_baseline_seconds{probe="backend"}': "0.1x30",
+        },
+        3,
+    ),
+    "mfa_failures": (
+        "UnauthorizedAdminAccess",
+        {'ticketing_admin_mfa_failures{account="alice",window="5m"}': "3x30"},
+        4,
+    ),
+    "login_failures": (
+        "AdminLoginBruteForce",
+        {'ticketing_admin_login_failures{account="alice",window="5m"}': "5x30"},
+        6,
+    ),
+    "exporter_unstable_ratio": ("ExporterUnstable", {}, 0.4),
+    "source_stale_seconds": ("SourceStale", {}, 5000),
+    "kpi_stale_seconds": ("KpiStale", {"ticketing_kpi_updated_timestamp_seconds": "0x30"}, 5000),
+    "kpi_mismatch_ratio": ("KpiMismatch", {}, 0.5),
+    "kpi_mismatch_transactions": ("KpiMismatch", {}, 300),
+    "kpi_mismatch_revenue_usd": (
+        "KpiMismatch",
+        {
+            "ticketing_kpi_transactions_per_hour": "1200x30",
+            "ticketing_kpi_revenue_per_hour_usd": "9000x30",
+            'ticketing_revenue_usd{window="1h"}': "10050x30",
+        },
+        2000,
+    ),
+    "responder_backlog_seconds": ("ResponderBacklog", {"ticketing_responder_oldest_pending_seconds": "400x30"}, 500),
+    "peak_start_hour": ("TransactionsLow", {"ticketing_kpi_transactions_per_hour": "450x30"}, 2),
+    "peak_end_hour": ("TransactionsLow", {"ticketing_kpi_transactions_per_hour": "450x30"}, 0),
+}
+SHARED: dict[str, dict[str, str]] = {
+    "FraudRateSpike": {
+        'ticketing_fraud_predictions{decision="BLOCKED",window="10m"}': "41x30",
+        'ticketing_fraud_predictions{decision="APPROVED",window="10m"}': "959x30",
+    },
+    "FraudRateLow": {
+        'ticketing_fraud_predictions{decision="BLOCKED",window="1h"}': "40x30",
+        'ticketing_fraud_predictions{decision="APPROVED",window="1h"}': "960x30",
+    },
+    "ModelPrecisionDrop": {
+        'ticketing_model_predictions{predicted="fraud",actual="fraud",window="24h"}': "160x30",
+        'ticketing_model_predictions{predicted="fraud",actual="legit",window="24h"}': "40x30",
+        'ticketing_model_baseline_ratio{metric="precision"}': "0.9x30",
+    },
+    "ExporterUnstable": {
+        'up{job="ticketing-live",instance="b"}': "0 1x1 0 1x1 0 1x1 0 1x1 0 1x1 0 1x1 0 1x1 0 1x1" * 3
+    },
+    "SourceStale": {
+        'ticketing_exporter_collector_success{collector="kpis",job="ticketing-live"}': "1x30",
+        'ticketing_exporter_collector_last_success_timestamp_seconds{collector="kpis",job="ticketing-live"}': "0x30",
+    },
+    "KpiMismatch": {
+        "ticketing_kpi_transactions_per_hour": "1000x30",
+        'ticketing_transactions{kind="purchase",window="1h"}': "1200x30",
+    },
+}
+#: Only colour the dashboard and the board.
+COLOURS = {
+    "transactions_per_hour_target",
+    "fraud_rate_target",
+    "api_latency_p95_target_seconds",
+    "revenue_per_hour_usd_baseline",
+    "rate_limit_watch_ratio",
+    "feature_drift_watch_nats",
+    "precision_drop_watch_ratio",
+    "resource_watch_ratio",
+    "resource_alert_ratio",
+    "uptime_low_ratio",
+    "uptime_target_ratio",
+}
+#: Peak hours of a clock that begins at midnight.
+PEAK_AT_MIDNIGHT = {"peak_start_hour": 0.0, "peak_end_hour": 2.0}
