@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_url(redis_url)
         if flags.contract_check:
             return _check(flags, postgres_dsn, redis_url)
+        if flags.contract_draft:
+            return _draft(flags.contract_draft, postgres_dsn)
         return _serve(flags, postgres_dsn, redis_url)
     except (ConfigError, SecretError) as error:
         print(f"ticketing-exporter: {error}", file=sys.stderr)  # noqa: T201
@@ -62,6 +64,12 @@ def _check(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: Secre
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status
+
+
+def _draft(directory: Path, postgres_dsn: SecretText) -> int:
+    from exporter.contract_draft.command import draft  # that a server has no use for, either
+
+    return draft(postgres_dsn, directory, sys.stdout)
 
 
 def _serve(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: SecretText) -> int:
@@ -130,6 +138,13 @@ def _parser() -> argparse.ArgumentParser:
         help="compare the platform's views, keys and values with the contract and exit",
     )
     add("--output", default="text", choices=("text", "json"), help="of --contract.check; %(default)s")
+    add(
+        "--contract.draft",
+        dest="contract_draft",
+        type=Path,
+        metavar="DIRECTORY",
+        help="look at the platform's database, write a draft of the contract's files there and exit",
+    )
     add(
         "--web.listen-address",
         dest="web_listen_address",

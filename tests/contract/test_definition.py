@@ -46,7 +46,9 @@ def test_functions_of_the_files_are_these(database: ContractDatabase) -> None:
 
 
 def test_words_in_the_files_are_these() -> None:
-    sql = "\n".join(file.read_text() for file in CONTRACT.rglob("*.sql"))
+    # Those of the other examples are tables of platforms alone, with words of their own.
+    files = [*CONTRACT.glob("postgresql/*.sql"), CONTRACT / "examples" / "adapted.sql"]
+    sql = "\n".join(file.read_text() for file in files)
     assert f"CHECK (kind IN {definition.FEATURE_KINDS})" in sql
     assert f"event_type IN {definition.MFA_FAILED, definition.LOGIN_FAILED}" in sql
     assert set(re.findall(r"decision <> '(\w+)'", sql)) == {definition.APPROVED}

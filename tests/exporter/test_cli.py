@@ -53,6 +53,7 @@ def test_help_names_every_flag() -> None:
         "--config.file",
         "--config.check",
         "--contract.check",
+        "--contract.draft",
         "--web.listen-address",
         "--web.config.file",
         "--log.level",

@@ -1,0 +1,90 @@
+"""A platform that is not known yet, connected as its operator would: draft, a few edited lines, check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+
+import psycopg2
+from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
+
+from exporter.contract_draft.command import draft
+from testbed.servers.contract import ContractDatabase
+from testbed.servers.postgres import Postgres
+from tests.contract.applying import CONTRACT, FILES
+from tests.exporter.web.serving import secret
+
+MOST_EDITS = 5
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One of `contract/examples`, and what is true of it.
+
+    Attributes:
+        name: of its folder.
+        edits: lines of the drafted views as they are, and as they have to be.
+        absent: what of the contract it does not have: views, and keys.
+        truth: SELECTs over the platform's own tables, by what they are rows of. `predictions` has `at`, `decision` and
+            `score`; `labels` `at`, `blocked` and `fraud`; `transactions` `at`, `kind` and `usd`; `events` `at` and
+            `severity`; `failures` `at`, `factor` and `account`; `launches` `starts` and `ends`.
+        figures: single values of the active model, by metric and label.
+    """
+
+    name: str
+    edits: Mapping[str, str]
+    absent: Sequence[str]
+    truth: Mapping[str, str]
+    figures: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+
+
+def create(postgres: Postgres, name: str, *sql: str) -> ContractDatabase:
+    """A database with the roles of the contract, and what is given."""
+    postgres.create_database(name)
+    database = ContractDatabase(postgres, name)
+    for text in (FILES[0].read_text(), *sql):
+        postgres.execute(text, name)
+    return database
+
+
+def create_example(postgres: Postgres, platform: Platform) -> ContractDatabase:
+    """The database of one of the examples."""
+    folder = CONTRACT / "examples" / platform.name
+    texts = [(folder / file).read_text() for file in ("platform.sql", "sample.sql")]
+    return create(postgres, f"example_{platform.name}", *texts)
+
+
+def drafted(database: ContractDatabase, directory: Path, dsn: str | None = None) -> dict[str, str]:
+    """The files that the draft writes, by name."""
+    output = StringIO()
+    status = draft(secret("POSTGRES_DSN", dsn or database.dsn), directory, output)
+    assert status == 0, output.getvalue()
+    return {file.name: file.read_text() for file in directory.iterdir()}
+
+
+def apply(database: ContractDatabase, files: Mapping[str, str], edits: Mapping[str, str]) -> None:
+    """Edit the lines and apply views and indexes."""
+    lines = files["30-views.sql"].splitlines()
+    assert len(edits) <= MOST_EDITS
+    for before, after in edits.items():
+        (position,) = [number for number, line in enumerate(lines) if line.strip() == before]
+        lines[position] = after
+    connection = psycopg2.connect(database.dsn)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("\n".join(lines))
+        connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
+        with connection.cursor() as cursor:
+            for statement in statements(files["indexes.sql"]):
+                cursor.execute(statement)
+            cursor.execute("VACUUM (ANALYZE)")
+    finally:
+        connection.close()
+
+
+def statements(sql: str) -> list[str]:
+    """Those of a file, without comments; it has no semicolon but their ends."""
+    lines = "\n".join(line for line in sql.splitlines() if not line.startswith("--"))
+    return [statement.strip() for statement in lines.split(";\n") if statement.strip()]
