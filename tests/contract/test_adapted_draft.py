@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from exporter.config import Config
-from exporter.contract_check import check
+from exporter.contract_check.check import check
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.postgres import Postgres
 from tests.contract.applying import CONTRACT
@@ -50,6 +50,7 @@ def test_the_draft_passes_the_check_and_is_what_was_written_by_hand(
     output = StringIO()
     check(secret("POSTGRES_DSN", shop.reader_dsn), secret("REDIS_URL", "redis://127.0.0.1:1"), Config(), output)
     lines = [line.split() for line in output.getvalue().partition("Redis\n")[0].splitlines()[1:]]
+    lines = [words for words in lines if words[0] != "mend:"]
     assert {state for state, *_ in lines} <= {"ok", "warning"}, output.getvalue()
 
     postgres.execute("ALTER SCHEMA monitoring RENAME TO drafted", shop.name)
