@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tests.prometheus.ruleset import Rule, rules
 
-
 # Memory for time: with fewer collections of garbage a run takes a fifth less.
 _ENVIRONMENT = {**os.environ, "GOGC": "400"}
 
