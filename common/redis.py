@@ -17,6 +17,8 @@ from common.redis_connections import Tcp, Tls, Unix
 from common.secret_text import SecretError, SecretText
 
 INVALID_URL = f"the URL is not valid, or an option in it; {ESCAPING}"
+UNREADABLE = "backslashreplace"
+"""How text that is not UTF-8 is read, as long as it need not be sent back."""
 
 _TAKEN = {"db", "username", "password", "ssl_ca_certs", "ssl_ca_data", "ssl_ca_path", "ssl_cert_reqs"}
 _TAKEN |= {"ssl_certfile", "ssl_check_hostname", "ssl_keyfile", "ssl_password"}
@@ -78,7 +80,7 @@ def options(url: str, name: str, seconds: float) -> dict[str, Any]:
         # The newer protocol answers the same commands in other shapes, and not every server speaks it.
         "protocol": 2,
         "decode_responses": True,
-        "encoding_errors": "backslashreplace",
+        "encoding_errors": UNREADABLE,
         "socket_timeout": seconds,
         "socket_connect_timeout": seconds,
         "retry": Retry(NoBackoff(), 0),
@@ -87,14 +89,20 @@ def options(url: str, name: str, seconds: float) -> dict[str, Any]:
     return made if sentinels is None else redis_sentinel.options(sentinels, made)
 
 
-def connect(url: str, name: str, seconds: float) -> AbstractConnection:
+def connect(url: str, name: str, seconds: float, encoding_errors: str = UNREADABLE) -> AbstractConnection:
     """A connection that is open; see `options`.
+
+    Args:
+        url: see `options`.
+        name: see `options`.
+        seconds: see `options`.
+        encoding_errors: of Python's codecs, for text that is not UTF-8.
 
     Raises:
         RedisUrlError: the URL is not valid.
         redis.RedisError: the server is not reached or refuses.
     """
-    connection = _make(options(url, name, seconds))
+    connection = _make({**options(url, name, seconds), "encoding_errors": encoding_errors})
     connection.connect()  # type: ignore[no-untyped-call]
     return connection
 

@@ -7,7 +7,6 @@ not at the top. That is exact while the last reported total is above the sum of 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,12 +18,24 @@ from exporter.sources.redis import Command, RedisSource
 DEPTHS = (50, 200, 1000)
 """How many of each minute's clients are read; more only when fewer cannot settle the order."""
 
+MOST_REQUESTS = 2**53
+"""A number of requests counts from 0 to below this, as far as each is a number of its own."""
+
 Scores = dict[str, float]
 
 
 def commands(minutes: Sequence[int], depth: int = DEPTHS[0]) -> list[Command]:
-    """What to ask Redis first: the top of each minute."""
-    return [("ZREVRANGE", _key(minute), 0, depth - 1, "WITHSCORES") for minute in minutes]
+    """What to ask Redis first: of each minute the top, how many clients there are, and how many with usable numbers."""
+    below = f"({MOST_REQUESTS}"
+    return [
+        command
+        for key in map(_key, minutes)
+        for command in (
+            ("ZREVRANGEBYSCORE", key, below, 0, "WITHSCORES", "LIMIT", 0, depth),
+            ("ZCARD", key),
+            ("ZCOUNT", key, 0, below),
+        )
+    ]
 
 
 async def busiest(
@@ -44,7 +55,6 @@ async def busiest(
         needed to know them.
     """
     ranked: list[tuple[str, list[float]]] = []
-    infinite = 0
     for depth in DEPTHS:
         if depth > DEPTHS[0]:
             answers = await redis.read(commands(minutes, depth), moment.deadline)
@@ -53,8 +63,6 @@ async def busiest(
             return None
         # A client that is not in a list had no more requests in that minute than the last one in it.
         floors = [min(top.values()) if len(top) >= depth else 0.0 for top in tops]
-        infinite = sum(score == math.inf for top in tops for score in top.values())
-        tops = [{client: score for client, score in top.items() if math.isfinite(score)} for top in tops]
         clients = _candidates(tops, floors, most)
         counts = await _look_up(moment, redis, minutes, tops, floors, clients)
         if counts is None:
@@ -64,13 +72,15 @@ async def busiest(
         unseen = sum(floors)
         if unseen == 0 or (len(ranked) == most and sum(ranked[-1][1]) > unseen):
             break
-    moment.reject(f"key {REQUESTS_BY_CLIENT}: the requests of a client are infinite", infinite)
+    counted = zip(answers[1::3], answers[2::3], strict=True)
+    rejected = sum(there - usable for there, usable in counted if isinstance(there, int) and isinstance(usable, int))
+    moment.reject(f"key {REQUESTS_BY_CLIENT}: the requests of a client are not from 0 to 2^53", rejected)
     return ranked
 
 
 def _tops(moment: Moment, minutes: Sequence[int], answers: Sequence[Any]) -> list[Scores] | None:
     tops = []
-    for minute, answer in zip(minutes, answers, strict=True):
+    for minute, answer in zip(minutes, answers[::3], strict=True):
         flat = answer_of(moment, _key(minute), answer)
         if flat is None:
             return None
@@ -117,7 +127,7 @@ async def _look_up(
                 return None
             found = zip(missing[position], scores, strict=True)
             looked_up = {name: float(score) for name, score in found if score is not None}
-            counts[position] = tops[position] | {name: n for name, n in looked_up.items() if math.isfinite(n)}
+            counts[position] = tops[position] | {name: n for name, n in looked_up.items() if 0 <= n < MOST_REQUESTS}
     return counts
 
 

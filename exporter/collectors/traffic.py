@@ -20,6 +20,7 @@ from exporter.collectors.base import Collector, Moment
 from exporter.collectors.values import number
 from exporter.exposition import Family, Metric
 from exporter.sources.redis import RedisSource
+from exporter.sources.redis_text import shown
 
 REQUESTS = Metric("ticketing_api_requests_per_minute", "gauge", "API requests in the last whole minute.")
 LIMIT = Metric(
@@ -75,11 +76,11 @@ class _Traffic:
         busiest = await clients.busiest(moment, self._redis, minutes, tops, MOST_CLIENTS) or []
         total, last_minute = Family(CLIENT_REQUESTS), Family(CLIENT_PER_MINUTE)
         for client, counts in busiest:
-            total.add(sum(counts), client, "5m")
+            total.add(sum(counts), shown(client), "5m")
         # Redis has no empty sets: that nobody called in the last minute is known only from its requests.
         if requests == 0 or any(counts[0] for _, counts in busiest):
             for client, counts in busiest:
-                last_minute.add(counts[0], client)
+                last_minute.add(counts[0], shown(client))
         return [*families, total, last_minute]
 
 
@@ -98,5 +99,5 @@ class _Limits:
             families.append(Family(LIMITED).add(state.blocked))
         blocked_until = Family(BLOCKED_UNTIL)
         for client, until in state.blocked_until:
-            blocked_until.add(until, client)
+            blocked_until.add(until, shown(client))
         return [*families, blocked_until]

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-import hiredis
 import redis
 from redis.connection import AbstractConnection
 
@@ -17,6 +16,7 @@ from common.redis import connect
 from common.redis_connections import PromptSocket
 from common.secret_text import SecretError, SecretText
 from exporter.background_thread import BackgroundThread
+from exporter.sources.redis_text import ERRORS, packed
 from exporter.waiting import Wait
 
 TIMEOUT_SECONDS = 1.0
@@ -87,7 +87,7 @@ class RedisSource:
         return await _exchange(self._connection, commands, deadline)
 
     def _connect(self) -> AbstractConnection:
-        return connect(self._url.reveal(), self._name, TIMEOUT_SECONDS)
+        return connect(self._url.reveal(), self._name, TIMEOUT_SECONDS, ERRORS)
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -96,8 +96,7 @@ class RedisSource:
 
 
 async def _exchange(connection: AbstractConnection, commands: Sequence[Command], deadline: Deadline) -> list[Any]:
-    packed = b"".join(hiredis.pack_command(command) for command in commands)
-    connection.send_packed_command([packed])  # type: ignore[no-untyped-call]
+    connection.send_packed_command([b"".join(map(packed, commands))])  # type: ignore[no-untyped-call]
     # redis-py has no public way to wait for several connections at once.
     sock = connection._sock
     if not isinstance(sock, PromptSocket):

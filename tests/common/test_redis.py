@@ -141,7 +141,7 @@ def test_options_of_the_url_do_not_replace_ours(ask: Ask, redis_server: Redis, r
     )
     theirs += "&socket_connect_timeout=90&retry_on_timeout=yes&health_check_interval=1&max_connections=0&timeout=90"
     redis_client.set("key", b"v\xff")
-    assert ask(f"redis://127.0.0.1:{redis_server.port}/0?{theirs}") == "v\\xff"
+    assert ask(f"redis://127.0.0.1:{redis_server.port}/0?{theirs}") in ("v\\xff", "v\udcff")
     made = connect(f"redis://127.0.0.1:{redis_server.port}/0?{theirs}", "ours", 2)
     assert isinstance(made, redis.Connection)
     assert (made.client_name, made.protocol, made.socket_timeout, made.socket_connect_timeout) == ("ours", 2, 2, 2)

@@ -20,21 +20,23 @@ class ContractKeys:
 
     async def read(self, moment: Moment, redis: RedisSource) -> State:
         """See `Adapter`."""
-        after_now = f"({moment.seconds!r}"
+        # Beyond all times there is no end, and many of those would hide all others.
+        after_now, before_never = f"({moment.seconds!r}", "(+inf"
         answers = await redis.read(
             [
                 ("HMGET", RATE_LIMITS, *RATE_LIMIT_FIELDS.values()),
-                ("ZCOUNT", BLOCKED_CLIENTS, after_now, "+inf"),
+                ("ZCOUNT", BLOCKED_CLIENTS, after_now, before_never),
                 (
                     "ZREVRANGEBYSCORE",
                     BLOCKED_CLIENTS,
-                    "+inf",
+                    before_never,
                     after_now,
                     "WITHSCORES",
                     "LIMIT",
                     0,
                     MOST_CLIENTS,
                 ),
+                ("ZCOUNT", BLOCKED_CLIENTS, "+inf", "+inf"),
             ],
             moment.deadline,
         )
@@ -49,6 +51,8 @@ class ContractKeys:
         # limiter that is there, and one that is there has written its limits.
         if blocked == 0 and not limits:
             blocked = None
+        if isinstance(answers[3], int):
+            moment.reject(f"key {BLOCKED_CLIENTS}: a block ends at an infinite time", answers[3])
         flat = [] if isinstance(answers[2], Exception) else answers[2]
         return State(
             limits, blocked, [(client, float(until)) for client, until in zip(flat[::2], flat[1::2], strict=True)]

@@ -138,7 +138,8 @@ class FlaskLimiter:
         if amount is None or multiples is None:
             return None
         client = "/".join(parts[: 1 - _PARTS])
-        return _Window(key, client, amount, multiples * _GRANULARITIES[parts[-1]], sliding)
+        seconds = number(moment, f"{key}, its window", str(multiples * _GRANULARITIES[parts[-1]]))
+        return None if seconds is None else _Window(key, client, amount, seconds, sliding)
 
     async def _seconds_blocked(self, moment: Moment, redis: RedisSource, windows: Sequence[_Window]) -> list[float]:
         """How long each client is blocked still; 0 when it is not."""

@@ -33,10 +33,10 @@ class SlidingWindow:
         keys = list(found)
         each = Moment(moment.now, moment.deadline)
         since = f"({moment.seconds - WINDOW_SECONDS!r}"
-        counts = await redis.read([("ZCOUNT", key, since, "+inf") for key in keys], moment.deadline)
+        counts = await redis.read([("ZCOUNT", key, since, "(+inf") for key in keys], moment.deadline)
         full = [key for key, count in zip(keys, counts, strict=True) if (answer_of(each, key, count) or 0) >= limit]
         # The request whose leaving brings the client below its limit again.
-        nth = [("ZREVRANGE", key, int(limit) - 1, int(limit) - 1, "WITHSCORES") for key in full]
+        nth = [("ZREVRANGEBYSCORE", key, "(+inf", since, "WITHSCORES", "LIMIT", int(limit) - 1, 1) for key in full]
         blocked = {
             key.removeprefix(self.PREFIX): float(answer[1]) + WINDOW_SECONDS
             for key, answer in zip(full, await redis.read(nth, moment.deadline), strict=True)
