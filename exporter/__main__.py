@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _check(flags, postgres_dsn, redis_url)
         if flags.contract_draft:
             return _draft(flags.contract_draft, postgres_dsn)
+        if flags.contract_reference:
+            return _reference(flags.contract_reference, postgres_dsn)
         return _serve(flags, postgres_dsn, redis_url)
     except (ConfigError, SecretError) as error:
         print(f"ticketing-exporter: {error}", file=sys.stderr)  # noqa: T201
@@ -70,6 +72,16 @@ def _draft(directory: Path, postgres_dsn: SecretText) -> int:
     from exporter.contract_draft.command import draft  # that a server has no use for, either
 
     return draft(postgres_dsn, directory, sys.stdout)
+
+
+def _reference(bounds: Sequence[str], postgres_dsn: SecretText) -> int:
+    from exporter.contract_draft.reference import period, reference
+
+    try:
+        asked = period(*bounds)
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(f"--contract.reference: {error}") from None
+    return reference(postgres_dsn, asked, sys.stdout, sys.stderr)
 
 
 def _serve(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: SecretText) -> int:
@@ -144,6 +156,13 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIRECTORY",
         help="look at the platform's database, write a draft of the contract's files there and exit",
+    )
+    add(
+        "--contract.reference",
+        dest="contract_reference",
+        nargs=2,
+        metavar=("SINCE", "UNTIL"),
+        help="print SQL that takes the features of that time for the active model's training distribution, and exit",
     )
     add(
         "--web.listen-address",

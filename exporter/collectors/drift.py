@@ -104,7 +104,7 @@ class Drift:
         if not features:
             return ()
         if self._view is None:
-            self._view = WindowedView(self._postgres, _query(features), (WEEK,), self._settle)
+            self._view = WindowedView(self._postgres, bins_query(features), (WEEK,), self._settle)
         await self._view.refresh(moment)
         sums = self._view.sums(WEEK)
         return () if sums is None else _families(moment, features, sums)
@@ -156,7 +156,8 @@ def problem_of(feature: Feature) -> str | None:
     return None
 
 
-def _query(features: tuple[Feature, ...]) -> RangeQuery:
+def bins_query(features: tuple[Feature, ...]) -> RangeQuery:
+    """Counts by the position of a feature and its bin; the one behind all others is of numbers that are too large."""
     # One pass over the rows; each of them is a sample of every feature.
     bins = ", ".join(f"({position}, {feature.bin_expression()})" for position, feature in enumerate(features))
     return RangeQuery(

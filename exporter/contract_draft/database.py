@@ -25,12 +25,13 @@ class Database:
     Names in queries have to be qualified: the search path has `pg_catalog` alone.
 
     Args:
-        dsn: of a role that may read the platform's tables.
+        dsn: of a role that may read what is looked at.
+        seconds: for all of the queries together.
     """
 
-    def __init__(self, dsn: SecretText) -> None:
+    def __init__(self, dsn: SecretText, seconds: float = ALL_SECONDS) -> None:
         self._source = PostgresSource(dsn, "ticketing-exporter/draft")
-        self._whole = Deadline(ALL_SECONDS)
+        self._whole = Deadline(seconds)
         self.refused: list[str] = []
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -40,7 +41,7 @@ class Database:
             PostgresError: there is no connection to be had, or the query failed.
             DeadlineExceededError: it took too long.
         """
-        seconds = min(QUERY_SECONDS, self._whole.check("the database, for all of the draft"))
+        seconds = min(QUERY_SECONDS, self._whole.check("PostgreSQL, for all questions together"))
         return complete(self._source.query(_CAREFULLY + sql, parameters, Deadline(seconds)))
 
     def rows_or_none(self, what: str, sql: str, *parameters: Any) -> list[tuple[Any, ...]] | None:

@@ -54,6 +54,7 @@ def test_help_names_every_flag() -> None:
         "--config.check",
         "--contract.check",
         "--contract.draft",
+        "--contract.reference",
         "--web.listen-address",
         "--web.config.file",
         "--log.level",
