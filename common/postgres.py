@@ -18,6 +18,9 @@ from common.redaction import redactor
 Connection = psycopg2.extensions.connection
 Parameters = dict[str, Any]
 
+OLDEST = 14
+"""The major version that is needed: `date_bin` came with it."""
+
 LATE = "no answer in time"
 _INVALID_DSN = f"the connection string is not a valid libpq DSN or URL; {ESCAPING}"
 # Where the connection was to go: a piece of a password that is not escaped may be taken for a port.
@@ -53,7 +56,7 @@ def connect(
         open_one: opens a connection with these parameters of libpq by this deadline.
 
     Raises:
-        PostgresError: there is none to be had.
+        PostgresError: there is none to be had, or the server is too old.
         DeadlineExceededError: there was none in time.
     """
     ours = {
@@ -80,7 +83,7 @@ def connect(
         for index, target in enumerate(targets):
             part = Deadline(share.remaining() / (len(targets) - index))
             try:
-                return open_one({**ours, **target}, part)
+                return _not_too_old(open_one({**ours, **target}, part))
             except psycopg2.OperationalError as error:
                 problems[without_values(describe(error), values)] = None
             except DeadlineExceededError:
@@ -91,6 +94,14 @@ def connect(
     if deadline.remaining() <= 0:
         raise DeadlineExceededError("PostgreSQL: " + "; ".join(problems))
     raise PostgresError("; ".join(problems))
+
+
+def _not_too_old(connection: Connection) -> Connection:
+    if connection.server_version < OLDEST * 10_000:
+        version = connection.get_parameter_status("server_version")
+        connection.close()
+        raise PostgresError(f"this is PostgreSQL {version}; {OLDEST} or newer is needed")
+    return connection
 
 
 def describe(error: Exception) -> str:

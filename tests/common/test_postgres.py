@@ -59,6 +59,17 @@ def refusal(ask: Ask, dsn: str, seconds: float = 5) -> str:
     return str(caught.value).removeprefix("PostgreSQL: ")
 
 
+# --- versions
+
+
+def test_a_server_that_is_too_old(ask: Ask, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ask(postgres.dsn()) == 1
+    monkeypatch.setattr("common.postgres.OLDEST", 99)
+    message = refusal(ask, postgres.dsn())
+    assert message.startswith("this is PostgreSQL 1")
+    assert message.endswith("; 99 or newer is needed")
+
+
 # --- addresses
 
 
