@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from operator import add, sub
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 Key = tuple[Any, ...]
 Values = tuple[Any, ...]
@@ -48,13 +48,14 @@ class Range(NamedTuple):
 class Row(NamedTuple):
     """Sums of the rows of one range that fall into one bucket and have one key.
 
-    The first of `values` is the number of rows.
+    The first of `values` is the number of rows. What is in `rest` cannot be summed, and is for a `Companion`.
     """
 
     range: int
     bucket: int
     key: Key
     values: Values
+    rest: Values = ()
 
 
 class Sweep(NamedTuple):
@@ -74,9 +75,10 @@ class Plan(NamedTuple):
 
     Attributes:
         ranges: to be read; `Row.range` is a position in it.
-        whole: the buckets of the first of these, which are read as a whole; the others are the windows' edges.
+        whole: the buckets of the first of these, which are read as a whole.
         now: where the windows are to end.
         starting: nothing is known yet.
+        edges: the windows whose edges, each the rest of a bucket, are the ranges after those.
         sweep: how far the sweep of the window whose turn it is has come then; None without one.
     """
 
@@ -84,7 +86,15 @@ class Plan(NamedTuple):
     whole: Sequence[range]
     now: int
     starting: bool
+    edges: Sequence[int] = ()
     sweep: Sweep | None = None
+
+
+class Companion(Protocol):
+    """What else is kept of one of the windows, from the same rows."""
+
+    def apply(self, plan: Plan, rows: Sequence[Row]) -> None:
+        """Take in what was read by a plan; one without `edges` is of missing history."""
 
 
 class RollingWindows:
@@ -95,6 +105,7 @@ class RollingWindows:
         width: of a bucket, in seconds.
         settle: seconds after its end from which a bucket is not expected to change.
         counter_key: maps a key to the one it is counted under in `counters`.
+        companions: are given whatever is applied.
     """
 
     def __init__(
@@ -104,6 +115,7 @@ class RollingWindows:
         width: int,
         settle: float,
         counter_key: Callable[[Key], Key] = lambda key: key,
+        companions: Sequence[Companion] = (),
     ) -> None:
         if min(windows) < settle + 2 * width:
             raise ValueError(f"a window of {min(windows)} s is too short for a settle time of {settle:g} s")
@@ -113,6 +125,7 @@ class RollingWindows:
         self._width = width * MICROSECONDS
         self._settle = round(settle * MICROSECONDS)
         self._counter_key = counter_key
+        self._companions = companions
         self._now: int | None = None
         self._keys: dict[Key, Key] = {}
         self._stride = 2
@@ -146,7 +159,7 @@ class RollingWindows:
             whole += swept
         ranges = [Range(r.start * self._width, min(r.stop * self._width, now + 1)) for r in whole]
         ranges += [Range(edge, (self.bucket(edge) + 1) * self._width) for edge in self._edges_at(now)]
-        return Plan(ranges, whole, now, starting, sweep)
+        return Plan(ranges, whole, now, starting, self.windows, sweep)
 
     def apply(self, plan: Plan, rows: Iterable[Row]) -> None:
         """Take in what was read by a plan; there must have been no other plan since."""
@@ -159,6 +172,8 @@ class RollingWindows:
             self._edges[window] = {row.key: row.values for row in rows if row.range == position}
             self._advance(window, self.bucket(edge) + 1)
         self._store(plan.whole, rows, count=not plan.starting)
+        for companion in self._companions:
+            companion.apply(plan, rows)
         self._closed_end = max(self._closed_end, self.bucket(plan.now - self._settle))
         if plan.sweep is not None:
             self._swept[self._turn] = plan.sweep
@@ -180,7 +195,10 @@ class RollingWindows:
 
     def apply_fill(self, plan: Plan, rows: Iterable[Row]) -> None:
         """Take in what was read by a plan to fill the gap."""
+        rows = list(rows)
         self._store(plan.whole, rows, count=True)
+        for companion in self._companions:
+            companion.apply(plan, rows)
         self._gap = range(self._gap.start, plan.whole[0].start)
 
     def sums(self, window: int) -> Cells | None:

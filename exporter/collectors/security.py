@@ -5,6 +5,7 @@ ticketing_security_events{severity="HIGH",window="15m"} 1
 ticketing_security_events_total{event_type="mfa_failed",severity="MEDIUM"} 3
 ticketing_admin_mfa_failures{account="alice",window="5m"} 3
 ticketing_admin_login_failures{account="alice",window="5m"} 5
+ticketing_admin_failures_beyond_bound{event_type="login_failed",window="5m"} 0
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from contract.definition import LOGIN_FAILED, MFA_FAILED, SEVERITIES
+from exporter.collectors import accounts
 from exporter.collectors.base import Collector, Moment
 from exporter.collectors.windowed import WindowedView
-from exporter.exposition import Family, Metric
+from exporter.exposition import LONGEST_LABEL, Family, Metric
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import RangeQuery, one_of
 from exporter.windows import Cells, Key
+
+_SINGLES = f"Single failures are left out when more than {accounts.MOST_ALIKE:,} accounts have one."
 
 EVENTS = Metric(
     "ticketing_security_events",
@@ -35,39 +39,34 @@ EVENTS_TOTAL = Metric(
 MFA_FAILURES = Metric(
     "ticketing_admin_mfa_failures",
     "gauge",
-    "Failed second factors in the window, of the 50 accounts with most of them.",
+    f"Failed second factors in the window, of the {accounts.MOST_ACCOUNTS} accounts with most of them. {_SINGLES}",
     ("account", "window"),
 )
 LOGIN_FAILURES = Metric(
     "ticketing_admin_login_failures",
     "gauge",
-    "Failed admin sign-ins in the window, of the 50 accounts with most of them.",
+    f"Failed admin sign-ins in the window, of the {accounts.MOST_ACCOUNTS} accounts with most of them. {_SINGLES}",
     ("account", "window"),
 )
-METRICS = (EVENTS, EVENTS_TOTAL, MFA_FAILURES, LOGIN_FAILURES)
+METRICS = (EVENTS, EVENTS_TOTAL, MFA_FAILURES, LOGIN_FAILURES, accounts.BEYOND_BOUND)
 
 UNKNOWN = "UNKNOWN"
 """Label of severities that the contract does not have; their events count all the same."""
 EVENTS_WINDOW = 900
-ACCOUNTS_WINDOW = 300
-MOST_ACCOUNTS = 50
 MOST_EVENT_TYPES = 200
 OTHER = "other"
 """Label of event types beyond the first 200: they are free text, and series are not free."""
 
-LONGEST_NAME = 200
-"""Characters: what somebody types for a name may be a book."""
-
+# One without a name is nobody's.
+_FAILED = f"event_type IN ('{MFA_FAILED}', '{LOGIN_FAILED}') AND account <> ''"
 QUERY = RangeQuery(
     source="monitoring.security_events",
     time="timestamp",
     width=5,
-    keys=(
-        one_of("severity", SEVERITIES),
-        f"left(event_type, {LONGEST_NAME})",
-        f"CASE WHEN event_type IN ('{MFA_FAILED}', '{LOGIN_FAILED}') THEN left(account, {LONGEST_NAME}) END",
-    ),
-    values=("count(*)",),
+    keys=(one_of("severity", SEVERITIES), f"left(event_type, {LONGEST_LABEL})"),
+    values=("count(*)", f"count(*) FILTER (WHERE {_FAILED})"),
+    rest=(accounts.hashes(_FAILED),),
+    apart=True,
 )
 
 
@@ -78,14 +77,28 @@ def collector(postgres: PostgresSource, settle: float) -> Collector:
 
 class _Events:
     def __init__(self, postgres: PostgresSource, settle: float) -> None:
+        self._accounts = (
+            accounts.Accounts(postgres, MFA_FAILURES, MFA_FAILED, QUERY.width),
+            accounts.Accounts(postgres, LOGIN_FAILURES, LOGIN_FAILED, QUERY.width),
+        )
         self._view = WindowedView(
-            postgres, QUERY, (ACCOUNTS_WINDOW, EVENTS_WINDOW), settle, counter_key=self._counter_key
+            postgres,
+            QUERY,
+            (accounts.WINDOW, EVENTS_WINDOW),
+            settle,
+            counter_key=self._counter_key,
+            companions=[kind.counts for kind in self._accounts],
         )
         self._known: set[Key] = set()
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
         await self._view.refresh(moment)
-        return [*self._events(), *self._accounts()]
+        families = [*self._events()]
+        sums = self._view.sums(accounts.WINDOW)
+        if sums is not None:
+            for kind in self._accounts:
+                families += await kind.families(moment, sums)
+        return families
 
     def _events(self) -> Iterator[Family]:
         events = self._view.sums(EVENTS_WINDOW)
@@ -97,12 +110,6 @@ class _Events:
                 self._forget(self._known - current)
         yield self._totals()
 
-    def _accounts(self) -> Iterator[Family]:
-        sums = self._view.sums(ACCOUNTS_WINDOW)
-        if sums is not None:
-            yield _failures(MFA_FAILURES, sums, MFA_FAILED)
-            yield _failures(LOGIN_FAILURES, sums, LOGIN_FAILED)
-
     def _totals(self) -> Family:
         family = Family(EVENTS_TOTAL)
         counters = self._view.counters
@@ -111,7 +118,7 @@ class _Events:
         return family
 
     def _counter_key(self, key: Key) -> Key:
-        severity, event_type, _ = key
+        severity, event_type = key
         severity = severity or UNKNOWN
         counted = (severity, event_type or "")
         if counted not in self._known and len(self._known) >= MOST_EVENT_TYPES:
@@ -128,21 +135,9 @@ class _Events:
 
 def _by_severity(sums: Cells) -> Family:
     severities: Counter[str] = Counter()
-    for (severity, _, _), (count,) in sums.items():
+    for (severity, _), (count, _) in sums.items():
         severities[severity or UNKNOWN] += count
     family = Family(EVENTS)
     for severity in (*SEVERITIES, *([UNKNOWN] if severities[UNKNOWN] else [])):
         family.add(severities[severity], severity, "15m")
-    return family
-
-
-def _failures(metric: Metric, sums: Cells, event_type: str) -> Family:
-    accounts: Counter[str] = Counter()
-    for (_, kind, account), (count,) in sums.items():
-        # One without a name is nobody's.
-        if kind == event_type and account:
-            accounts[account] += count
-    family = Family(metric)
-    for account, count in sorted(accounts.items(), key=lambda item: (-item[1], item[0]))[:MOST_ACCOUNTS]:
-        family.add(count, account, "5m")
     return family

@@ -9,7 +9,7 @@ from common.deadline import Deadline, DeadlineExceededError
 from exporter.collectors.base import Moment
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import ASIDE, RangeQuery
-from exporter.windows import Cells, Key, Plan, RollingWindows, Row
+from exporter.windows import Cells, Companion, Key, Plan, RollingWindows, Row
 
 FILL_SHARE = 0.6
 """Part of the time a collection has left that may go into reading history after a start."""
@@ -26,6 +26,7 @@ class WindowedView:
         windows: lengths in seconds.
         settle: seconds after which a bucket is not expected to change.
         counter_key: see `RollingWindows`.
+        companions: see `RollingWindows`.
     """
 
     def __init__(
@@ -35,10 +36,13 @@ class WindowedView:
         windows: Sequence[int],
         settle: float,
         counter_key: Callable[[Key], Key] = lambda key: key,
+        companions: Sequence[Companion] = (),
     ) -> None:
         self._postgres = postgres
         self._query = query
-        self._windows = RollingWindows(windows, width=query.width, settle=settle, counter_key=counter_key)
+        self._windows = RollingWindows(
+            windows, width=query.width, settle=settle, counter_key=counter_key, companions=companions
+        )
         self._slice = self._largest_slice = max(1, max(windows) // query.width // 24)
         self._many_rows = False
 

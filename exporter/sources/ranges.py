@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from exporter.windows import Range, Row
+from exporter.windows import MICROSECONDS, Range, Row
 
 ASIDE = -1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,6 +26,9 @@ class RangeQuery:
         keys: expressions to group by.
         values: aggregate expressions of whole numbers, which add up and subtract exactly; the first is a count of
             rows.
+        rest: aggregate expressions of anything else, which come as they are.
+        apart: each bucket is read by itself. That is for many rows in few buckets: the planner sees how few groups
+            they make, and aggregates take them in the order of time.
     """
 
     source: str
@@ -33,6 +36,8 @@ class RangeQuery:
     width: int
     keys: tuple[str, ...]
     values: tuple[str, ...]
+    rest: tuple[str, ...] = ()
+    apart: bool = False
 
     def sql(self, ranges: Sequence[Range], *, apart: bool = False, aside: str | None = None) -> str:
         """The query.
@@ -40,10 +45,12 @@ class RangeQuery:
         Args:
             ranges: what is read; `rows` makes `Row`s of the answer.
             apart: the first has so many rows that to plan it by itself is worth the time.
-            aside: another SELECT that is to be answered along with it, with one output for each of `keys` and `values`,
-                of the same type.
+            aside: another SELECT that is to be answered along with it, with one output for each of `keys`, `values` and
+                `rest`, of the same type.
         """
-        if apart and len(ranges) > 1:
+        if self.apart:
+            sql = self._buckets(ranges)
+        elif apart and len(ranges) > 1:
             sql = f"{self._one(ranges[0])} UNION ALL {self._several(ranges[1:], first=1)}"
         else:
             sql = self._several(ranges, first=0) if len(ranges) > 1 else self._one(ranges[0])
@@ -53,9 +60,12 @@ class RangeQuery:
 
     def rows(self, answer: Iterable[tuple[Any, ...]]) -> list[Row]:
         """The rows of an answer; those with the range `ASIDE` are of the other SELECT."""
-        last_key = 2 + len(self.keys)
+        values = 2 + len(self.keys)
+        rest = values + len(self.values)
         return [
-            Row(row[0], row[1], row[2:last_key], row[last_key:] if row[0] == ASIDE else tuple(map(int, row[last_key:])))
+            Row(row[0], row[1], row[2:values], row[values:], ())
+            if row[0] == ASIDE
+            else Row(row[0], row[1], row[2:values], tuple(map(int, row[values:rest])), row[rest:])
             for row in answer
         ]
 
@@ -66,21 +76,47 @@ class RangeQuery:
         # Planning takes longer than reading a few rows, and each range as a SELECT of its own would be planned by
         # itself. The outer bounds leave the planner the partitions that any of them needs.
         rows = ", ".join(f"({number}, {literal(r.start)}, {literal(r.end)})" for number, r in enumerate(ranges, first))
-        within = literal(min(r.start for r in ranges)), literal(max(r.end for r in ranges))
         return (
             f"SELECT ranges.position, sums.* FROM (VALUES {rows}) AS ranges (position, starts, ends),"
-            f" LATERAL ({self._sums('ranges.starts', 'ranges.ends', within)}) AS sums"
+            f" LATERAL ({self._sums('ranges.starts', 'ranges.ends', _hull(ranges))}) AS sums"
+        )
+
+    def _buckets(self, ranges: Sequence[Range]) -> str:
+        width = self.width * MICROSECONDS
+        parts = [
+            (position, number, max(r.start, number * width), min(r.end, (number + 1) * width))
+            for position, r in enumerate(ranges)
+            for number in range(r.start // width, (r.end - 1) // width + 1)
+        ]
+        rows = ", ".join(f"({p}, {number}, {literal(start)}, {literal(end)})" for p, number, start, end in parts)
+        outputs = ", ".join([*self.keys, *self.values, *self.rest])
+        condition = self._within("buckets.starts", "buckets.ends", _hull(ranges))
+        groups = ", ".join(self._groups(1))
+        return (
+            "SELECT buckets.position, buckets.number, sums.*"
+            f" FROM (VALUES {rows}) AS buckets (position, number, starts, ends),"
+            f" LATERAL (SELECT {outputs} FROM {self.source} WHERE {condition} GROUP BY {groups}) AS sums"
         )
 
     def _sums(self, start: str, end: str, within: tuple[str, str] | None = None) -> str:
         bucket = f"date_bin('{self.width} s', {self.time}, TIMESTAMPTZ 'epoch')"
-        outputs = ", ".join([f"extract(epoch FROM {bucket})::bigint / {self.width}", *self.keys, *self.values])
-        condition = f"{self.time} >= {start} AND {self.time} < {end}"
-        if within:
-            condition += f" AND {self.time} >= {within[0]} AND {self.time} < {within[1]}"
-        # The keys by their positions: the shorter a query, the sooner it is parsed and planned.
-        groups = ", ".join([bucket, *(str(position) for position in range(2, 2 + len(self.keys)))])
+        number = f"extract(epoch FROM {bucket})::bigint / {self.width}"
+        outputs = ", ".join([number, *self.keys, *self.values, *self.rest])
+        condition = self._within(start, end, within)
+        groups = ", ".join([bucket, *self._groups(2)])
         return f"SELECT {outputs} FROM {self.source} WHERE {condition} GROUP BY {groups}"
+
+    def _within(self, start: str, end: str, hull: tuple[str, str] | None) -> str:
+        condition = f"{self.time} >= {start} AND {self.time} < {end}"
+        return f"{condition} AND {self.time} >= {hull[0]} AND {self.time} < {hull[1]}" if hull else condition
+
+    def _groups(self, first: int) -> list[str]:
+        # The keys by their positions: the shorter a query, the sooner it is parsed and planned.
+        return [str(position) for position in range(first, first + len(self.keys))]
+
+
+def _hull(ranges: Sequence[Range]) -> tuple[str, str]:
+    return literal(min(r.start for r in ranges)), literal(max(r.end for r in ranges))
 
 
 def one_of(column: str, words: Sequence[str]) -> str:

@@ -233,6 +233,7 @@ def _security(cursor: psycopg2.extensions.cursor, now: int) -> Found:
             ' GROUP BY account ORDER BY count(*) DESC, account COLLATE "C"',
             event_type,
         )
+        yield "ticketing_admin_failures_beyond_bound", {"event_type": event_type, "window": "5m"}, 0
         for account, count in failed[:50]:
             yield f"ticketing_admin_{kind}_failures", {"account": account, "window": "5m"}, count
 

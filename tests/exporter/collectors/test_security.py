@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import psycopg2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from exporter.app import Exporter
 from exporter.config import Config
@@ -74,3 +82,152 @@ def test_a_new_type_gets_a_name_when_old_ones_are_gone(database: ContractDatabas
         assert counted_types(exporter) == {"new"}
     finally:
         exporter.close()
+
+
+class Clock:
+    """The exporter's: it stands still, so that its windows are known."""
+
+    def __init__(self) -> None:
+        self.now = float(int(time.time()))
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def start(database: ContractDatabase, redis_server: Redis, clock: Clock) -> Iterator[Callable[[], Exporter]]:
+    """Starts an exporter with that clock."""
+    exporters: list[Exporter] = []
+
+    def make() -> Exporter:
+        postgres, redis = secret("DSN", database.reader_dsn), secret("URL", redis_server.url())
+        exporters.append(Exporter(Config(probes={}), postgres_dsn=postgres, redis_url=redis, clock=clock))
+        return exporters[-1]
+
+    yield make
+    for exporter in exporters:
+        exporter.close()
+
+
+def fail(database: ContractDatabase, times: str, names: str, number: int) -> None:
+    """Failed sign-ins; times and names are expressions with `n`."""
+    database.server.execute(
+        "INSERT INTO platform.security_events (occurred_at, severity, message, event_type, account)"
+        f" SELECT {times}, 'LOW', 'm', 'login_failed', {names} FROM generate_series(1, {number}) AS n",
+        database.name,
+    )
+
+
+def truth(database: ContractDatabase, now: float) -> dict[str, int]:
+    """Failures by account, by plain SQL."""
+    with closing(psycopg2.connect(database.dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT account, count(*) FROM platform.security_events"
+            " WHERE occurred_at > to_timestamp(%(now)s) - interval '5 minutes' AND occurred_at <= to_timestamp(%(now)s)"
+            " AND event_type = 'login_failed' GROUP BY 1",
+            {"now": now},
+        )
+        return dict(cursor.fetchall())
+
+
+def beyond(samples: Samples) -> float:
+    return samples["ticketing_admin_failures_beyond_bound", (("event_type", "login_failed"), ("window", "5m"))]
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"),
+    [("'x' || n", 1), ("'x' || n / 2", 50), ("'x' || n % 5000", 50), ("'root'", 2)],
+    ids=["once", "twice", "ten times", "one"],
+)
+def test_who_fails_most_is_seen_among_made_up_names_and_exactly(
+    database: ContractDatabase, start: Callable[[], Exporter], clock: Clock, names: str, listed: int
+) -> None:
+    fail(database, f"to_timestamp({clock.now}) - interval '17 milliseconds' * n", names, 50_000)
+    fail(database, f"to_timestamp({clock.now}) - interval '10 seconds' * n", "'alice'", 29)
+    # One that was there before, and one that starts in the middle of it.
+    exporters = [start()]
+    security(exporters[0])
+    clock.now += 1
+    exporters.append(start())
+    security(exporters[1])
+    clock.now += 1
+    fail(database, f"to_timestamp({clock.now}) - interval '1 ms'", "'alice'", 3)
+    expected = truth(database, clock.now)
+    for exporter in exporters:
+        samples = security(exporter)
+        told = failures(samples, "login")
+        assert len(told) == listed
+        assert told["alice"] == 32
+        assert told == {account: expected[account] for account in told}
+        assert min(told.values()) == sorted(expected.values())[-listed]
+        assert beyond(samples) == 0
+    # Its end.
+    clock.now += 302
+    for exporter in exporters:
+        samples = security(exporter)
+        assert failures(samples, "login") == {}
+        assert beyond(samples) == 0
+
+
+def test_of_equals_those_that_are_listed_stay(
+    database: ContractDatabase, start: Callable[[], Exporter], clock: Clock
+) -> None:
+    exporter = start()
+    fail(database, f"to_timestamp({clock.now}) - interval '10 milliseconds' * n", "'x' || n / 2", 20_000)
+    before = failures(security(exporter), "login")
+    assert len(before) == 50
+    clock.now += 5
+    fail(database, f"to_timestamp({clock.now}) - interval '1 milliseconds' * n", "'y' || n / 2", 200)
+    assert failures(security(exporter), "login") == before
+
+
+def test_what_is_not_counted_by_account_is_told(
+    database: ContractDatabase, start: Callable[[], Exporter], clock: Clock
+) -> None:
+    exporter = start()
+    fail(database, f"to_timestamp({clock.now})", "'x' || n", 25_001)
+    fail(database, f"to_timestamp({clock.now})", "NULL", 3)
+    assert beyond(security(exporter)) == 1
+
+
+account_names = st.sampled_from(["alice", "bob", "", "Bob", "böb🎫", "a" * 300, "a" * 301, "\\x00", "'"])
+events = st.lists(st.tuples(st.integers(-2_000_000, 320_000_000), account_names), max_size=30)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(course=st.lists(st.tuples(events, st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=4))
+def test_accounts_are_those_of_plain_sql_after_any_history(
+    database: ContractDatabase,
+    start: Callable[[], Exporter],
+    clock: Clock,
+    course: list[tuple[list[tuple[int, str]], int, int]],
+) -> None:
+    database.server.execute("TRUNCATE platform.security_events", database.name)
+    exporter = start()
+    security(exporter)
+    with closing(psycopg2.connect(database.dsn)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for added, changed, deleted in course:
+            cursor.executemany(
+                "INSERT INTO platform.security_events (occurred_at, severity, message, event_type, account)"
+                " VALUES (to_timestamp(%s) - %s * interval '1 us', 'LOW', 'm', 'login_failed', %s)",
+                [(clock.now, age, name) for age, name in added],
+            )
+            some = "WHERE event_id IN (SELECT event_id FROM platform.security_events ORDER BY random() LIMIT %s)"
+            cursor.execute(f"UPDATE platform.security_events SET account = 'changed' {some}", (changed,))
+            cursor.execute(f"DELETE FROM platform.security_events {some}", (deleted,))
+            # Anything is seen before half of the window has passed.
+            for _ in range(15):
+                clock.now += 10
+                samples = security(exporter)
+            expected: Counter[str] = Counter()
+            for name, count in truth(database, clock.now).items():
+                if name:
+                    expected[name[:200]] += count
+            assert failures(samples, "login") == expected
+            assert beyond(samples) == 0

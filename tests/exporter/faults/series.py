@@ -76,6 +76,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "ticketing_security_events_total",
             "ticketing_admin_mfa_failures",
             "ticketing_admin_login_failures",
+            "ticketing_admin_failures_beyond_bound",
         }
     ),
 }

@@ -1,0 +1,1 @@
+"""What it costs the exporter that anybody can fail a sign-in under any name."""
