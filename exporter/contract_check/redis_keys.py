@@ -26,6 +26,7 @@ from exporter.config import Config, RateLimits
 from exporter.contract_check.database import SECONDS
 from exporter.contract_check.finding import DENIED, DOWN, OK, WARNING, WRONG, Finding
 from exporter.sources.redis import RedisError, RedisSource
+from exporter.sources.redis_text import shown
 from exporter.waiting import complete
 
 OF_THE_LIMITER = (RATE_LIMITS, BLOCKED_CLIENTS)
@@ -118,7 +119,7 @@ def _other_minutes(key: RedisKey, name: str, names: list[str]) -> Finding:
     asked = int(name.removeprefix(form(key)[:-1]))
     mend = "the minute is floor(unix seconds / 60), in no zone, and its key is kept for 15 minutes"
     if not minutes:
-        return Finding(WRONG, name, f"not there, but {names[0][:60]}: of no minute since 1970", mend)
+        return Finding(WRONG, name, f"not there, but {shown(names[0][:60])}: of no minute since 1970", mend)
     nearest = min(minutes, key=lambda minute: abs(minute - asked))
     if abs(nearest - asked) > 5:
         off = "" if abs(nearest - asked) > 10**6 else f", {abs(nearest - asked)} minutes {_direction(nearest - asked)}"
@@ -176,7 +177,7 @@ def _key(key: RedisKey, name: str, kind: Any, value: Any) -> Finding:
     if key.number and not _is_number(value):
         mend = "write a plain number, without unit, sign of percent or separators"
         return Finding(WRONG, name, f"{str(value)[:40]!r} is not a number", mend)
-    return Finding(OK, name, f"{value} members" if key.kind == "zset" else str(value)[:40])
+    return Finding(OK, name, f"{value} members" if key.kind == "zset" else shown(str(value)[:40]))
 
 
 def _is_number(text: Any) -> bool:

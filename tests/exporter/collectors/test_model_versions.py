@@ -40,3 +40,20 @@ def test_without_an_active_model_there_is_none(database: ContractDatabase, expor
     names = {name.partition("|")[0] for name in found(exporter, "model")}
     assert names == {"ticketing_model_predictions", "ticketing_model_unlabelled_predictions"}
     assert exporter.scraper.statuses()["model"].success
+
+
+def test_an_active_model_without_a_name(database: ContractDatabase, exporter: Exporter) -> None:
+    models(database, "('v1', now(), true, 0.67, 0.89, 0.76, 0.6, 0.8, now())")
+    whole = found(exporter, "model")
+    database.server.execute(
+        "ALTER VIEW monitoring.model_versions RENAME TO model_versions_good;"
+        " CREATE VIEW monitoring.model_versions AS SELECT * FROM monitoring.model_versions_good;"
+        " CREATE TABLE public.nameless AS SELECT * FROM monitoring.model_versions_good;"
+        " UPDATE public.nameless SET model_version = NULL;"
+        " CREATE OR REPLACE VIEW monitoring.model_versions AS SELECT * FROM public.nameless;"
+        " GRANT SELECT ON monitoring.model_versions TO monitoring_reader",
+        database.name,
+    )
+    lost = whole.keys() - found(exporter, "model").keys()
+    assert {name.partition("|")[0] for name in lost} == {"ticketing_model_info"}
+    assert exporter.scraper.statuses()["model"].success

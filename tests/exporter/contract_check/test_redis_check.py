@@ -111,3 +111,14 @@ def test_a_redis_user_without_rights(platform: ContractDatabase, redis_server: R
     assert "ok kpi:fraud_rate 1.8" in lines
     assert any(line.startswith("DENIED config:fraud_model ") for line in lines)
     assert "narrow-pw" not in "\n".join(lines)
+
+
+def test_what_is_not_utf8_can_be_printed(platform: ContractDatabase, redis_server: Redis, keys: redis.Redis) -> None:
+    for key in keys.scan_iter("traffic:requests:*"):
+        keys.delete(key)
+    keys.set("config:fraud_model", b"\xffboost")
+    keys.set(b"traffic:requests:\xff", "1")
+    _, lines = report(platform.reader_dsn, redis_server.url())
+    text = "\n".join(lines).encode().decode()
+    assert "ok config:fraud_model \\xffboost" in text
+    assert "traffic:requests:\\xff" in text
