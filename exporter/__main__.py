@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if flags.contract_check:
             return _check(flags, postgres_dsn, redis_url)
         if flags.contract_draft:
-            return _draft(flags.contract_draft, postgres_dsn)
+            return _draft(flags.contract_draft, postgres_dsn, redis_url)
         if flags.contract_reference:
             return _reference(flags.contract_reference, postgres_dsn)
         return _serve(flags, postgres_dsn, redis_url)
@@ -68,10 +68,10 @@ def _check(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: Secre
     return status
 
 
-def _draft(directory: Path, postgres_dsn: SecretText) -> int:
+def _draft(directory: Path, postgres_dsn: SecretText, redis_url: SecretText) -> int:
     from exporter.contract_draft.command import draft  # that a server has no use for, either
 
-    return draft(postgres_dsn, directory, sys.stdout)
+    return draft(postgres_dsn, redis_url, directory, sys.stdout)
 
 
 def _reference(bounds: Sequence[str], postgres_dsn: SecretText) -> int:

@@ -9,24 +9,29 @@ from dataclasses import dataclass, field
 from exporter.contract_draft.database import Database
 
 MOST_RELATIONS = 5000
-PAGE_BYTES = 8192
+ROWS_A_PAGE = 50
 TABLE, PARTITIONED, VIEW, MATERIALIZED, FOREIGN = "r", "p", "v", "m", "f"
 KINDS = {TABLE: "table", PARTITIONED: "partitioned table", VIEW: "view", MATERIALIZED: "materialized view"}
 KINDS[FOREIGN] = "foreign table"
 
-# Partitions are read through their parents, and what an extension brought is none of the platform's.
+# Partitions are read through their parents, and what an extension brought is none of the platform's. Functions that
+# would wait for a lock are left alone: sizes are as of the last ANALYZE, or by the rows that the statistics count.
 _RELATIONS = f"""
+    WITH RECURSIVE leaf (top, oid) AS (
+        SELECT c.oid, c.oid FROM pg_class c WHERE c.relkind IN ('p', 'r', 'm') AND NOT c.relispartition
+        UNION ALL
+        SELECT leaf.top, i.inhrelid FROM leaf JOIN pg_inherits i ON i.inhparent = leaf.oid
+        JOIN pg_class c ON c.oid = i.inhrelid AND c.relispartition
+    ), size AS (
+        SELECT leaf.top AS oid,
+               sum(CASE WHEN c.reltuples >= 0 THEN c.reltuples ELSE pg_stat_get_live_tuples(c.oid) END) AS rows,
+               sum(coalesce(nullif(c.relpages, 0), pg_stat_get_live_tuples(c.oid) / {ROWS_A_PAGE})) AS pages
+        FROM leaf JOIN pg_class c ON c.oid = leaf.oid WHERE c.relkind <> 'p' GROUP BY 1
+    )
     SELECT c.oid, n.nspname, c.relname, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind::text,
            has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT'), c.relrowsecurity,
-           CASE WHEN c.relkind <> 'p' THEN c.reltuples
-                ELSE (SELECT sum(greatest(l.reltuples, 0)) FROM pg_partition_tree(c.oid) AS t
-                      JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) END::float8,
-           CASE WHEN c.relkind = 'p'
-                THEN (SELECT sum(coalesce(nullif(l.relpages, 0), pg_relation_size(l.oid) / {PAGE_BYTES}))
-                      FROM pg_partition_tree(c.oid) AS t JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf)
-                WHEN c.relpages = 0 AND c.relkind IN ('r', 'm') THEN pg_relation_size(c.oid) / {PAGE_BYTES}
-                ELSE c.relpages END::bigint
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           coalesce(size.rows, c.reltuples)::float8, coalesce(size.pages, c.relpages)::bigint
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN size ON size.oid = c.oid
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
       AND n.nspname NOT IN ('information_schema', 'monitoring') AND n.nspname !~ '^pg_'
       AND NOT EXISTS (SELECT FROM pg_depend d

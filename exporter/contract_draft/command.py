@@ -16,6 +16,7 @@ from exporter.contract_draft.database import Database
 from exporter.contract_draft.draft import Context, DraftedView
 from exporter.contract_draft.matching import Match
 from exporter.contract_draft.questions import Questions
+from exporter.contract_draft.redis_keys import Keys, look_for_keys
 from exporter.contract_draft.sample import WITH_ZONE
 from exporter.contract_draft.text import ago, one_line
 from exporter.contract_draft.views import drafted
@@ -25,22 +26,18 @@ from exporter.sources.postgres import CONTRACT_HINT
 QUESTIONS = "questions.md"
 
 
-def draft(postgres_dsn: SecretText, directory: Path, output: TextIO) -> int:
+def draft(postgres_dsn: SecretText, redis_url: SecretText, directory: Path, output: TextIO) -> int:
     """Write the files; returns 0 when views could be drafted, 1 otherwise."""
     database = Database(postgres_dsn)
     try:
         relations = read_catalog(database)
         readable = [relation for relation in relations if relation.readable]
         if not readable:
-            what = (
-                f"{len(relations)} tables, and this role may read none of them"
-                if relations
-                else "no table of a platform"
-            )
+            what = "no table that this role may read" if relations else "no table of a platform"
             print(f"There is {what}: run it as the owner of the tables, on their database.", file=output)
             return 1
         chosen, looked_at = matching.find(database, readable)
-        files = _files(database, relations, chosen, looked_at)
+        files = _files(database, look_for_keys(redis_url), relations, chosen, looked_at)
     except (PostgresError, DeadlineExceededError, SecretError) as error:
         print(f"PostgreSQL: {str(error).removesuffix(CONTRACT_HINT)}", file=output)
         return 1
@@ -56,7 +53,7 @@ def draft(postgres_dsn: SecretText, directory: Path, output: TextIO) -> int:
         return 1
     edits = files[views_file.FILE].count("-- EDIT: ")
     for view, match in chosen.items():
-        print(f"  {view:18} {match.relation.quoted}", file=output)
+        print(f"  {view:18} {one_line(match.relation.quoted)}", file=output)
     print(f"Written to {directory}: {', '.join(files)}. {edits} lines are to be filled in.", file=output)
     return 0 if chosen else 1
 
@@ -70,6 +67,7 @@ def _refuse_to_overwrite(directory: Path, files: Mapping[str, str]) -> None:
 
 def _files(
     database: Database,
+    keys: Keys,
     relations: Sequence[Relation],
     chosen: Mapping[str, Match],
     looked_at: Mapping[str, Sequence[Match]],
@@ -81,10 +79,12 @@ def _files(
     context = Context(database, {relation.oid: relation for relation in relations}, chosen, zones, questions)
     views = drafted(context)
     _ask_about_age(zones, chosen, questions)
+    if keys.problem:
+        database.refused.append(keys.problem)
     return {
         views_file.FILE: views_file.views_file(views),
         indexes.FILE: indexes.indexes_file(views),
-        platform_file.FILE: platform_file.platform_file(views),
+        platform_file.FILE: platform_file.platform_file(views, keys),
         QUESTIONS: _questions(database, relations, chosen, looked_at, views, questions),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ from exporter.contract_draft.text import tokens
 CANDIDATES = 3
 """Relations a view of which rows are read."""
 EXACT, ALL_OF_IT, PART_OF_IT = 10.0, 6.0, 3.0
+EMPTY = 3.0
+"""What it costs a relation that no row of it was seen."""
 ENOUGH = 18.0
 """A relation with a lower score is none of the views."""
 _EPOCH = (10**9, 4 * 10**9)
@@ -115,8 +118,9 @@ def _match(view: str, view_roles: ViewRoles, relation: Relation, sample: Sample 
             score += fit * view_roles.roles[role].weight / 3
     if not all(any(role in played for role in group) for group in view_roles.needed):
         return None
-    # A view cannot have an index, and mostly leaves something out.
-    return Match(view, relation, played, score - (2 if relation.kind == VIEW else 0))
+    # A view cannot have an index, and mostly leaves something out. Of two tables the larger is the one in use.
+    score += math.log10(max(1.0, relation.rows)) / 2 - (2 if relation.kind == VIEW else 0)
+    return Match(view, relation, played, score - (EMPTY if sample is not None and not sample.rows else 0))
 
 
 def _fit(view: str, role: str, what: Role, relation: Relation, column: Column, sample: Sample | None) -> float:

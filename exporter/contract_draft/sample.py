@@ -92,7 +92,7 @@ def read_sample(database: Database, relation: Relation, time: Column | None) -> 
         return Sample((), None)
     by = _order(relation, time)
     outputs = ", ".join(str(_value(column)) for column in columns)
-    sql = f"SELECT {outputs} FROM {_some(relation, by, ROWS, ())}"
+    sql = f"SELECT {outputs} FROM {_some(relation, by, ROWS, columns)}"
     found = database.rows_or_none(f"rows of {relation.quoted}", sql) or []
     names = [column.name for column in columns]
     return Sample([dict(zip(names, row, strict=True)) for row in found], by if by is not None and by == time else None)
@@ -122,7 +122,7 @@ def _order(relation: Relation, time: Column | None) -> Column | None:
 
 def _some(relation: Relation, by: Column | None, rows: int, only: Sequence[Column]) -> str:
     """What stands behind FROM."""
-    outputs = ", ".join(column.quoted for column in only) or "*"
+    outputs = ", ".join(column.quoted for column in only)
     sample = ""
     if by is None and relation.kind in (TABLE, PARTITIONED) and relation.pages > SMALL_PAGES:
         # Of each page that is drawn all rows come, at least a few.

@@ -93,6 +93,9 @@ LIKE_USD = {"usd", "usdc", "usdt"}
 """Currencies that count as dollars."""
 
 
+MOST_PARTS = 4
+
+
 def meaning(table: Table, word: str) -> str | None:
     """What a word means: as a whole, else by its parts when they agree, else by the last of them."""
     parts = tokens(word)
@@ -100,7 +103,8 @@ def meaning(table: Table, word: str) -> str | None:
     if whole in table:
         return table[whole]
     known = [table[part] for part in parts if part in table]
-    return known[-1] if known else None
+    # A sentence is no word.
+    return known[-1] if known and len(parts) <= MOST_PARTS else None
 
 
 def one_of(known: frozenset[str], word: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 
+from common.secret_text import SecretText
 from exporter.contract_draft.command import draft
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.postgres import Postgres
@@ -57,9 +58,9 @@ def create_example(postgres: Postgres, platform: Platform) -> ContractDatabase:
 
 
 def drafted(database: ContractDatabase, directory: Path, dsn: str | None = None) -> dict[str, str]:
-    """The files that the draft writes, by name."""
+    """The files that the draft writes for a platform without Redis, by name."""
     output = StringIO()
-    status = draft(secret("POSTGRES_DSN", dsn or database.dsn), directory, output)
+    status = draft(secret("POSTGRES_DSN", dsn or database.dsn), SecretText("REDIS_URL", {}), directory, output)
     assert status == 0, output.getvalue()
     return {file.name: file.read_text() for file in directory.iterdir()}
 
