@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -25,9 +26,15 @@ def exporter_reader(url: str) -> Reader:
     """Reads keys on one connection, as long as it is there."""
     source = RedisSource(secret(url), "test-name")
 
-    def read(key: str) -> str | None:
+    def once(key: str) -> str | None:
         value: str | None = complete(source.read([("GET", key)], Deadline(5)))[0]
         return value
+
+    def read(key: str) -> str | None:
+        # On a busy machine a connection may take longer than it may; then the next scrape has it.
+        with suppress(DeadlineExceededError):
+            return once(key)
+        return once(key)
 
     return read
 
