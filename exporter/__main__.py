@@ -36,9 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         logs.set_up(flags.log_level, flags.log_format)
         if flags.config_check:
-            load(flags.config_file)
+            load(flags.config_file, flags.platform_file)
             load_web_config(flags.web_config_file)
-            for file in [file for file in (flags.config_file, flags.web_config_file) if file] or ["defaults"]:
+            files = (flags.config_file, flags.platform_file, flags.web_config_file)
+            for file in [file for file in files if file] or ["defaults"]:
                 print(f"{file}: valid")  # noqa: T201
             return 0
         postgres_dsn, redis_url = SecretText("POSTGRES_DSN"), SecretText("REDIS_URL")
@@ -59,7 +60,7 @@ def _check(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: Secre
     from exporter.contract_check import check  # most of a megabyte that a server has no use for
 
     try:
-        status = check(postgres_dsn, redis_url, load(flags.config_file), sys.stdout, flags.output)
+        status = check(postgres_dsn, redis_url, load(flags.config_file, flags.platform_file), sys.stdout, flags.output)
         sys.stdout.flush()
     except BrokenPipeError:
         # Its reader, `head` perhaps, has seen enough. Python would try to write the rest at exit, and complain.
@@ -89,11 +90,11 @@ def _serve(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: Secre
     # Before any thread starts: they inherit it, and the signals wait for sigwait below.
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     web = load_web_config(flags.web_config_file)
-    exporter = Exporter(load(flags.config_file), postgres_dsn=postgres_dsn, redis_url=redis_url)
+    exporter = Exporter(load(flags.config_file, flags.platform_file), postgres_dsn=postgres_dsn, redis_url=redis_url)
 
     def reload() -> None:
         try:
-            config, new_web = load(flags.config_file), load_web_config(flags.web_config_file)
+            config, new_web = load(flags.config_file, flags.platform_file), load_web_config(flags.web_config_file)
             if (new_web.tls_server_config is None) != (web.tls_server_config is None):
                 raise ConfigError(f"{flags.web_config_file}: tls_server_config: TLS is turned on and off by a restart")
         except ConfigError as error:
@@ -142,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--config.file", dest="config_file", type=Path, metavar="FILE", help="probes, rate limits, API (YAML)")
+    add("--platform.file", dest="platform_file", type=Path, metavar="FILE", help="what the platform lacks (YAML)")
     add("--config.check", dest="config_check", action="store_true", help="validate the files and exit")
     add(
         "--contract.check",

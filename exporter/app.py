@@ -12,6 +12,7 @@ from common.secret_text import SecretError, SecretText
 from exporter.collectors import fraud, health, kpis, model, security, traffic
 from exporter.collectors.rate_limits import ADAPTERS
 from exporter.config import Config
+from exporter.exposition import render
 from exporter.probes.kinds import Sources
 from exporter.probes.schedule import Schedule
 from exporter.scrape import Scraper
@@ -50,6 +51,7 @@ class Exporter:
         self._schedule = Schedule(config.probes, self._sources)
         self._rate_limits = ADAPTERS[config.rate_limits.adapter](config.rate_limits)
         self._connections: list[PostgresSource | RedisSource] = []
+        self.absence = config.platform.absence
         self.scraper = self._build_scraper(config)
 
     def start(self) -> None:
@@ -68,7 +70,8 @@ class Exporter:
             if config.probes != self.config.probes:
                 self._schedule = self._schedule.changed_to(config.probes)
             self._rate_limits = ADAPTERS[config.rate_limits.adapter](config.rate_limits)
-            if config.settle != self.config.settle:
+            if (config.settle, config.platform) != (self.config.settle, self.config.platform):
+                self.absence = config.platform.absence
                 old_connections, self._connections = self._connections, []
                 self.scraper = self._build_scraper(config)
                 for connection in old_connections:
@@ -100,17 +103,17 @@ class Exporter:
     def _build_scraper(self, config: Config) -> Scraper:
         settle = float(config.settle)
         postgres, redis = self._postgres, self._redis
-        return Scraper(
-            [
-                kpis.collector(postgres("kpis"), redis("kpis"), settle),
-                fraud.collector(postgres("fraud"), redis("fraud"), settle),
-                traffic.collector(redis("traffic"), redis("limits"), lambda: self._rate_limits),
-                model.collector(postgres("labels"), postgres("drift"), settle),
-                health.collector(lambda: self._schedule),
-                security.collector(postgres("security"), settle),
-            ],
-            self.clock,
-        )
+        absence = self.absence
+        collectors = [
+            kpis.collector(postgres("kpis"), redis("kpis"), settle, absence),
+            fraud.collector(postgres("fraud"), redis("fraud"), settle, absence),
+            traffic.collector(redis("traffic"), redis("limits"), lambda: self._rate_limits, absence),
+            model.collector(postgres("labels"), postgres("drift"), settle, absence),
+            health.collector(lambda: self._schedule),
+            security.collector(postgres("security"), settle, absence),
+        ]
+        here = [collector for collector in collectors if collector.parts and not absence.section(collector.section)]
+        return Scraper(here, self.clock, render([absence.family()]))
 
     def _postgres(self, name: str) -> PostgresSource:
         source = PostgresSource(self._sources.postgres, f"{NAME}/{name}")

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 
 from common.yaml_files import ConfigError, Duration, Strict, decode, read_yaml
+from exporter.absence import NAMES, Absence
 
 
 class ProbeBase(Strict, frozen=True, kw_only=True):
@@ -95,6 +96,43 @@ class RateLimits(Strict, frozen=True, kw_only=True):
     key_prefix: str = ""
 
 
+class Absent(Strict, frozen=True, kw_only=True):
+    """What the platform does not have; names as `exporter.absence.NAMES` has them.
+
+    Attributes:
+        sections: are not collected.
+        views: of the schema monitoring; are not read.
+        keys: of Redis, families of keys without the minute; are not read.
+        features: of the product; each stands for what is absent without it.
+    """
+
+    sections: tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+
+
+class Platform(Strict, frozen=True, kw_only=True):
+    """The platform, as its operator declares it.
+
+    Attributes:
+        absent: see `Absent`.
+    """
+
+    absent: Absent = Absent()
+
+    @property
+    def absence(self) -> Absence:
+        """All that is absent, with what follows from the declaration."""
+        return Absence.of(msgspec.structs.asdict(self.absent))
+
+
+class PlatformFile(Strict, frozen=True, kw_only=True):
+    """The file of --platform.file: the part `platform` of the configuration, for who wants it by itself."""
+
+    platform: Platform = Platform()
+
+
 class Api(Strict, frozen=True, kw_only=True):
     """The JSON API.
 
@@ -114,6 +152,7 @@ class Config(Strict, frozen=True, kw_only=True):
         probes: by the name they have in the label `probe`.
         rate_limits: see `RateLimits`.
         api: see `Api`.
+        platform: see `Platform`.
     """
 
     settle: Duration = Duration(20)
@@ -122,6 +161,7 @@ class Config(Strict, frozen=True, kw_only=True):
     )
     rate_limits: RateLimits = RateLimits()
     api: Api = Api()
+    platform: Platform = Platform()
 
 
 LONGEST_SETTLE = 120
@@ -131,14 +171,23 @@ _ORIGIN = re.compile(r"https?://[^/\s]+")
 _PROBE_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
 
-def load(path: Path | None) -> Config:
-    """The configuration in a file, or the defaults without one.
+def load(path: Path | None, platform_path: Path | None = None) -> Config:
+    """The configuration in a file, or the defaults without one, with the platform of a file of its own.
 
     Raises:
-        ConfigError: the file cannot be read or is not valid.
+        ConfigError: a file cannot be read or is not valid, or both declare the platform.
     """
-    if path is None:
-        return Config()
+    config = _load(path) if path else Config()
+    if platform_path is None:
+        return config
+    if config.platform != Platform():
+        raise ConfigError(f"{platform_path}: {path} declares the platform, too: leave it in one of them")
+    content = decode(read_yaml(platform_path), PlatformFile, f"{platform_path}: ")
+    _check_names(content.platform.absent, platform_path)
+    return msgspec.structs.replace(config, platform=content.platform)
+
+
+def _load(path: Path) -> Config:
     content = read_yaml(path)
     if isinstance(content, dict) and isinstance(content.get("probes"), dict):
         for name, probe in content["probes"].items():
@@ -159,6 +208,7 @@ def load(path: Path | None) -> Config:
         # Browsers send exactly this; anything else would never match.
         if not _ORIGIN.fullmatch(origin):
             raise ConfigError(f"{path}: api.cors_origins: {origin!r} is not an origin such as https://ops.example")
+    _check_names(config.platform.absent, path)
     limits = config.rate_limits
     if limits.adapter == "contract" and (limits.global_per_minute or limits.client_per_minute):
         raise ConfigError(f"{path}: rate_limits: with the adapter contract the limits are read from Redis")
@@ -177,6 +227,14 @@ def check_header(name: str, value: str, place: str) -> None:
         raise ConfigError(f"{place}: one of the names is not that of a header")
     if not _HEADER_VALUE.fullmatch(value):
         raise ConfigError(f"{place}.{name}: holds a character that a header cannot")
+
+
+def _check_names(absent: Absent, path: Path) -> None:
+    for field, names in NAMES.items():
+        for name in getattr(absent, field):
+            if name not in names:
+                known = ", ".join(names)
+                raise ConfigError(f"{path}: platform.absent.{field}: {name!r} is none of {known}")
 
 
 def _check_probe(probe: ProbeConfig, place: str) -> None:

@@ -16,7 +16,7 @@ from common.version import VERSION
 from exporter import process
 from exporter.collection import Collection, Outcome, SharedPart
 from exporter.collectors.base import Collector
-from exporter.exposition import Family, Metric, assemble, render
+from exporter.exposition import Family, Metric, Rendered, assemble, render
 from exporter.waiting import run
 
 logger = logging.getLogger(__name__)
@@ -110,10 +110,14 @@ class Scraper:
     Args:
         collectors: the sections.
         clock: unix time in seconds; the windows of a scrape end at the time it begins.
+        constant: rendered families that are part of every answer.
     """
 
-    def __init__(self, collectors: Iterable[Collector], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, collectors: Iterable[Collector], clock: Callable[[], float] = time.time, constant: Rendered = ()
+    ) -> None:
         self._clock = clock
+        self._constant = constant
         self._parts: Mapping[str, list[SharedPart]] = {
             collector.section: [SharedPart(part) for part in collector.parts] for collector in collectors
         }
@@ -173,7 +177,7 @@ class Scraper:
             status = self._note(section, [outcomes[part] for part in self._parts[section]])
             self._report(section, status, own)
             complete = complete and status.success
-        pieces = [*(outcome.families for outcome in outcomes.values()), render(own), self._build_info]
+        pieces = [*(outcome.families for outcome in outcomes.values()), render(own), self._build_info, self._constant]
         return Exposition(assemble(pieces, openmetrics=openmetrics), complete)
 
     def _run(self, parts: Sequence[SharedPart], now: int, deadline: Deadline) -> list[Collection[Outcome]]:

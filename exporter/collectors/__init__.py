@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from exporter.absence import SECTIONS
 from exporter.collectors import fraud, health, kpis, model, security, traffic
 
-SECTIONS = ("kpis", "fraud", "traffic", "model", "health", "security")
-"""The names of the sections, in the order of the dashboard."""
+__all__ = ["METRICS", "SECTIONS"]
 
 METRICS = (
     *kpis.METRICS,

@@ -20,7 +20,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from contract.definition import BLOCKED, DECISIONS, FRAUD_MODEL, FRAUD_THRESHOLD
-from exporter.collectors.base import Collector, Moment
+from exporter.absence import NOTHING, Absence
+from exporter.collectors.base import Collector, Moment, Part
 from exporter.collectors.values import number, text
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
@@ -97,17 +98,24 @@ _BLOCK_THRESHOLD = f"""
     FROM monitoring.model_versions WHERE is_active"""
 
 
-def collector(postgres: PostgresSource, redis: RedisSource, settle: float) -> Collector:
+def collector(postgres: PostgresSource, redis: RedisSource, settle: float, absence: Absence = NOTHING) -> Collector:
     """The section, reading predictions from PostgreSQL and settings from Redis."""
-    return Collector("fraud", (_Predictions(postgres, settle), _Settings(redis)))
+    parts: list[Part] = []
+    if not absence.view("fraud_predictions"):
+        parts.append(_Predictions(postgres, settle, absence))
+    keys = [key for key in (FRAUD_THRESHOLD, FRAUD_MODEL) if not absence.key(key)]
+    if keys:
+        parts.append(_Settings(redis, keys))
+    return Collector("fraud", parts)
 
 
 class _Predictions:
-    def __init__(self, postgres: PostgresSource, settle: float) -> None:
+    def __init__(self, postgres: PostgresSource, settle: float, absence: Absence) -> None:
         self._view = WindowedView(postgres, QUERY, tuple(WINDOWS.values()), settle)
+        self._aside = None if absence.view("model_versions") else _BLOCK_THRESHOLD
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
-        thresholds = await self._view.refresh(moment, aside=_BLOCK_THRESHOLD)
+        thresholds = await self._view.refresh(moment, aside=self._aside)
         return [*self._windows(moment), *self._counters(), _block_threshold(moment, thresholds)]
 
     def _windows(self, moment: Moment) -> Iterator[Family]:
@@ -161,19 +169,21 @@ def _block_threshold(moment: Moment, rows: Sequence[tuple[Any, ...]]) -> Family:
 
 
 class _Settings:
-    def __init__(self, redis: RedisSource) -> None:
+    def __init__(self, redis: RedisSource, keys: Sequence[str]) -> None:
         self._redis = redis
+        self._keys = keys
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
-        threshold, model = await self._redis.read([("GET", FRAUD_THRESHOLD), ("GET", FRAUD_MODEL)], moment.deadline)
+        answers = await self._redis.read([("GET", key) for key in self._keys], moment.deadline)
+        found = dict(zip(self._keys, answers, strict=True))
         families = []
-        review = number(moment, FRAUD_THRESHOLD, threshold)
+        review = number(moment, FRAUD_THRESHOLD, found.get(FRAUD_THRESHOLD))
         if review is not None:
             if 0 <= review <= 1:
                 families.append(Family(THRESHOLD).add(review, "review"))
             else:
                 moment.problem(f"key {FRAUD_THRESHOLD}: {review:g} is not between 0 and 1")
-        name = text(moment, FRAUD_MODEL, model)
+        name = text(moment, FRAUD_MODEL, found.get(FRAUD_MODEL))
         if name:
             families.append(Family(MODEL_ACTIVE).add(1, name))
         return families

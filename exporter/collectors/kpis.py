@@ -14,10 +14,12 @@ ticketing_revenue_usd{window="1h"} 12449.5
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from contract import definition
-from exporter.collectors.base import Collector, Moment
+from exporter.absence import NOTHING, Absence
+from exporter.collectors.base import Collector, Moment, Part
 from exporter.collectors.values import number
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
@@ -112,32 +114,53 @@ QUERY = RangeQuery(
 _LAUNCHES = "SELECT NULL, count(*), 0, 0 FROM monitoring.event_launches WHERE starts_at <= {now} AND ends_at > {now}"
 
 
-def collector(postgres: PostgresSource, redis: RedisSource, settle: float) -> Collector:
+def collector(postgres: PostgresSource, redis: RedisSource, settle: float, absence: Absence = NOTHING) -> Collector:
     """The section, reading the KPI keys from Redis and transactions and launches from PostgreSQL."""
-    return Collector("kpis", (_Transactions(postgres, settle), _Keys(redis)))
+    parts: list[Part] = []
+    if not absence.view("transactions"):
+        parts.append(_Transactions(postgres, settle, absence))
+    elif not absence.view("event_launches"):
+        parts.append(_Launches(postgres))
+    keys = [entry for entry in KEYS if not absence.key(entry[0])]
+    if keys:
+        parts.append(_Keys(redis, keys))
+    return Collector("kpis", parts)
 
 
 class _Keys:
-    def __init__(self, redis: RedisSource) -> None:
+    def __init__(self, redis: RedisSource, keys: Sequence[tuple[str, Metric, int]]) -> None:
         self._redis = redis
+        self._keys = keys
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
-        answers = await self._redis.read([("GET", key) for key, _, _ in KEYS], moment.deadline)
-        values = [number(moment, key, answer) for (key, _, _), answer in zip(KEYS, answers, strict=True)]
+        answers = await self._redis.read([("GET", key) for key, _, _ in self._keys], moment.deadline)
+        values = [number(moment, key, answer) for (key, _, _), answer in zip(self._keys, answers, strict=True)]
         return [
             Family(metric).add(value / divisor)
-            for (_, metric, divisor), value in zip(KEYS, values, strict=True)
+            for (_, metric, divisor), value in zip(self._keys, values, strict=True)
             if value is not None
         ]
 
 
-class _Transactions:
-    def __init__(self, postgres: PostgresSource, settle: float) -> None:
-        self._view = WindowedView(postgres, QUERY, (HOUR,), settle)
+class _Launches:
+    def __init__(self, postgres: PostgresSource) -> None:
+        self._postgres = postgres
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
-        ((_, launches, *_),) = await self._view.refresh(moment, aside=_LAUNCHES.format(now=literal(moment.now)))
-        return [Family(LAUNCH_ACTIVE).add(int(launches > 0)), *self._transactions(moment)]
+        rows = await self._postgres.query(_LAUNCHES.format(now=literal(moment.now)), (), moment.deadline)
+        return [_launch_active(rows)]
+
+
+class _Transactions:
+    def __init__(self, postgres: PostgresSource, settle: float, absence: Absence) -> None:
+        self._view = WindowedView(postgres, QUERY, (HOUR,), settle)
+        self._launches = not absence.view("event_launches")
+        self._revenue = not absence.feature("revenue")
+
+    async def __call__(self, moment: Moment) -> Iterable[Family]:
+        aside = _LAUNCHES.format(now=literal(moment.now)) if self._launches else None
+        launches = await self._view.refresh(moment, aside=aside)
+        return [*([_launch_active(launches)] if self._launches else []), *self._transactions(moment)]
 
     def _transactions(self, moment: Moment) -> Iterator[Family]:
         sums = self._view.sums(HOUR)
@@ -154,4 +177,10 @@ class _Transactions:
         for kind in (*definition.TRANSACTION_KINDS, *([UNKNOWN] if counts[UNKNOWN] else [])):
             transactions.add(counts[kind], kind, "1h")
         yield transactions
-        yield Family(REVENUE).add(revenue / PER_USD, "1h")
+        if self._revenue:
+            yield Family(REVENUE).add(revenue / PER_USD, "1h")
+
+
+def _launch_active(rows: Sequence[tuple[Any, ...]]) -> Family:
+    ((_, launches, *_),) = rows
+    return Family(LAUNCH_ACTIVE).add(int(launches > 0))

@@ -19,7 +19,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from contract.definition import BLOCKED
-from exporter.collectors.base import Collector, Moment
+from exporter.absence import NOTHING, Absence
+from exporter.collectors.base import Collector, Moment, Part
 from exporter.collectors.drift import DRIFT, NOISE_FLOOR, SAMPLES, Drift
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
@@ -77,9 +78,14 @@ _ACTIVE = """
     FROM monitoring.model_versions WHERE is_active"""
 
 
-def collector(postgres: PostgresSource, drift: PostgresSource, settle: float) -> Collector:
+def collector(postgres: PostgresSource, drift: PostgresSource, settle: float, absence: Absence = NOTHING) -> Collector:
     """The section, reading labels and drift from PostgreSQL on a connection each."""
-    return Collector("model", (_Labels(postgres, settle), Drift(drift, settle)))
+    parts: list[Part] = []
+    if not (absence.view("fraud_labels") and absence.view("model_versions")):
+        parts.append(_Labels(postgres, settle, absence))
+    if not absence.feature("drift"):
+        parts.append(Drift(drift, settle))
+    return Collector("model", parts)
 
 
 def newly_labelled(since: int, now: int) -> str:
@@ -90,19 +96,25 @@ def newly_labelled(since: int, now: int) -> str:
 
 
 class _Labels:
-    def __init__(self, postgres: PostgresSource, settle: float) -> None:
+    def __init__(self, postgres: PostgresSource, settle: float, absence: Absence) -> None:
         self._postgres = postgres
+        self._absence = absence
         self._predicted = WindowedView(postgres, PREDICTED, (DAY,), settle)
         self._labelled = WindowedView(postgres, LABELLED, (DAY,), settle)
         self._settle = round(settle * MICROSECONDS)
         self._labels_since: int | None = None
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
-        await self._labelled.refresh(moment, changed=await self._newly_labelled(moment))
-        self._labels_since = moment.now - self._settle
-        await self._predicted.refresh(moment)
-        active = await self._postgres.query(_ACTIVE, (), moment.deadline)
-        return [*self._matrix(moment), *_active(moment, active)]
+        families: list[Family] = []
+        if not self._absence.view("fraud_labels"):
+            await self._labelled.refresh(moment, changed=await self._newly_labelled(moment))
+            self._labels_since = moment.now - self._settle
+            if not self._absence.view("fraud_predictions"):
+                await self._predicted.refresh(moment)
+            families += self._matrix(moment)
+        if not self._absence.view("model_versions"):
+            families += _active(moment, await self._postgres.query(_ACTIVE, (), moment.deadline))
+        return families
 
     def _matrix(self, moment: Moment) -> Iterator[Family]:
         labelled, predicted = self._labelled.sums(DAY), self._predicted.sums(DAY)

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from contract.definition import LOGIN_FAILED, MFA_FAILED, SEVERITIES
+from exporter.absence import NOTHING, Absence
 from exporter.collectors import accounts
 from exporter.collectors.base import Collector, Moment
 from exporter.collectors.windowed import WindowedView
@@ -70,17 +71,18 @@ QUERY = RangeQuery(
 )
 
 
-def collector(postgres: PostgresSource, settle: float) -> Collector:
+def collector(postgres: PostgresSource, settle: float, absence: Absence = NOTHING) -> Collector:
     """The section, reading events from PostgreSQL."""
-    return Collector("security", (_Events(postgres, settle),))
+    return Collector("security", (_Events(postgres, settle, absence),))
 
 
 class _Events:
-    def __init__(self, postgres: PostgresSource, settle: float) -> None:
-        self._accounts = (
-            accounts.Accounts(postgres, MFA_FAILURES, MFA_FAILED, QUERY.width),
-            accounts.Accounts(postgres, LOGIN_FAILURES, LOGIN_FAILED, QUERY.width),
-        )
+    def __init__(self, postgres: PostgresSource, settle: float, absence: Absence) -> None:
+        self._accounts = [
+            accounts.Accounts(postgres, metric, event_type, QUERY.width)
+            for metric, event_type in ((MFA_FAILURES, MFA_FAILED), (LOGIN_FAILURES, LOGIN_FAILED))
+            if not absence.feature("sign_ins")
+        ]
         self._view = WindowedView(
             postgres,
             QUERY,

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from contract.definition import BLOCKED_CLIENTS, RATE_LIMITS, REQUESTS_BY_CLIENT
 from contract.definition import REQUESTS as REQUESTS_KEY
+from exporter.absence import NOTHING, Absence
 from exporter.collectors import clients, rate_limits
-from exporter.collectors.base import Collector, Moment
+from exporter.collectors.base import Collector, Moment, Part
 from exporter.collectors.values import number
 from exporter.exposition import Family, Metric
 from exporter.sources.redis import RedisSource
@@ -55,24 +57,41 @@ MINUTES = 5
 MOST_CLIENTS = 10
 
 
-def collector(redis: RedisSource, limits: RedisSource, adapter: Callable[[], rate_limits.Adapter]) -> Collector:
+def collector(
+    redis: RedisSource,
+    limits: RedisSource,
+    adapter: Callable[[], rate_limits.Adapter],
+    absence: Absence = NOTHING,
+) -> Collector:
     """The section, reading traffic and limits from Redis on a connection each; a reload changes the adapter."""
-    return Collector("traffic", (_Traffic(redis), _Limits(limits, adapter)))
+    parts: list[Part] = []
+    if not (absence.key(REQUESTS_KEY) and absence.key(REQUESTS_BY_CLIENT)):
+        parts.append(_Traffic(redis, absence))
+    if not absence.feature("rate_limits"):
+        parts.append(_Limits(limits, adapter, absence))
+    return Collector("traffic", parts)
 
 
 class _Traffic:
-    def __init__(self, redis: RedisSource) -> None:
+    def __init__(self, redis: RedisSource, absence: Absence) -> None:
         self._redis = redis
+        self._requests = not absence.key(REQUESTS_KEY)
+        self._clients = not absence.key(REQUESTS_BY_CLIENT)
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
         last = moment.now // 60_000_000 - 1
         minutes = [last - back for back in range(MINUTES)]
         requests_key = REQUESTS_KEY.format(minute=last)
-        answer, *tops = await self._redis.read([("GET", requests_key), *clients.commands(minutes)], moment.deadline)
+        first = [("GET", requests_key)] if self._requests else []
+        then = clients.commands(minutes) if self._clients else []
+        answers = await self._redis.read([*first, *then], moment.deadline)
         families = []
-        requests = number(moment, requests_key, answer)
+        requests = number(moment, requests_key, answers[0]) if self._requests else None
         if requests is not None:
             families.append(Family(REQUESTS).add(requests))
+        if not self._clients:
+            return families
+        tops = answers[len(first) :]
         busiest = await clients.busiest(moment, self._redis, minutes, tops, MOST_CLIENTS) or []
         total, last_minute = Family(CLIENT_REQUESTS), Family(CLIENT_PER_MINUTE)
         for client, counts in busiest:
@@ -85,16 +104,24 @@ class _Traffic:
 
 
 class _Limits:
-    def __init__(self, redis: RedisSource, adapter: Callable[[], rate_limits.Adapter]) -> None:
+    def __init__(self, redis: RedisSource, adapter: Callable[[], rate_limits.Adapter], absence: Absence) -> None:
         self._redis = redis
         self._adapter = adapter
+        self._absence = absence
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
-        state = await self._adapter().read(moment, self._redis)
+        adapter = self._adapter()
+        state = await adapter.read(moment, self._redis)
+        # The contract's two keys are read together; another limiter has keys of its own.
+        of_the_contract = isinstance(adapter, rate_limits.ContractKeys)
         limit = Family(LIMIT)
         for scope, value in state.limits.items():
-            limit.add(value, scope)
+            absent = self._absence.feature(f"{scope}_limit") or (of_the_contract and self._absence.key(RATE_LIMITS))
+            if not absent:
+                limit.add(value, scope)
         families = [limit]
+        if of_the_contract and self._absence.key(BLOCKED_CLIENTS):
+            return families
         if state.blocked is not None:
             families.append(Family(LIMITED).add(state.blocked))
         blocked_until = Family(BLOCKED_UNTIL)

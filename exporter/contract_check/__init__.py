@@ -7,7 +7,7 @@ Connects, and reports what is there, missing, of the wrong type, or not what it 
       WRONG    transactions.timestamp                     200 rows in the future, the newest by 4.0 h
                mend: its times are 4 hours ahead, as if read in a wrong zone; …
       MISSING  fraud_labels                               no such view in schema monitoring
-               mend: CREATE VIEW monitoring.fraud_labels, see contract/postgresql/30-views.sql
+               mend: CREATE VIEW monitoring.fraud_labels, see contract/postgresql/30-views.sql; or declare it absent
     Redis
       ok       kpi:txn_per_hour                           1247
       WRONG    kpi:latency_p95                            0.18 ms cannot be: is it 0.18 s?

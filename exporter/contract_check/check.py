@@ -9,6 +9,7 @@ from typing import TextIO
 from common.deadline import DeadlineExceededError
 from common.postgres import PostgresError
 from common.secret_text import SecretError, SecretText
+from exporter.absence import Absence
 from exporter.config import Config
 from exporter.contract_check.amounts import check_amounts
 from exporter.contract_check.database import Database, reason
@@ -32,7 +33,10 @@ def check(postgres_dsn: SecretText, redis_url: SecretText, config: Config, outpu
     postgres, client = PostgresSource(postgres_dsn, NAME), RedisSource(redis_url, NAME)
     usable: Columns = {}
     database = Database(postgres)
-    parts = {"PostgreSQL": _postgres(database, usable), "Redis": _redis(client, config, database, usable)}
+    parts = {
+        "PostgreSQL": _postgres(database, config.platform.absence, usable),
+        "Redis": _redis(client, config, database, usable),
+    }
     try:
         failed = FORMATS[form](parts, output)
     finally:
@@ -41,9 +45,9 @@ def check(postgres_dsn: SecretText, redis_url: SecretText, config: Config, outpu
     return 1 if failed else 0
 
 
-def _postgres(database: Database, usable: Columns) -> Iterator[Finding]:
+def _postgres(database: Database, absence: Absence, usable: Columns) -> Iterator[Finding]:
     try:
-        yield from check_schema(database, usable)
+        yield from check_schema(database, absence, usable)
         for part in (check_freshness, check_plans, check_words, check_amounts, check_features):
             yield from part(database, usable)
         yield from check_functions(database)

@@ -20,11 +20,12 @@ from contract.definition import (
     REQUESTS_BY_CLIENT,
     RedisKey,
 )
+from exporter.absence import NOT_HERE, key_name
 from exporter.collectors.base import Moment
 from exporter.collectors.rate_limits import ADAPTERS
 from exporter.config import Config, RateLimits
 from exporter.contract_check.database import SECONDS
-from exporter.contract_check.finding import DENIED, DOWN, OK, WARNING, WRONG, Finding
+from exporter.contract_check.finding import ABSENT, DENIED, DOWN, OK, WARNING, WRONG, Finding
 from exporter.sources.redis import RedisError, RedisSource
 from exporter.sources.redis_text import shown
 from exporter.waiting import complete
@@ -40,7 +41,9 @@ def check_redis(client: RedisSource, config: Config, values: dict[str, float]) -
     """The keys; the numbers that they hold are left in `values`."""
     minute = int(time.time() // 60) - 1
     other_limiter = config.rate_limits.adapter != "contract"
-    keys = [key for key in REDIS_KEYS if not (other_limiter and key.name in OF_THE_LIMITER)]
+    absence = config.platform.absence
+    asked = [key for key in REDIS_KEYS if not (other_limiter and key.name in OF_THE_LIMITER)]
+    keys = [key for key in asked if not absence.key(key.name)]
     names = [key.name.format(minute=minute) for key in keys]
     try:
         kinds = complete(client.read([("TYPE", name) for name in names], Deadline(SECONDS)))
@@ -51,6 +54,9 @@ def check_redis(client: RedisSource, config: Config, values: dict[str, float]) -
     except (RedisError, DeadlineExceededError, SecretError) as error:
         yield Finding(DOWN, "connection", str(error), "see REDIS_URL, the network, and the server's log")
         return
+    for key in asked:
+        if absence.key(key.name):
+            yield Finding(ABSENT, key_name(key.name), NOT_HERE)
     for key, name, kind, value in zip(keys, names, kinds, answers, strict=True):
         if kind == "none":
             yield _missing(key, name, found, elsewhere)
@@ -59,7 +65,7 @@ def check_redis(client: RedisSource, config: Config, values: dict[str, float]) -
         if finding.state == OK and key.number and "{" not in key.name:
             values[key.name] = float(value)
         yield finding
-    if other_limiter:
+    if other_limiter and not absence.feature("rate_limits"):
         yield from _limiter(client, config.rate_limits)
 
 
@@ -100,7 +106,7 @@ def _missing(key: RedisKey, name: str, found: dict[str, list[str]] | None, elsew
     pattern = form(key)
     if not key.needed:
         return Finding(OK, name, "not there now")
-    declare = f"where the platform has none, declare {key.name} absent"
+    declare = f"where the platform has none, declare {key_name(key.name)} absent"
     if found is None or found[pattern]:
         if found and "{" in key.name:
             return _other_minutes(key, name, found[pattern])

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from contract.definition import FUNCTIONS, VIEWS
+from exporter.absence import NOT_HERE, Absence
 from exporter.contract_check.database import Database
-from exporter.contract_check.finding import DENIED, MISSING, OK, WARNING, WRONG, Finding
+from exporter.contract_check.finding import ABSENT, DENIED, MISSING, OK, WARNING, WRONG, Finding
 
 Columns = dict[str, set[str]]
 """By view: its columns that are of the right type, and those that the contract does not have."""
@@ -32,8 +33,8 @@ _MENDED_BY = {
 }
 
 
-def check_schema(database: Database, usable: Columns) -> Iterator[Finding]:
-    """The views; those that can be read are left in `usable`."""
+def check_schema(database: Database, absence: Absence, usable: Columns) -> Iterator[Finding]:
+    """The views; those that can be read, and are not declared absent, are left in `usable`."""
     if database.rows(_NO_USAGE):
         mend = f"GRANT USAGE ON SCHEMA monitoring TO {READER}"
         yield Finding(DENIED, "schema monitoring", "this role has no USAGE on it", mend)
@@ -44,8 +45,10 @@ def check_schema(database: Database, usable: Columns) -> Iterator[Finding]:
         found.setdefault(view, {})[column] = kind
         readable[view] = allowed
     for view, columns in VIEWS.items():
-        if view not in found:
-            mend = f"CREATE VIEW monitoring.{view}, see contract/postgresql/30-views.sql"
+        if absence.view(view):
+            yield Finding(ABSENT, view, NOT_HERE)
+        elif view not in found:
+            mend = f"CREATE VIEW monitoring.{view}, see contract/postgresql/30-views.sql; or declare it absent"
             yield Finding(MISSING, view, "no such view in schema monitoring", mend)
         elif not readable[view]:
             mend = f"GRANT SELECT ON monitoring.{view} TO {READER}; it is lost when a view is dropped and made anew"

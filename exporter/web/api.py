@@ -33,26 +33,42 @@ FEED = f"""
 """The newest rows of high risk."""
 
 
-def kpis(exporter: Exporter) -> dict[str, float | None]:
+class NotHereError(Exception):
+    """The platform has nothing of what was asked for."""
+
+
+def kpis(exporter: Exporter) -> dict[str, Any]:
     """The KPIs as the platform writes them: transactions, percent, milliseconds, USD.
 
+    Those that the platform does not have are null, and named by `not_on_this_platform`.
+
     Raises:
+        NotHereError: it has none of them.
         RedisError: Redis cannot be read.
     """
+    absent = [name for name, key in _KPI_KEYS.items() if exporter.absence.key(key)]
+    keys = {name: key for name, key in _KPI_KEYS.items() if name not in absent}
+    if not keys:
+        raise NotHereError
     moment = Moment(round(exporter.clock() * 1_000_000), Deadline(SECONDS))
-    answers = complete(exporter.redis.read([("GET", key) for key in _KPI_KEYS.values()], moment.deadline))
-    values = {name: number(moment, key, answer) for (name, key), answer in zip(_KPI_KEYS.items(), answers, strict=True)}
-    transactions = values["transactions_per_hour"]
-    return {**values, "transactions_per_hour": None if transactions is None else round(transactions)}
+    answers = complete(exporter.redis.read([("GET", key) for key in keys.values()], moment.deadline))
+    values = {name: number(moment, key, answer) for (name, key), answer in zip(keys.items(), answers, strict=True)}
+    if (transactions := values.get("transactions_per_hour")) is not None:
+        values["transactions_per_hour"] = round(transactions)
+    shown: dict[str, Any] = {name: values.get(name) for name in _KPI_KEYS}
+    return {**shown, "not_on_this_platform": absent} if absent else shown
 
 
 def fraud_feed(exporter: Exporter) -> list[dict[str, Any]]:
     """The last 50 high-risk predictions, newest first.
 
     Raises:
+        NotHereError: the platform makes none.
         PostgresError: the database cannot be read.
         DeadlineExceededError: it was too slow.
     """
+    if exporter.absence.view("fraud_predictions"):
+        raise NotHereError
     rows = complete(exporter.postgres.query(FEED, (), Deadline(SECONDS)))
     return [
         {

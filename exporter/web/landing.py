@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from common.version import VERSION
-from exporter.collectors import SECTIONS
+from exporter.absence import NOT_HERE, SECTIONS, Absence
 from exporter.scrape import Status
 
 _PAGE = """<!DOCTYPE html>
@@ -44,17 +44,16 @@ _ROW = (
 )
 
 
-def page(statuses: dict[str, Status]) -> str:
+def page(statuses: dict[str, Status], absence: Absence) -> str:
     """The page as HTML, from the state of each section as of its last scrape."""
-    rows = "\n".join(_row(section, statuses.get(section)) for section in SECTIONS)
+    rows = "\n".join(_row(section, statuses.get(section), absent=absence.section(section)) for section in SECTIONS)
     return _PAGE.format(version=escape(VERSION), rows=rows)
 
 
-def _row(section: str, status: Status | None) -> str:
-    if status is None:
-        return _ROW.format(
-            section=section, style="unknown", state="not scraped yet", took="", last_success="", problems=""
-        )
+def _row(section: str, status: Status | None, *, absent: bool) -> str:
+    if status is None or absent:
+        state = NOT_HERE if absent else "not scraped yet"
+        return _ROW.format(section=section, style="unknown", state=state, took="", last_success="", problems="")
     last_success = (
         datetime.fromtimestamp(status.last_success, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         if status.last_success is not None

@@ -13,6 +13,7 @@ from common.postgres import PostgresError
 from common.secret_text import SecretError
 from common.web_application import Answer, BusyError, Places, Routes, answer
 from common.yaml_files import ConfigError
+from exporter.absence import NOT_HERE, SECTIONS
 from exporter.app import Exporter
 from exporter.exposition import OPENMETRICS, TEXT
 from exporter.sources.redis import RedisError
@@ -100,19 +101,16 @@ class Application:
         return headers
 
     def _landing(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
-        page = landing.page(self._exporter.scraper.statuses())
+        page = landing.page(self._exporter.scraper.statuses(), self._exporter.absence)
         return Answer(body=page.encode(), content_type="text/html; charset=utf-8")
 
     def _metrics(self, environ: WSGIEnvironment) -> Answer:
         scraper = self._exporter.scraper
         asked = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True).get("collect[]", [])
-        unknown = sorted(set(asked) - set(scraper.sections))
+        unknown = sorted(set(asked) - set(SECTIONS))
         if unknown:
             names = ", ".join(map(repr, unknown))
-            return Answer(
-                "400 Bad Request",
-                f"unknown section {names}; there are {', '.join(scraper.sections)}\n".encode(),
-            )
+            return Answer("400 Bad Request", f"unknown section {names}; there are {', '.join(SECTIONS)}\n".encode())
         sections = [section for section in scraper.sections if section in asked] if asked else scraper.sections
         openmetrics = prefers_openmetrics(environ.get("HTTP_ACCEPT", ""))
         exposition = scraper.scrape(sections, _scrape_seconds(environ), openmetrics=openmetrics)
@@ -155,6 +153,8 @@ class Application:
         try:
             with places.one():
                 content = produce()
+        except api.NotHereError:
+            status, content = "404 Not Found", {"error": NOT_HERE}
         except (BusyError, RedisError, PostgresError, DeadlineExceededError, SecretError) as error:
             status, content = "503 Service Unavailable", {"error": str(error)}
         found = Answer(status, json.dumps(content).encode(), "application/json", [("Cache-Control", "no-store")])

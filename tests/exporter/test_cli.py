@@ -55,6 +55,8 @@ def test_help_names_every_flag() -> None:
         "--contract.check",
         "--contract.draft",
         "--contract.reference",
+        "--output",
+        "--platform.file",
         "--web.listen-address",
         "--web.config.file",
         "--log.level",

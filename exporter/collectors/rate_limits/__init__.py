@@ -13,7 +13,7 @@ from exporter.collectors.rate_limits.flask_limiter import FlaskLimiter
 from exporter.collectors.rate_limits.sliding_window import SlidingWindow
 from exporter.config import RateLimits
 
-__all__ = ["ADAPTERS", "Adapter", "State"]
+__all__ = ["ADAPTERS", "Adapter", "ContractKeys", "State"]
 
 ADAPTERS: Mapping[str, Callable[[RateLimits], Adapter]] = {
     "contract": ContractKeys,
