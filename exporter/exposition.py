@@ -6,8 +6,8 @@ and their label sets hardly change, so here the part of a line before its value 
 
 from __future__ import annotations
 
+import hashlib
 import math
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -122,10 +122,11 @@ def _series(metric: Metric, suffix: str, values: tuple[str, ...]) -> str:
 
 
 def _shortened(text: str) -> str:
-    if len(text) <= LONGEST_LABEL:
+    # Two that begin alike stay two, whoever chose them: nobody can make two of the same hash. One that is just so long
+    # could be what another is cut to.
+    if len(text) < LONGEST_LABEL:
         return text
-    # Two that begin alike stay two.
-    mark = f"…{zlib.crc32(text.encode('utf-8', 'replace')):08x}"
+    mark = f"…{hashlib.blake2b(text.encode('utf-8', 'replace'), digest_size=16).hexdigest()}"
     return text[: LONGEST_LABEL - len(mark)] + mark
 
 

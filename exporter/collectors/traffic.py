@@ -21,8 +21,8 @@ from exporter.collectors import clients, rate_limits
 from exporter.collectors.base import Collector, Moment, Part
 from exporter.collectors.values import number
 from exporter.exposition import Family, Metric
+from exporter.sources.byte_text import shown
 from exporter.sources.redis import RedisSource
-from exporter.sources.redis_text import shown
 
 REQUESTS = Metric("ticketing_api_requests_per_minute", "gauge", "API requests in the last whole minute.")
 LIMIT = Metric(

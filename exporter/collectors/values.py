@@ -9,7 +9,7 @@ import redis
 
 from common.redaction import describe
 from exporter.collectors.base import Moment
-from exporter.sources.redis_text import shown
+from exporter.sources.byte_text import shown
 
 LONGEST_NAME = 200
 """Characters of a key's name in a message: a client may have had a hand in it."""

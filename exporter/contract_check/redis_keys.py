@@ -26,8 +26,8 @@ from exporter.collectors.rate_limits import ADAPTERS
 from exporter.config import Config, RateLimits
 from exporter.contract_check.database import SECONDS
 from exporter.contract_check.finding import ABSENT, DENIED, DOWN, OK, WARNING, WRONG, Finding
+from exporter.sources.byte_text import shown
 from exporter.sources.redis import RedisError, RedisSource
-from exporter.sources.redis_text import shown
 from exporter.waiting import complete
 
 OF_THE_LIMITER = (RATE_LIMITS, BLOCKED_CLIENTS)

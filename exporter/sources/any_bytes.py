@@ -1,8 +1,8 @@
-r"""Text from a database that keeps any bytes.
+"""Text from a database that keeps any bytes.
 
 With the encoding SQL_ASCII PostgreSQL keeps what it is given. psycopg2 would fail on the first byte that is not ASCII,
-and the whole answer with it, so that one name that a stranger typed would hide all others. Here the text is UTF-8, a
-byte that is not becomes `\\xff`, and two names that differ in such bytes stay two.
+and the whole answer with it, so that one name that a stranger typed would hide all others. Here it is text as
+`byte_text` shows it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import codecs
 from typing import TYPE_CHECKING
 
 from psycopg2.extensions import encodings
+
+from exporter.sources.byte_text import ERRORS, shown
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -21,7 +23,8 @@ _CODEC = "utf_8_or_any_bytes"
 
 
 def _decode(data: Buffer, errors: str = "strict") -> tuple[str, int]:  # noqa: ARG001
-    return codecs.utf_8_decode(data, "backslashreplace", True)
+    text, length = codecs.utf_8_decode(data, ERRORS, True)
+    return shown(text), length
 
 
 def _search(name: str) -> codecs.CodecInfo | None:

@@ -16,7 +16,8 @@ from common.redis import connect
 from common.redis_connections import PromptSocket
 from common.secret_text import SecretError, SecretText
 from exporter.background_thread import BackgroundThread
-from exporter.sources.redis_text import ERRORS, packed
+from exporter.sources.byte_text import ERRORS
+from exporter.sources.redis_text import packed
 from exporter.waiting import Wait
 
 TIMEOUT_SECONDS = 1.0

@@ -47,6 +47,19 @@ def test_long_labels_are_cut_at_a_character_and_stay_apart(names: set[str]) -> N
     assert len(set(read)) == len(read) == len({name.encode("utf-8", "replace") for name in names})
 
 
+def test_a_name_like_what_another_is_cut_to_stays_apart() -> None:
+    def shown(*names: str) -> list[str]:
+        family = Family(GAUGE)
+        for name in names:
+            family.add(1, name, "")
+        text = assemble([render([family])], openmetrics=False).decode()
+        return [sample.labels["first"] for found in parse_text(text) for sample in found.samples]
+
+    long = "a" * 300
+    (cut,) = shown(long)
+    assert len(set(shown(long, cut, *shown(cut)))) == 3
+
+
 @given(st.lists(st.integers(0, 10**9), min_size=4, max_size=4), st.floats(0, 1e12))
 def test_histograms_accumulate(counts: list[int], total: float) -> None:
     family = Family(HISTOGRAM).add_histogram((0.1, 0.5, 1.0), counts, total)

@@ -16,7 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from contract.definition import REDIS_KEYS
 from exporter.app import Exporter
 from exporter.config import Config, RateLimits
-from exporter.sources.redis_text import packed, shown
+from exporter.sources.byte_text import shown
+from exporter.sources.redis_text import packed
 from testbed.servers.redis import Redis
 from tests.exporter.platform_truth import Samples
 from tests.exporter.web.serving import secret

@@ -31,7 +31,7 @@ def ascii_database(postgres: Postgres) -> ContractDatabase:
 def test_every_account_is_seen(ascii_database: ContractDatabase, redis_server: Redis) -> None:
     connection = psycopg2.connect(ascii_database.dsn, client_encoding="SQL_ASCII")
     with connection, connection.cursor() as cursor:
-        for name in (b"alice", b"\xff", b"\xfe", "grüße".encode(), "中".encode()[:2], CUT_INSIDE):
+        for name in (b"alice", b"\xff", b"\\xff", b"\xfe", "grüße".encode(), "中".encode()[:2], CUT_INSIDE):
             cursor.execute(
                 b"INSERT INTO platform.security_events (occurred_at, severity, event_type, message, account)"
                 b" SELECT now(), 'HIGH', 'mfa_failed', '\xff', '" + name + b"' FROM generate_series(1, 3)"
@@ -48,6 +48,6 @@ def test_every_account_is_seen(ascii_database: ContractDatabase, redis_server: R
         exporter.close()
     accounts = {dict(labels)["account"]: n for (name, labels), n in samples.items() if "mfa_failures" in name}
     assert set(accounts.values()) == {3}
-    assert accounts.keys() >= {"alice", r"\xff", r"\xfe", "grüße", r"\xe4\xb8"}
-    assert len(accounts) == 6
+    assert accounts.keys() >= {"alice", r"\xff", r"\x5cxff", r"\xfe", "grüße", r"\xe4\xb8"}
+    assert len(accounts) == 7
     assert exporter.scraper.statuses()["security"].success
