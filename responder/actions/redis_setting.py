@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from responder.actions.base import Task
-from responder.errors import RetryError
+from responder.errors import RetryError, SkipError
 from responder.ledger.claims import State
 
 
 def read_setting(task: Task, key: str) -> State:
-    """The value as it is now; None when the key is missing."""
-    return {"value": task.services.settings.read(key)}
+    """The value as it is now.
+
+    Raises:
+        SkipError: the key is missing. Nobody would heed it on a platform that never wrote it; after a loss it may come.
+    """
+    value = task.services.settings.read(key)
+    if value is None:
+        raise SkipError(f"the platform has no such key: {key}", wait=True)
+    return {"value": value}
 
 
 def change_setting(task: Task, key: str, from_: State, to: State) -> bool:

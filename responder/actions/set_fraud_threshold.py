@@ -45,12 +45,11 @@ class SetFraudThreshold(RevertingAction[Parameters]):
 
     def plan(self, task: Task, parameters: Parameters, before: State) -> State:
         """See `RevertingAction`."""
-        if before["value"] is not None:
-            found = _number(before["value"])
-            if found is None:
-                raise RefusedError(f"{KEY} is not a number; left alone")
-            if found <= parameters.value:
-                raise SkipError(f"{KEY} is {before['value']} already, at least as strict")
+        found = _number(before["value"])
+        if found is None:
+            raise RefusedError(f"{KEY} is not a number; left alone")
+        if found <= parameters.value:
+            raise SkipError(f"{KEY} is {before['value']} already, at least as strict")
         if parameters.only_while is not None:
             filled = task.fill(parameters.only_while, promql)
             if not task.services.prometheus.query(filled):

@@ -70,13 +70,28 @@ def test_the_threshold_is_not_rounded(world: World, start: Start) -> None:
     assert world.redis.get(KEY) == "0.525"
 
 
-def test_a_missing_threshold_is_missing_again_afterwards(world: World, start: Start) -> None:
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_platform_without_the_threshold_is_not_given_one(world: World, start: Start, *, dry_run: bool) -> None:
+    world.redis.delete(KEY)
+    spike(world)
+    responder = start(playbooks=playbooks(dry_run=dry_run))
+    responder.post(message(firing(FRAUD)))
+    skipped = threshold(responder)
+    assert (skipped["state"], skipped["reason"]) == ("skipped", f"the platform has no such key: {KEY}")
+    assert world.redis.get(KEY) is None
+
+
+def test_a_threshold_that_is_written_during_the_incident_is_tightened(world: World, start: Start) -> None:
+    """A Redis that lost everything has no key until the platform writes it again."""
     world.redis.delete(KEY)
     spike(world)
     responder = start(playbooks=playbooks())
-    tighten(world, responder)
-    end(responder)
-    assert world.redis.get(KEY) is None
+    responder.post(message(firing(FRAUD)))
+    assert threshold(responder)["state"] == "skipped"
+    world.redis.set(KEY, "0.60")
+    responder.post(message(firing(FRAUD)))
+    wait_until(lambda: threshold(responder)["state"] == "done")
+    assert world.redis.get(KEY) == "0.50"
 
 
 def test_what_somebody_else_has_changed_meanwhile_is_left_alone(world: World, start: Start) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from testbed.servers.redis import Redis
 from tests.responder.actions.single import crash_before_it_is_written_down, one, outcome, tried
 from tests.responder.conftest import Start, World
@@ -11,6 +13,7 @@ from tests.responder.messages import DRIFT, firing, message, resolved
 from tests.responder.process import wait_until
 
 KEY = "config:fraud_model"
+NO_KEY = f"the platform has no such key: {KEY}"
 ENSEMBLE = one("set_fraud_model", DRIFT, model="ensemble")
 
 
@@ -57,9 +60,23 @@ def test_a_redis_that_hangs_or_is_gone_is_tried_again(
     redis.kill9()
     tried(responder, "set_fraud_model", "refused")
     redis.start()
-    assert outcome(responder, "set_fraud_model")["after"] == {"value": "ensemble", "found": None}
+    # It comes back empty: what nobody has written is not written.
+    assert outcome(responder, "set_fraud_model")["reason"] == NO_KEY
     with redis.client() as client:
+        assert client.get(KEY) is None
+        client.set(KEY, "xgboost")
+        responder.post(message(firing(DRIFT)))
+        wait_until(lambda: outcome(responder, "set_fraud_model")["state"] == "done")
         assert client.get(KEY) == "ensemble"
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_platform_without_the_key_is_not_given_one(world: World, start: Start, *, dry_run: bool) -> None:
+    world.redis.delete(KEY)
+    responder = start(playbooks=one("set_fraud_model", DRIFT, model="ensemble", dry_run=dry_run))
+    responder.post(message(firing(DRIFT)))
+    skipped = outcome(responder, "set_fraud_model")
+    assert (skipped["state"], skipped["reason"], world.redis.get(KEY)) == ("skipped", NO_KEY, None)
 
 
 def test_a_redis_that_refuses_is_given_up(world: World, start: Start) -> None:
