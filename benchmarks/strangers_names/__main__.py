@@ -30,7 +30,7 @@ REPOSITORY = Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 BEGIN = "<!-- strangers' names: written by `python -m benchmarks.strangers_names` -->"
 END = "<!-- end of strangers' names -->"
-QUIET_SECONDS = 120
+QUIET_SECONDS = 60
 WINDOW_SECONDS = 330
 """Until the accounts' window is full of made-up names, or empty of them."""
 MOST_CPU = 3
