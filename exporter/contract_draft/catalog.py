@@ -92,6 +92,7 @@ class Index:
         key: name of the column it is sorted by first; None for an expression.
         unique: by `key` alone, no two rows are the same.
         usable: for ranges over all rows: a valid B-tree without a condition.
+        partial: it has a condition.
         definition: all of it.
     """
 
@@ -101,6 +102,7 @@ class Index:
     key: str | None
     unique: bool
     usable: bool
+    partial: bool
     definition: str
 
 
@@ -163,7 +165,9 @@ def read_catalog(database: Database) -> list[Relation]:
         of_relation = columns.get(oid, {})
         names = tuple(of_relation[number].name for number in numbers if number in of_relation)
         key = of_relation[numbers[0]].name if numbers[0] in of_relation else None
-        index = Index(name, first, names, key, unique and keys == 1 and not partial, btree and not partial, definition)
+        index = Index(
+            name, first, names, key, unique and keys == 1 and not partial, btree and not partial, partial, definition
+        )
         indexes.setdefault(oid, []).append(index)
     return [
         Relation(

@@ -45,6 +45,7 @@ class DraftedView:
         source: None for a view without rows.
         heading: remarks before it.
         before: statements that make what it reads.
+        lacks: features of the product that it cannot serve as it is, see `exporter.absence`.
         needs: columns by which the exporter counts, to be stored in the index by time.
     """
 
@@ -53,6 +54,7 @@ class DraftedView:
     source: Source | None
     heading: Sequence[str] = ()
     before: Sequence[str] = ()
+    lacks: Sequence[str] = ()
     needs: Sequence[str] = ()
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from contract.definition import APPROVED
-from exporter.contract_draft.catalog import PARTITIONED, Column, Relation
+from exporter.contract_draft.catalog import PARTITIONED, Column, Index, Relation
 from exporter.contract_draft.draft import DraftedView, Source
 from exporter.contract_draft.expression import Expression
 from exporter.contract_draft.text import one_line
@@ -67,7 +67,10 @@ def _needed(view: DraftedView, source: Source, views: Mapping[str, DraftedView])
 def _of_feed(view: DraftedView, relation: Relation, time: Expression) -> Iterator[str]:
     """The JSON feed and the dashboard: high scores, and all that was not approved; and one transaction."""
     score, decision = view.outputs["fraud_score"], view.outputs["decision"]
-    if score.columns and decision.columns:
+    partial = next((index for index in relation.indexes if index.partial and _sorts_by(index, time)), None)
+    if partial is not None:
+        yield f"-- the feed: is it {one_line(partial.name)}? Its condition has to be the feed's."
+    elif score.columns and decision.columns:
         condition = f"{_grouped(score)} > {FEED_SCORE} OR {_grouped(decision)} <> '{APPROVED}'"
         name = _name(relation, "monitoring_feed")
         yield from _create(relation, name, f"({_grouped(time)} DESC)", f"\n    WHERE {condition}", "the feed")
@@ -133,13 +136,12 @@ def _grouped(value: Expression) -> str:
 
 def _existing(relation: Relation, first: Expression) -> tuple[str, ...] | None:
     """Columns of an index that is sorted by this first."""
+    return next((index.columns for index in relation.indexes if index.usable and _sorts_by(index, first)), None)
+
+
+def _sorts_by(index: Index, first: Expression) -> bool:
     bare = _bare(first)
-    for index in relation.indexes:
-        if not index.usable:
-            continue
-        if (index.key == bare.name) if bare else (_normal(index.first) == _normal(first.in_index())):
-            return index.columns
-    return None
+    return index.key == bare.name if bare else _normal(index.first) == _normal(first.in_index())
 
 
 def _normal(text: str) -> str:

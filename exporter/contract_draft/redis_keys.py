@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from common.deadline import Deadline, DeadlineExceededError
 from common.secret_text import SecretError, SecretText
 from contract.definition import REDIS_KEYS
+from exporter.absence import KEYS
 from exporter.sources.redis import RedisError, RedisSource
 from exporter.waiting import complete
 
@@ -31,9 +32,8 @@ class Keys:
 
 def look_for_keys(redis_url: SecretText) -> Keys:
     """What is there; without a REDIS_URL the platform has no Redis."""
-    names = tuple(key.name.partition(":{")[0] for key in REDIS_KEYS)
     if redis_url.origin is None:
-        return Keys(absent=names)
+        return Keys(absent=KEYS)
     client = RedisSource(redis_url, "ticketing-exporter/draft")
     minute = int(time.time() // 60) - 1
     try:
@@ -43,5 +43,5 @@ def look_for_keys(redis_url: SecretText) -> Keys:
         return Keys(problem=str(error))
     finally:
         client.close()
-    gone = tuple(name for name, kind in zip(names, kinds, strict=True) if kind == "none")
-    return Keys(absent=gone) if gone == names else Keys(missing=gone)
+    gone = tuple(name for name, kind in zip(KEYS, kinds, strict=True) if kind == "none")
+    return Keys(absent=gone) if gone == KEYS else Keys(missing=gone)

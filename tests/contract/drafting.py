@@ -65,17 +65,22 @@ def drafted(database: ContractDatabase, directory: Path, dsn: str | None = None)
     return {file.name: file.read_text() for file in directory.iterdir()}
 
 
-def apply(database: ContractDatabase, files: Mapping[str, str], edits: Mapping[str, str]) -> None:
-    """Edit the lines and apply views and indexes."""
-    lines = files["30-views.sql"].splitlines()
+def edited(views: str, edits: Mapping[str, str]) -> str:
+    """The drafted views with some lines replaced, each of which is there once."""
+    lines = views.splitlines()
     assert len(edits) <= MOST_EDITS
     for before, after in edits.items():
         (position,) = [number for number, line in enumerate(lines) if line.strip() == before]
         lines[position] = after
+    return "\n".join(lines) + "\n"
+
+
+def apply(database: ContractDatabase, files: Mapping[str, str], edits: Mapping[str, str]) -> None:
+    """Edit the lines and apply views and indexes."""
     connection = psycopg2.connect(database.dsn)
     try:
         with connection, connection.cursor() as cursor:
-            cursor.execute("\n".join(lines))
+            cursor.execute(edited(files["30-views.sql"], edits))
         connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         with connection.cursor() as cursor:
             for statement in statements(files["indexes.sql"]):

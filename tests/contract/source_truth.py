@@ -58,10 +58,10 @@ class Truth:
         for factor in ("mfa", "login"):
             rows = self._rows("account, count(*)", "failures", "5m", f"factor = '{factor}'", "GROUP BY 1")
             yield from (((f"admin_{factor}_failures", account, "5m"), float(count)) for account, count in rows)
-        launches = self._platform.truth.get("launches", "SELECT now() AS starts, now() AS ends")
-        sql = f"SELECT count(*) FROM ({launches}) AS l WHERE starts <= to_timestamp(%s) AND ends > to_timestamp(%s)"
-        ((active,),) = self._query(sql, self._now, self._now)
-        yield ("event_launch_active",), float(active > 0)
+        if launches := self._platform.truth.get("launches"):
+            sql = f"SELECT count(*) FROM ({launches}) AS l WHERE starts <= to_timestamp(%s) AND ends > to_timestamp(%s)"
+            ((active,),) = self._query(sql, self._now, self._now)
+            yield ("event_launch_active",), float(active > 0)
 
     def _fraud(self) -> Iterator[tuple[tuple[str, ...], float]]:
         if "predictions" not in self._platform.truth:

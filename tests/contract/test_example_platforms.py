@@ -7,21 +7,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
 
+import msgspec
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.config import Config
+from common.secret_text import SecretText
+from exporter.absence import KEYS
+from exporter.config import Config, load
 from exporter.contract_check.check import check
 from exporter.web import api
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.postgres import Postgres
-from testbed.servers.redis import Redis
 from tests.contract.drafting import Platform, apply, create_example, drafted
 from tests.contract.example_platforms import PLATFORMS
 from tests.contract.plans import plan, sent_queries, whole_reads
 from tests.contract.source_truth import FAMILIES, Truth, Values
 from tests.exporter.web.serving import exporter_of, secret
+
+NO_REDIS = "redis://127.0.0.1:1"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Connected:
     platform: Platform
     database: ContractDatabase
     files: dict[str, str]
+    config: Config
 
 
 @pytest.fixture(scope="module", params=PLATFORMS, ids=lambda platform: platform.name)
@@ -39,9 +44,11 @@ def connected(
 ) -> Iterator[Connected]:
     platform: Platform = request.param
     database = create_example(postgres, platform)
-    files = drafted(database, tmp_path_factory.mktemp(platform.name) / "draft")
+    directory = tmp_path_factory.mktemp(platform.name) / "draft"
+    files = drafted(database, directory)
     apply(database, files, platform.edits)
-    yield Connected(platform, database, files)
+    config = msgspec.structs.replace(load(None, directory / "platform.yml"), probes={})
+    yield Connected(platform, database, files, config)
     postgres.drop_database(database.name)
 
 
@@ -52,46 +59,45 @@ def test_each_line_to_fill_in_is_marked(connected: Connected) -> None:
 
 
 def test_what_is_not_there_is_declared(connected: Connected) -> None:
-    declared = yaml.safe_load(connected.files["platform.yml"])["platform"]["absent"]
-    assert declared["views"] == list(connected.platform.absent)
+    absent = yaml.safe_load(connected.files["platform.yml"])["platform"]["absent"]
+    assert absent["views"] == list(connected.platform.absent)
+    assert absent["keys"] == list(KEYS)
     no_model = "fraud_predictions" in connected.platform.absent
-    assert declared.get("sections", []) == (["fraud", "model"] if no_model else [])
+    assert absent.get("features", []) == (["fraud_model"] if no_model else [])
 
 
 def test_the_contract_check_finds_nothing_wrong(connected: Connected) -> None:
     output = StringIO()
     dsn = secret("POSTGRES_DSN", connected.database.reader_dsn)
-    check(dsn, secret("REDIS_URL", "redis://127.0.0.1:1"), Config(), output)
-    lines = [line.split() for line in output.getvalue().partition("Redis\n")[0].splitlines()[1:]]
-    lines = [words for words in lines if words[0] != "mend:"]
-    assert {state for state, *_ in lines} <= {"ok", "warning"}, output.getvalue()
+    # Without Redis, which is declared.
+    status = check(dsn, SecretText("REDIS_URL", {}), connected.config, output)
+    assert (status, output.getvalue().splitlines()[-1]) == (0, "The contract holds."), output.getvalue()
 
 
-@pytest.mark.usefixtures("redis_client")  # empty: these platforms have no keys
-def test_every_value_is_that_of_the_source_tables(connected: Connected, redis_server: Redis) -> None:
+def test_every_value_is_that_of_the_source_tables(connected: Connected) -> None:
     now = time.time()
-    exporter = exporter_of(connected.database.reader_dsn, redis_server.url(), clock=lambda: now)
-    text = exporter.scraper.scrape(["kpis", "fraud", "model", "security"], 60).text.decode()
+    exporter = exporter_of(connected.database.reader_dsn, NO_REDIS, connected.config, clock=lambda: now)
+    sections = exporter.scraper.sections
+    text = exporter.scraper.scrape(sections, 60).text.decode()
     problems = {name: status.problems for name, status in exporter.scraper.statuses().items() if status.problems}
-    feed = api.fraud_feed(exporter)
+    if "fraud_predictions" in connected.platform.absent:
+        with pytest.raises(api.NotHereError):
+            api.fraud_feed(exporter)
+    else:
+        assert len(api.fraud_feed(exporter)) == api.FEED_ROWS
     exporter.close()
     assert not problems
     found = values(text)
     expected = Truth(connected.database, connected.platform, now).values()
-    if "predictions" not in connected.platform.truth:
-        # Views without rows: 0, as long as nothing says that they are absent.
-        found = {key: value for key, value in found.items() if not key[0].startswith(("fraud_", "model_")) or value}
     assert found.keys() == expected.keys()
     assert {key: value for key, value in found.items() if value != pytest.approx(expected[key], rel=1e-9)} == {}
-    assert bool(feed) == ("predictions" in connected.platform.truth)
+    assert ("fraud" in sections) == ("fraud_predictions" not in connected.platform.absent)
+    assert "traffic" not in sections
 
 
-@pytest.mark.usefixtures("redis_client")
-def test_the_drafted_indexes_serve_every_query(
-    connected: Connected, redis_server: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_drafted_indexes_serve_every_query(connected: Connected, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [time.time()]
-    exporter = exporter_of(connected.database.reader_dsn, redis_server.url(), clock=lambda: clock[0])
+    exporter = exporter_of(connected.database.reader_dsn, NO_REDIS, connected.config, clock=lambda: clock[0])
     queries = sent_queries(exporter, clock, monkeypatch)
     exporter.close()
     tables = ("risk_checks", "orders", "event_log", "payments", "audit_trail", "FraudScore", "Order", "AdminAuditEntry")

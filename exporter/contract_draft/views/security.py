@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from contract.definition import LOGIN_FAILED, MFA_FAILED, SEVERITIES
 from exporter.contract_draft import words
 from exporter.contract_draft.accounts import is_administrator
@@ -15,6 +17,22 @@ from exporter.contract_draft.translations import INDENT, shown, translated, word
 
 VIEW = "security_events"
 LOWEST = SEVERITIES[-1]
+SIGN_INS = "sign_ins"
+
+
+@dataclass(frozen=True)
+class EventType:
+    """The type of an event.
+
+    Attributes:
+        value: SQL.
+        looks_up: it asks another table, so that the relation needs its alias.
+        tells: it knows failed sign-ins of administrators.
+    """
+
+    value: Expression
+    looks_up: bool
+    tells: bool
 
 
 def draft(context: Context) -> DraftedView:
@@ -22,20 +40,24 @@ def draft(context: Context) -> DraftedView:
     match = context.matches.get(VIEW)
     if match is None:
         return without_rows(VIEW, ["No table of security events was found."])
-    event_type, aliased = _event_type(context, match)
+    event_type = _event_type(context, match)
     correlation = match.get("correlation_id")
     outputs = {
         "timestamp": context.zones.expression(match, "timestamp") or null("timestamptz"),
         "event_id": _number(match.get("event_id")),
         "severity": _severity(context, match),
-        "event_type": event_type,
+        "event_type": event_type.value,
         "message": _message(match),
         "account": _text(match, "account"),
         "source_ip": _text(match, "source_ip"),
         "correlation_id": null("uuid") if correlation is None else expression(correlation),
     }
     return DraftedView(
-        VIEW, outputs, Source(match.relation, aliased=aliased), needs=("severity", "event_type", "account")
+        VIEW,
+        outputs,
+        Source(match.relation, aliased=event_type.looks_up),
+        lacks=() if event_type.tells else (SIGN_INS,),
+        needs=("severity", "event_type", "account"),
     )
 
 
@@ -58,8 +80,7 @@ def _severity(context: Context, match: Match) -> Expression:
     return value
 
 
-def _event_type(context: Context, match: Match) -> tuple[Expression, bool]:
-    """The type, and whether the relation needs its alias."""
+def _event_type(context: Context, match: Match) -> EventType:
     column = match.played["event_type"]
     held = list(dict.fromkeys((*column.words, *context.words(match, column))))
     failed = _failed(context, match)
@@ -71,8 +92,9 @@ def _event_type(context: Context, match: Match) -> tuple[Expression, bool]:
     subject = place(match, column)
     administrator = is_administrator(context, match)
     if not mfa and not sign_in:
-        none = f"none of {listed(held)}" if held else "no rows yet"
-        context.questions.ask(subject, "Which types are failed sign-ins of administrators?", none)
+        none = f"none of {listed(held)}" if held else "none, as there are no rows yet"
+        asked = f"Which types are failed sign-ins of administrators? They become {MFA_FAILED} and {LOGIN_FAILED}."
+        context.questions.ask(subject, asked, none)
     elif administrator is None:
         context.questions.ask(
             subject,
@@ -92,9 +114,10 @@ def _event_type(context: Context, match: Match) -> tuple[Expression, bool]:
         lines += [f"\n{INDENT}WHEN ", as_text(column), f" IN ({literal(MFA_FAILED)}, {literal(LOGIN_FAILED)})"]
         lines += [" THEN ", as_text(column), " || '_of_others'"]
     if not lines:
-        return as_text(column), False
+        return EventType(as_text(column), looks_up=False, tells=False)
     case = expression("CASE", *lines, f"\n{INDENT}ELSE ", as_text(column), "\n    END")
-    return case, administrator is not None and "EXISTS" in administrator.sql()
+    looks_up = administrator is not None and "EXISTS" in administrator.sql()
+    return EventType(case, looks_up, tells=administrator is not None and bool(mfa or sign_in))
 
 
 def _line(

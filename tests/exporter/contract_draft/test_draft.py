@@ -16,6 +16,8 @@ import yaml
 
 from common.secret_text import SecretText
 from contract.definition import FRAUD_THRESHOLD
+from exporter.absence import SECTIONS
+from exporter.config import load
 from exporter.contract_draft import database as asking
 from exporter.contract_draft.command import draft
 from testbed.servers.contract import ContractDatabase
@@ -96,6 +98,50 @@ def test_rights_to_some_columns_alone(empty: ContractDatabase, tmp_path: Path) -
     assert "order_type" not in files["30-views.sql"]
     assert "may not read" in files["questions.md"]
     assert "public.fraud\\_scores" in files["questions.md"] or "`public.fraud_scores`" in files["questions.md"]
+
+
+AUDIT = """
+CREATE TABLE public.audit_log (id bigserial, at timestamptz NOT NULL, level text, action text, actor text);
+INSERT INTO public.audit_log (at, level, action, actor)
+SELECT now() - n * interval '1 min', 'info', (ARRAY['mfa_failed', 'login_failed', 'export'])[n % 3 + 1], 'a'
+FROM generate_series(1, 99) AS n;
+"""
+ADD = "ALTER TABLE public.audit_log ADD"
+FAILURES = "SELECT count(*) FROM monitoring.security_events WHERE event_type IN ('mfa_failed', 'login_failed')"
+
+
+def test_whose_sign_in_failed_is_not_guessed(empty: ContractDatabase, tmp_path: Path) -> None:
+    """The platform's words are the contract's, and nothing says that they are of administrators."""
+    execute(empty, AUDIT)
+    files = drafted(empty, tmp_path / "draft")
+    assert "- sign_ins  # until the views say" in files["platform.yml"]
+    apply(empty, files, {})
+    assert scalar(empty, FAILURES) == 0
+    assert scalar(empty, "SELECT count(DISTINCT event_type) FROM monitoring.security_events") == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            f"{ADD} is_admin boolean; UPDATE public.audit_log SET is_admin = id < 4",
+            2,
+        ),
+        (
+            f"{ADD} role text DEFAULT 'fan'; UPDATE public.audit_log SET role = 'ROOT' WHERE id = 1",
+            1,
+        ),
+        ("ALTER TABLE public.audit_log RENAME TO admin_audit_log", 66),
+    ],
+)
+def test_whose_sign_in_failed_where_something_says(
+    empty: ContractDatabase, tmp_path: Path, change: str, expected: int
+) -> None:
+    execute(empty, AUDIT, change)
+    files = drafted(empty, tmp_path / "draft")
+    assert "sign_ins" not in files["platform.yml"]
+    apply(empty, files, {})
+    assert scalar(empty, FAILURES) == expected
 
 
 def test_no_file_is_overwritten(empty: ContractDatabase, tmp_path: Path) -> None:
@@ -268,5 +314,5 @@ def test_the_command(empty: ContractDatabase, tmp_path: Path) -> None:
     assert "transactions       public.orders" in done.stdout
     files = {file.name for file in (tmp_path / "new" / "draft").iterdir()}
     assert files == {"30-views.sql", "indexes.sql", "platform.yml", "questions.md"}
-    absent = yaml.safe_load((tmp_path / "new" / "draft" / "platform.yml").read_text())["platform"]["absent"]
-    assert absent["sections"] == ["fraud", "model", "security"]
+    absence = load(None, tmp_path / "new" / "draft" / "platform.yml").platform.absence
+    assert [section for section in SECTIONS if absence.section(section)] == ["fraud", "traffic", "model", "security"]
