@@ -20,6 +20,8 @@ Number = int | float
 
 LONGEST_LABEL = 200
 """Characters of a label's value: one that is too long for Prometheus costs the whole scrape."""
+LONGEST_UNCUT = LONGEST_LABEL - 1
+"""Characters of what is shown as it is. One more could be what something longer is cut to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +124,9 @@ def _series(metric: Metric, suffix: str, values: tuple[str, ...]) -> str:
 
 
 def _shortened(text: str) -> str:
-    # Two that begin alike stay two, whoever chose them: nobody can make two of the same hash. One that is just so long
-    # could be what another is cut to.
-    if len(text) < LONGEST_LABEL:
+    if len(text) <= LONGEST_UNCUT:
         return text
+    # Two that begin alike stay two, whoever chose them: nobody can make two of the same hash.
     mark = f"…{hashlib.blake2b(text.encode('utf-8', 'replace'), digest_size=16).hexdigest()}"
     return text[: LONGEST_LABEL - len(mark)] + mark
 

@@ -18,7 +18,7 @@ from itertools import islice
 from common.deadline import DeadlineExceededError
 from common.postgres import PostgresError
 from exporter.collectors.base import Moment
-from exporter.exposition import LONGEST_LABEL, Family, Metric
+from exporter.exposition import LONGEST_UNCUT, Family, Metric
 from exporter.name_counts import MOST_IN_A_BUCKET, NAME_BYTES, NameCounts
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import literal
@@ -45,7 +45,7 @@ _HASH = f'hashtextextended(account COLLATE "C", {secrets.randbits(62)}) >> 4'
 _LONG = " || ".join(
     ["left(account, 160)", "'...'", *(f"""to_hex(hashtextextended(account COLLATE "C", {seed}))""" for seed in (1, 2))]
 )
-_NAME = f"CASE WHEN length(account) < {LONGEST_LABEL} THEN account ELSE {_LONG} END"
+_NAME = f"CASE WHEN length(account) <= {LONGEST_UNCUT} THEN account ELSE {_LONG} END"
 
 
 def hashes(condition: str) -> str:

@@ -18,7 +18,7 @@ from exporter.absence import NOTHING, Absence
 from exporter.collectors import accounts
 from exporter.collectors.base import Collector, Moment
 from exporter.collectors.windowed import WindowedView
-from exporter.exposition import LONGEST_LABEL, Family, Metric
+from exporter.exposition import LONGEST_UNCUT, Family, Metric
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import RangeQuery, one_of
 from exporter.windows import Cells, Key
@@ -64,7 +64,7 @@ QUERY = RangeQuery(
     source="monitoring.security_events",
     time="timestamp",
     width=5,
-    keys=(one_of("severity", SEVERITIES), f"left(event_type, {LONGEST_LABEL})"),
+    keys=(one_of("severity", SEVERITIES), f"left(event_type, {LONGEST_UNCUT})"),
     values=("count(*)", f"count(*) FILTER (WHERE {_FAILED})"),
     rest=(accounts.hashes(_FAILED),),
     apart=True,
