@@ -54,6 +54,16 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
     ),
     "exporter_unstable_ratio": ("ExporterUnstable", {}, 0.4),
     "source_stale_seconds": ("SourceStale", {}, 5000),
+    "source_lag_seconds": (
+        "SourceLagging",
+        {'ticketing_source_lag_seconds{source="redis",job="ticketing-live"}': "45x30"},
+        60,
+    ),
+    "clock_skew_seconds": (
+        "ClockSkewed",
+        {'ticketing_source_clock_skew_seconds{source="redis",job="ticketing-live"}': "-5x30"},
+        60,
+    ),
     "kpi_stale_seconds": ("KpiStale", {"ticketing_kpi_updated_timestamp_seconds": "0x30"}, 5000),
     "kpi_mismatch_ratio": ("KpiMismatch", {}, 0.5),
     "kpi_mismatch_transactions": ("KpiMismatch", {}, 300),
