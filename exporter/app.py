@@ -16,8 +16,9 @@ from exporter.exposition import render
 from exporter.probes.kinds import Sources
 from exporter.probes.schedule import Schedule
 from exporter.scrape import Scraper
-from exporter.sources.postgres import PostgresSource
+from exporter.sources.postgres import PostgresLateError, PostgresSource
 from exporter.sources.redis import RedisError, RedisSource
+from exporter.sources.status import SourceStatus
 from exporter.waiting import run
 
 NAME = "ticketing-exporter"
@@ -44,8 +45,8 @@ class Exporter:
     ) -> None:
         self.config = config
         self.clock = clock
-        self.redis = RedisSource(redis_url, f"{NAME}/api")
-        self.postgres = PostgresSource(postgres_dsn, f"{NAME}/api")
+        self.redis = RedisSource(redis_url, f"{NAME}/api", self._status("redis"))
+        self.postgres = PostgresSource(postgres_dsn, f"{NAME}/api", self._status("postgresql"))
         self._sources = Sources(postgres_dsn, redis_url)
         self._reloading = threading.Lock()
         self._schedule = Schedule(config.probes, self._sources)
@@ -91,8 +92,8 @@ class Exporter:
 
         async def ask_postgres() -> None:
             try:
-                await self.postgres.query("SELECT 1", (), Deadline(READY_SECONDS))
-            except DeadlineExceededError as error:
+                await self.postgres.check(Deadline(READY_SECONDS))
+            except (DeadlineExceededError, PostgresLateError) as error:
                 postgres.append(str(error))
             except (PostgresError, SecretError) as error:
                 postgres.append(f"PostgreSQL: {error}")
@@ -113,14 +114,18 @@ class Exporter:
             security.collector(postgres("security"), settle, absence),
         ]
         here = [collector for collector in collectors if collector.parts and not absence.section(collector.section)]
-        return Scraper(here, self.clock, render([absence.family()]))
+        statuses = [connection.status for connection in self._connections]
+        return Scraper(here, self.clock, render([absence.family()]), statuses)
 
     def _postgres(self, name: str) -> PostgresSource:
-        source = PostgresSource(self._sources.postgres, f"{NAME}/{name}")
+        source = PostgresSource(self._sources.postgres, f"{NAME}/{name}", self._status("postgresql"))
         self._connections.append(source)
         return source
 
     def _redis(self, name: str) -> RedisSource:
-        source = RedisSource(self._sources.redis, f"{NAME}/{name}")
+        source = RedisSource(self._sources.redis, f"{NAME}/{name}", self._status("redis"))
         self._connections.append(source)
         return source
+
+    def _status(self, source: str) -> SourceStatus:
+        return SourceStatus(source, lambda: float(self.config.max_lag))

@@ -17,10 +17,16 @@ Result = TypeVar("Result")
 
 
 class Collection(Generic[Result]):
-    """Something under way that has one result, for all who wait."""
+    """Something under way that has one result, for all who wait.
+
+    Attributes:
+        deadline: when it is to be over.
+        began: when it began, by the monotonic clock.
+    """
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
+        self.began = time.monotonic()
         self._result: Result | None = None
         self._under_way = threading.Lock()
         self._under_way.acquire()

@@ -149,6 +149,7 @@ class Config(Strict, frozen=True, kw_only=True):
     Attributes:
         settle: time after which rows with an older timestamp are not expected any more; those that come
             all the same are seen later, see `exporter.windows`.
+        max_lag: what a replica tells that is later is not believed.
         probes: by the name they have in the label `probe`.
         rate_limits: see `RateLimits`.
         api: see `Api`.
@@ -156,6 +157,7 @@ class Config(Strict, frozen=True, kw_only=True):
     """
 
     settle: Duration = Duration(20)
+    max_lag: Duration = Duration(30)
     probes: dict[str, ProbeConfig] = msgspec.field(
         default_factory=lambda: {"postgresql": PostgresProbe(), "redis_cache": RedisProbe()}
     )

@@ -17,6 +17,8 @@ from exporter import process
 from exporter.collection import Collection, Outcome, SharedPart
 from exporter.collectors.base import Collector
 from exporter.exposition import Family, Metric, Rendered, assemble, render
+from exporter.sources import report
+from exporter.sources.status import SourceStatus
 from exporter.waiting import run
 
 logger = logging.getLogger(__name__)
@@ -60,7 +62,7 @@ GRACE_SECONDS = 0.1
 INTERRUPTED = Outcome((), ["interrupted"], 0.0)
 """Of a part that could not even be run to its end."""
 
-METRICS = (SUCCESS, DURATION, LAST_SUCCESS, REJECTED, BUILD_INFO)
+METRICS = (SUCCESS, DURATION, LAST_SUCCESS, REJECTED, BUILD_INFO, *report.METRICS)
 
 
 @dataclass(frozen=True)
@@ -109,15 +111,21 @@ class Scraper:
 
     Args:
         collectors: the sections.
-        clock: unix time in seconds; the windows of a scrape end at the time it begins.
+        clock: unix time in seconds.
         constant: rendered families that are part of every answer.
+        statuses: of what they read.
     """
 
     def __init__(
-        self, collectors: Iterable[Collector], clock: Callable[[], float] = time.time, constant: Rendered = ()
+        self,
+        collectors: Iterable[Collector],
+        clock: Callable[[], float] = time.time,
+        constant: Rendered = (),
+        statuses: Sequence[SourceStatus] = (),
     ) -> None:
         self._clock = clock
         self._constant = constant
+        self._sources = statuses
         self._parts: Mapping[str, list[SharedPart]] = {
             collector.section: [SharedPart(part) for part in collector.parts] for collector in collectors
         }
@@ -136,6 +144,10 @@ class Scraper:
         """The state of each section that was ever asked for."""
         with self._lock:
             return dict(self._statuses)
+
+    def sources(self) -> dict[str, report.SourceState]:
+        """The state of each source that was ever asked."""
+        return report.states(self._sources, self._clock())
 
     def scrape(self, sections: Sequence[str], seconds: float, *, openmetrics: bool = False) -> Exposition:
         """The metrics of these sections, after at most so many seconds.
@@ -167,17 +179,22 @@ class Scraper:
     def _collect(self, sections: Sequence[str], deadline: Deadline, *, openmetrics: bool) -> Exposition:
         now = round(self._clock() * 1_000_000)
         parts = [*(part for section in sections for part in self._parts[section]), self._process]
+        collections = self._run(parts, now, deadline)
         outcomes = {
             part: self._outcome(part, collection, now, deadline)
-            for part, collection in zip(parts, self._run(parts, now, deadline), strict=True)
+            for part, collection in zip(parts, collections, strict=True)
         }
+        # What a source said to one that was joined was said before.
+        since = min(collection.began for collection in collections)
+        sources = report.families(report.states(self._sources, self._clock(), since))
         own = (Family(SUCCESS), Family(DURATION), Family(LAST_SUCCESS), Family(REJECTED))
         complete = True
         for section in sections:
             status = self._note(section, [outcomes[part] for part in self._parts[section]])
             self._report(section, status, own)
             complete = complete and status.success
-        pieces = [*(outcome.families for outcome in outcomes.values()), render(own), self._build_info, self._constant]
+        families = [outcome.families for outcome in outcomes.values()]
+        pieces = [*families, render(own), render(sources), self._build_info, self._constant]
         return Exposition(assemble(pieces, openmetrics=openmetrics), complete)
 
     def _run(self, parts: Sequence[SharedPart], now: int, deadline: Deadline) -> list[Collection[Outcome]]:

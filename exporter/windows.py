@@ -143,7 +143,7 @@ class RollingWindows:
         """
         if self._now is not None and self._now - self._settle < now < self._now:
             now = self._now
-        starting = self._now is None or now < self._now
+        starting = self._now is None or now < self._now or self.bucket(now) < self._closed_end
         if starting:
             self._start(now)
         elif self.bucket(now) - self._closed_end > CATCH_UP_SECONDS * MICROSECONDS // self._width + 1:
@@ -161,8 +161,14 @@ class RollingWindows:
         ranges += [Range(edge, (self.bucket(edge) + 1) * self._width) for edge in self._edges_at(now)]
         return Plan(ranges, whole, now, starting, self.windows, sweep)
 
-    def apply(self, plan: Plan, rows: Iterable[Row]) -> None:
-        """Take in what was read by a plan; there must have been no other plan since."""
+    def apply(self, plan: Plan, rows: Iterable[Row], *, late: float = 0.0) -> None:
+        """Take in what was read by a plan; there must have been no other plan since.
+
+        Args:
+            plan: what was to be read.
+            rows: what was.
+            late: seconds; what is younger may not have been there yet, though it is older than the settle time.
+        """
         rows = list(rows)
         # Should anything below fail, the sums are half made and the next plan starts anew.
         self._now = None
@@ -174,7 +180,7 @@ class RollingWindows:
         self._store(plan.whole, rows, count=not plan.starting)
         for companion in self._companions:
             companion.apply(plan, rows)
-        self._closed_end = max(self._closed_end, self.bucket(plan.now - self._settle))
+        self._closed_end = max(self._closed_end, self.bucket(plan.now - self._settle - round(late * MICROSECONDS)))
         if plan.sweep is not None:
             self._swept[self._turn] = plan.sweep
             self._turn = (self._turn + 1) % len(self.windows)

@@ -15,7 +15,7 @@ class Moment:
     """One collection of one part.
 
     Attributes:
-        now: unix time in microseconds; every window ends here.
+        now: unix time in microseconds, by the clock of whoever is asked; every window ends here.
         deadline: when the answer must be there.
         problems: what is wrong with single values, while others are delivered.
         rejected: values that are left out of sums and counts, by what is wrong with them.
@@ -30,6 +30,11 @@ class Moment:
     def seconds(self) -> float:
         """Now in unix seconds."""
         return self.now / 1_000_000
+
+    def follow(self, now: int | None) -> None:
+        """Let it be so late, by the clock of whoever is asked; None when that is not known."""
+        if now is not None:
+            self.now = now
 
     def problem(self, message: str) -> None:
         """Report an unusable value: the section counts as failed, its other values are delivered."""

@@ -112,7 +112,7 @@ def collector(postgres: PostgresSource, redis: RedisSource, settle: float, absen
 class _Predictions:
     def __init__(self, postgres: PostgresSource, settle: float, absence: Absence) -> None:
         self._view = WindowedView(postgres, QUERY, tuple(WINDOWS.values()), settle)
-        self._aside = None if absence.view("model_versions") else _BLOCK_THRESHOLD
+        self._aside = None if absence.view("model_versions") else lambda _: _BLOCK_THRESHOLD
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
         thresholds = await self._view.refresh(moment, aside=self._aside)

@@ -147,7 +147,9 @@ class _Launches:
         self._postgres = postgres
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
-        rows = await self._postgres.query(_LAUNCHES.format(now=literal(moment.now)), (), moment.deadline)
+        await self._postgres.check(moment.deadline)
+        moment.follow(self._postgres.status.now())
+        rows = await self._postgres.query(_launches(moment.now), (), moment.deadline)
         return [_launch_active(rows)]
 
 
@@ -158,8 +160,7 @@ class _Transactions:
         self._revenue = not absence.feature("revenue")
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
-        aside = _LAUNCHES.format(now=literal(moment.now)) if self._launches else None
-        launches = await self._view.refresh(moment, aside=aside)
+        launches = await self._view.refresh(moment, aside=_launches if self._launches else None)
         return [*([_launch_active(launches)] if self._launches else []), *self._transactions(moment)]
 
     def _transactions(self, moment: Moment) -> Iterator[Family]:
@@ -179,6 +180,10 @@ class _Transactions:
         yield transactions
         if self._revenue:
             yield Family(REVENUE).add(revenue / PER_USD, "1h")
+
+
+def _launches(now: int) -> str:
+    return _LAUNCHES.format(now=literal(now))
 
 
 def _launch_active(rows: Sequence[tuple[Any, ...]]) -> Family:

@@ -106,12 +106,16 @@ class _Labels:
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
         families: list[Family] = []
+        moment.follow(self._postgres.status.now())
         if not self._absence.view("fraud_labels"):
             await self._labelled.refresh(moment, changed=await self._newly_labelled(moment))
-            self._labels_since = moment.now - self._settle
+            late = self._postgres.status.lag or 0.0
+            self._labels_since = moment.now - self._settle - round(late * MICROSECONDS)
             if not self._absence.view("fraud_predictions"):
                 await self._predicted.refresh(moment)
             families += self._matrix(moment)
+        else:
+            await self._postgres.check(moment.deadline)
         if not self._absence.view("model_versions"):
             families += _active(moment, await self._postgres.query(_ACTIVE, (), moment.deadline))
         return families

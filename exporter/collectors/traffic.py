@@ -7,7 +7,7 @@
     ticketing_rate_limited_clients 3
     ticketing_rate_limit_blocked_until_timestamp_seconds{client="198.51.100.7"} 1764357753
 
-Minutes are whole minutes of the clock: the last one that has ended, and the last five.
+Minutes are whole minutes of Redis's clock: the last one that has ended, and the last five.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ class _Traffic:
         self._clients = not absence.key(REQUESTS_BY_CLIENT)
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
+        moment.follow(await self._redis.now(moment.deadline))
         last = moment.now // 60_000_000 - 1
         minutes = [last - back for back in range(MINUTES)]
         requests_key = REQUESTS_KEY.format(minute=last)
@@ -110,6 +111,7 @@ class _Limits:
         self._absence = absence
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
+        moment.follow(await self._redis.now(moment.deadline))
         adapter = self._adapter()
         state = await adapter.read(moment, self._redis)
         # The contract's two keys are read together; another limiter has keys of its own.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from common.deadline import Deadline, DeadlineExceededError
 from exporter.collectors.base import Moment
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import ASIDE, RangeQuery
-from exporter.windows import Cells, Companion, Key, Plan, RollingWindows, Row
+from exporter.sources.status import NOISE_SECONDS
+from exporter.windows import MICROSECONDS, Cells, Companion, Key, Plan, RollingWindows, Row
 
 FILL_SHARE = 0.6
 """Part of the time a collection has left that may go into reading history after a start."""
@@ -52,25 +54,25 @@ class WindowedView:
         return self._windows.counters
 
     async def refresh(
-        self, moment: Moment, *, changed: Iterable[int] = (), aside: str | None = None
+        self, moment: Moment, *, changed: Collection[int] = (), aside: Callable[[int], str] | None = None
     ) -> list[tuple[Any, ...]]:
-        """Let all windows end now, and read missing history as far as time allows.
+        """Let all windows end at the database's now, and read missing history as far as time allows.
 
         Args:
-            moment: of this collection.
+            moment: of this collection; it follows the database's clock.
             changed: buckets known to have changed.
-            aside: see `RangeQuery.sql`.
+            aside: makes of the unix time in microseconds at which all windows end what `RangeQuery.sql` calls so.
 
         Returns:
             The rows of `aside`: keys, then values.
 
         Raises:
-            PostgresError: the database cannot be read.
+            PostgresError: the database cannot be read, or what it has is too late.
             DeadlineExceededError: it was too slow.
         """
-        plan = self._windows.plan(moment.now, changed=changed)
-        rows = await self._read(plan, moment.deadline, aside)
-        self._windows.apply(plan, [row for row in rows if row.range != ASIDE])
+        plan, rows = await self._read_now(moment, changed, aside)
+        late = self._postgres.status.lag or 0.0
+        self._windows.apply(plan, [row for row in rows if row.range != ASIDE], late=late)
         self._many_rows = sum(row.values[0] for row in rows if row.range == 0) > MANY_ROWS
         if self._windows.missing:
             await self._fill(moment)
@@ -79,6 +81,22 @@ class WindowedView:
     def sums(self, window: int) -> Cells | None:
         """See `RollingWindows.sums`."""
         return self._windows.sums(window)
+
+    async def _read_now(
+        self, moment: Moment, changed: Collection[int], aside: Callable[[int], str] | None
+    ) -> tuple[Plan, list[Row]]:
+        status = self._postgres.status
+        again = True
+        while True:
+            began = time.monotonic()
+            moment.follow(status.time_at(began))
+            plan = self._windows.plan(moment.now, changed=changed)
+            rows = await self._read(plan, moment.deadline, aside(moment.now) if aside else None)
+            # Its clock is known from the first answer on, and it may be set.
+            now = status.time_at(began)
+            if not again or now is None or abs(now - moment.now) < NOISE_SECONDS * MICROSECONDS:
+                return plan, rows
+            again = False
 
     async def _fill(self, moment: Moment) -> None:
         until = Deadline(moment.deadline.remaining() * FILL_SHARE)
@@ -102,5 +120,7 @@ class WindowedView:
             moment.problem(f"{view}: {hours:.1f} h of history are still to be read")
 
     async def _read(self, plan: Plan, deadline: Deadline, aside: str | None = None) -> list[Row]:
-        sql = self._query.sql(plan.ranges, apart=self._many_rows, aside=aside)
-        return self._query.rows(await self._postgres.query(sql, (), deadline))
+        query = self._query
+        others = len(query.values) + len(query.rest)
+        sql = query.sql(plan.ranges, apart=self._many_rows, aside=aside)
+        return query.rows(await self._postgres.query_now(sql, len(query.keys), others, deadline))

@@ -65,6 +65,9 @@ def check_redis(client: RedisSource, config: Config, values: dict[str, float]) -
         if finding.state == OK and key.number and "{" not in key.name:
             values[key.name] = float(value)
         yield finding
+    for command in sorted(client.refused):
+        detail = "this user may not: a wrong clock, or a master that is gone, would not be noticed"
+        yield Finding(WARNING, command, detail, "ACL SETUSER … +time +info|replication")
     if other_limiter and not absence.feature("rate_limits"):
         yield from _limiter(client, config.rate_limits)
 

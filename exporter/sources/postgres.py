@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from common.postgres import Parameters, PostgresError
 from common.secret_text import SecretText
 from exporter.background_thread import BackgroundThread
 from exporter.sources import any_bytes
+from exporter.sources.replication import PostgresReplica
+from exporter.sources.status import SourceStatus
 from exporter.waiting import Wait, complete
 
 CONTRACT_HINT = " (ticketing-exporter --contract.check tells more)"
@@ -35,6 +38,10 @@ _SERVER_MARGIN_SECONDS = 0.05
 _TIMEOUT_STEP_MILLISECONDS = 100
 
 
+class PostgresLateError(PostgresError):
+    """What it has is too old to be believed."""
+
+
 class _ConnectionLostError(Exception):
     """The connection broke, so that the query may be tried on a new one."""
 
@@ -50,9 +57,13 @@ class PostgresSource:
     Args:
         dsn: a libpq connection string or URL; several hosts are tried in turn.
         name: told to the server as `application_name`.
+        status: what it last said of itself; one that believes everything by default.
     """
 
-    def __init__(self, dsn: SecretText, name: str) -> None:
+    def __init__(self, dsn: SecretText, name: str, status: SourceStatus | None = None) -> None:
+        self.status = status or SourceStatus("postgresql")
+        self._replica = PostgresReplica(self.status)
+        self._times = (0.0, 0.0)
         self._dsn = dsn
         self._name = name
         self._connection: psycopg2.extensions.connection | None = None
@@ -86,6 +97,30 @@ class PostgresSource:
         finally:
             self._lock.release()
 
+    async def query_now(self, sql: str, keys: int, others: int, deadline: Deadline) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT as `PostgresReplica.question` takes it, unless they are late; for one caller at a time.
+
+        Raises:
+            PostgresLateError: it is a standby, and too late.
+            PostgresError, DeadlineExceededError: see `query`.
+        """
+        rows = None
+        while rows is None:
+            try:
+                answer = await self.query(self._replica.question(sql, keys, others), (), deadline)
+            except PostgresError as error:
+                if not self._replica.may_go_on_without(str(error)):
+                    raise
+                continue
+            rows = self._replica.hear(answer, keys, *self._times)
+        if late := self.status.late():
+            raise PostgresLateError(f"PostgreSQL: {late}")
+        return rows
+
+    async def check(self, deadline: Deadline) -> None:
+        """Raise what `query_now` would."""
+        await self.query_now("SELECT 0, 0, 0 WHERE false", 0, 1, deadline)
+
     def close(self) -> None:
         """Drop the connection, unless a query is under way."""
         self._connecting.close()
@@ -117,6 +152,7 @@ class PostgresSource:
         if milliseconds > _TIMEOUT_STEP_MILLISECONDS:
             milliseconds -= milliseconds % _TIMEOUT_STEP_MILLISECONDS
         cursor = connection.cursor()
+        sent = time.monotonic()
         try:
             cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}; {sql}", parameters or None)
             await _answer(connection, deadline)
@@ -126,6 +162,7 @@ class PostgresSource:
             if connection.closed or error.pgcode is None or error.pgcode.startswith("57P"):
                 raise _ConnectionLostError(_describe(error)) from None
             raise
+        self._times = (sent, time.monotonic())
         return cursor.fetchall()
 
     def _connect(self, deadline: Deadline) -> psycopg2.extensions.connection:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import select
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis
@@ -18,12 +19,20 @@ from common.secret_text import SecretError, SecretText
 from exporter.background_thread import BackgroundThread
 from exporter.sources.byte_text import ERRORS
 from exporter.sources.redis_text import packed
+from exporter.sources.replication import RedisReplica
+from exporter.sources.status import SourceStatus
 from exporter.waiting import Wait
 
 TIMEOUT_SECONDS = 1.0
 """However much time there is: Redis answers within milliseconds or not at all."""
 
+STATUS_SECONDS = 1.0
+"""What Redis says of itself holds for so long: one scrape may read several times."""
+
 Command = tuple[Any, ...]
+
+_TIME: Command = ("TIME",)
+_REPLICATION: Command = ("INFO", "replication")
 
 
 class RedisError(Exception):
@@ -38,9 +47,15 @@ class RedisSource:
     Args:
         url: `redis://`, `rediss://` or `unix://`, as redis-py takes it; read again with each new connection.
         name: told to the server as the connection's name.
+        status: what it last said of itself; one that believes everything by default.
     """
 
-    def __init__(self, url: SecretText, name: str) -> None:
+    def __init__(self, url: SecretText, name: str, status: SourceStatus | None = None) -> None:
+        self.status = status or SourceStatus("redis")
+        self.refused: set[str] = set()
+        """What it may not be asked of itself, on this connection."""
+        self._replica = RedisReplica()
+        self._status_due = 0.0
         self._url = url
         self._name = name
         self._connection: AbstractConnection | None = None
@@ -51,11 +66,27 @@ class RedisSource:
         """The answers to read-only commands, in their order; a refused one is a `redis.ResponseError` in it.
 
         Raises:
-            RedisError: there is no connection, or it failed.
+            RedisError: there is no connection, or it failed, or what it has is too old to be believed.
             DeadlineExceededError: no answer in time.
         """
         if not commands:
             return []
+        answers = await self._answers(commands, deadline)
+        if late := self.status.late():
+            raise RedisError(f"Redis: {late}")
+        return answers
+
+    async def now(self, deadline: Deadline) -> int | None:
+        """Its unix time in microseconds, asked for once; later it comes along with answers. None when it does not say.
+
+        Raises:
+            RedisError, DeadlineExceededError: see `read`.
+        """
+        if self.status.now() is None and _TIME[0] not in self.refused:
+            await self.read([("PING",)], deadline)
+        return self.status.now()
+
+    async def _answers(self, commands: Sequence[Command], deadline: Deadline) -> list[Any]:
         deadline = Deadline(min(TIMEOUT_SECONDS, deadline.check("Redis")))
         if not self._lock.acquire(timeout=max(0.0, deadline.remaining())):
             raise deadline.exceeded("Redis")
@@ -80,12 +111,41 @@ class RedisSource:
     async def _read(self, commands: Sequence[Command], deadline: Deadline) -> list[Any]:
         if self._connection is not None:
             try:
-                return await _exchange(self._connection, commands, deadline)
+                return await self._ask(self._connection, commands, deadline)
             except (redis.ConnectionError, OSError):
                 # Idle connections die with a restart of the server.
                 self._close()
         self._connection = await self._connecting.run(self._connect, deadline, "Redis")
-        return await _exchange(self._connection, commands, deadline)
+        self.refused.clear()
+        self._status_due = 0.0
+        return await self._ask(self._connection, commands, deadline)
+
+    async def _ask(self, connection: AbstractConnection, commands: Sequence[Command], deadline: Deadline) -> list[Any]:
+        sent = time.monotonic()
+        if sent < self._status_due:
+            answers = await _exchange(connection, commands, deadline)
+            self.status.repeat()
+            return answers
+        questions = [command for command in (_TIME, _REPLICATION) if command[0] not in self.refused]
+        answers = await _exchange(connection, [*commands, *questions], deadline)
+        self._status_due = sent + STATUS_SECONDS
+        told = answers[len(commands) :]
+        self._hear(dict(zip(questions, told, strict=True)), sent)
+        return answers[: len(commands)]
+
+    def _hear(self, told: Mapping[Command, Any], sent: float) -> None:
+        received = time.monotonic()
+        for question, answer in told.items():
+            if isinstance(answer, redis.ResponseError):
+                # Each refusal would be another line in the server's own log of them.
+                self.refused.add(question[0])
+            elif question is _TIME:
+                seconds, microseconds = answer
+                self.status.hear_time(int(seconds) + int(microseconds) / 1_000_000, sent, received)
+            else:
+                self.status.hear_lag(self._replica.lag(answer))
+        if _REPLICATION[0] in self.refused:
+            self.status.lag = None
 
     def _connect(self) -> AbstractConnection:
         return connect(self._url.reveal(), self._name, TIMEOUT_SECONDS, ERRORS)

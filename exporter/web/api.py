@@ -44,7 +44,7 @@ def kpis(exporter: Exporter) -> dict[str, Any]:
 
     Raises:
         NotHereError: it has none of them.
-        RedisError: Redis cannot be read.
+        RedisError: Redis cannot be read, or what it has is too late.
     """
     absent = [name for name, key in _KPI_KEYS.items() if exporter.absence.key(key)]
     keys = {name: key for name, key in _KPI_KEYS.items() if name not in absent}
@@ -64,12 +64,14 @@ def fraud_feed(exporter: Exporter) -> list[dict[str, Any]]:
 
     Raises:
         NotHereError: the platform makes none.
-        PostgresError: the database cannot be read.
+        PostgresError: the database cannot be read, or what it has is too late.
         DeadlineExceededError: it was too slow.
     """
     if exporter.absence.view("fraud_predictions"):
         raise NotHereError
-    rows = complete(exporter.postgres.query(FEED, (), Deadline(SECONDS)))
+    deadline = Deadline(SECONDS)
+    complete(exporter.postgres.check(deadline))
+    rows = complete(exporter.postgres.query(FEED, (), deadline))
     return [
         {
             "time": time.isoformat(),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from html import escape
 
 from common.version import VERSION
 from exporter.absence import NOT_HERE, SECTIONS, Absence
 from exporter.scrape import Status
+from exporter.sources.report import SourceState
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -35,6 +37,7 @@ a {{ margin-right: 1.2rem; }}
 {rows}
 </tbody>
 </table>
+{sources}
 </body>
 </html>
 """
@@ -42,12 +45,38 @@ _ROW = (
     '<tr><td><a href="metrics?collect[]={section}">{section}</a></td><td class="{style}">{state}</td>'
     "<td>{took}</td><td>{last_success}</td><td>{problems}</td></tr>"
 )
+_SOURCES = """<table>
+<thead><tr><th>Source</th><th>State</th><th>Late</th><th>Clock of the exporter</th><th>Problems</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>"""
+_SOURCE_ROW = (
+    '<tr><td>{source}</td><td class="{style}">{state}</td><td>{lag}</td><td>{skew}</td><td>{problems}</td></tr>'
+)
 
 
-def page(statuses: dict[str, Status], absence: Absence) -> str:
-    """The page as HTML, from the state of each section as of its last scrape."""
+def page(statuses: dict[str, Status], sources: dict[str, SourceState], absence: Absence) -> str:
+    """The page as HTML, from the state of each section and source as of its last scrape."""
     rows = "\n".join(_row(section, statuses.get(section), absent=absence.section(section)) for section in SECTIONS)
-    return _PAGE.format(version=escape(VERSION), rows=rows)
+    return _PAGE.format(version=escape(VERSION), rows=rows, sources=_sources(sources))
+
+
+def _sources(sources: dict[str, SourceState]) -> str:
+    rows = "\n".join(_source_row(source, state) for source, state in sources.items())
+    return _SOURCES.format(rows=rows) if rows else ""
+
+
+def _source_row(source: str, state: SourceState) -> str:
+    known = state.lag is not None and math.isfinite(state.lag)
+    return _SOURCE_ROW.format(
+        source=source,
+        style="failed" if state.problems else "ok",
+        state="failed" if state.problems else "ok",
+        lag=f"{state.lag:.1f} s" if known else "unknown",
+        skew=f"{state.skew:+.3f} s" if state.skew is not None else "unknown",
+        problems="<br>".join(map(escape, state.problems)),
+    )
 
 
 def _row(section: str, status: Status | None, *, absent: bool) -> str:

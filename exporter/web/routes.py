@@ -101,7 +101,8 @@ class Application:
         return headers
 
     def _landing(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
-        page = landing.page(self._exporter.scraper.statuses(), self._exporter.absence)
+        scraper = self._exporter.scraper
+        page = landing.page(scraper.statuses(), scraper.sources(), self._exporter.absence)
         return Answer(body=page.encode(), content_type="text/html; charset=utf-8")
 
     def _metrics(self, environ: WSGIEnvironment) -> Answer:

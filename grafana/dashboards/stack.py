@@ -140,6 +140,21 @@ def _exporter_use() -> Panel:
     )  # fmt: skip
 
 
+def _sources() -> Panel:
+    skew = series("ticketing_source_clock_skew_seconds")
+    return time_series(
+        104,
+        "Sources: late, and clocks",
+        "How late the replica is that the exporter reads, and how far its clock is ahead of the source's.",
+        [
+            Promql(f"max by (source) ({series('ticketing_source_lag_seconds')})", "{{source}} late", over_time=True),
+            Promql(f"max by (source) ({skew})", "{{source}} clock", over_time=True),
+        ],
+        unit="s",
+        custom={"fillOpacity": 0, "lineWidth": 1},
+    )
+
+
 def _of_targets(metric: str) -> Promql:
     return Promql(f'label_join({series(metric)}, "target", " ", "job", "instance")', shape="table")
 
@@ -295,7 +310,17 @@ DASHBOARD = Dashboard(
     stack(
         _head(),
         [
-            Section(100, "Exporter", [line(9, (9, _collectors()), (8, _durations()), (7, _exporter_use()))]),
+            Section(
+                100,
+                "Exporter",
+                [
+                    [
+                        Column(9, [(9, _collectors())]),
+                        Column(8, [(9, _durations())]),
+                        Column(7, [(5, _exporter_use()), (4, _sources())]),
+                    ]
+                ],
+            ),
             Section(200, "Prometheus", [line(11, (9, _targets()), (8, _rules()), (7, _storage()))]),
             Section(
                 300,

@@ -33,6 +33,9 @@ SETTINGS = {
     "wal_level": "minimal",
 }
 
+#: What else a server needs that has standbys.
+REPLICATED = {"wal_level": "replica", "max_wal_senders": "4"}
+
 STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 
 
@@ -145,6 +148,38 @@ class Postgres(Server):
         # The first line that matches decides.
         rules.write_text(f'host all "{user}" 127.0.0.1/32 scram-sha-256\n' + rules.read_text())
         self.execute("SELECT pg_reload_conf()")
+
+
+class Standby(Postgres):
+    """A hot standby of another server, which has the settings `REPLICATED`, and is running when it first starts.
+
+    Args:
+        primary: What it follows.
+        settings: See `Postgres`.
+    """
+
+    def __init__(self, primary: Postgres, settings: Mapping[str, str] | None = None) -> None:
+        super().__init__(settings={**REPLICATED, "hot_standby": "on", **(settings or {})})
+        self._primary = primary
+
+    def prepare(self) -> None:
+        """Copy the primary.
+
+        Raises:
+            ProgramError: pg_basebackup failed.
+        """
+        if (self.data / "PG_VERSION").exists():
+            super().prepare()
+            return
+        self.data.mkdir(mode=0o700)
+        copy = [str(self._programs / "pg_basebackup"), "--pgdata", str(self.data), "--dbname", self._primary.dsn()]
+        copy += ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        if self.user is not None:
+            shutil.chown(self.data, self.user)
+            copy = as_user(self.user, copy)
+        result = subprocess.run(copy, cwd="/", capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise ProgramError(f"pg_basebackup failed:\n{result.stdout}{result.stderr}")
 
 
 def newest_programs() -> Path:

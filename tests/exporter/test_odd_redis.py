@@ -20,7 +20,7 @@ from exporter.sources.byte_text import shown
 from exporter.sources.redis_text import packed
 from testbed.servers.redis import Redis
 from tests.exporter.platform_truth import Samples
-from tests.exporter.web.serving import secret
+from tests.exporter.web.serving import exporter_of
 
 NOW = 1_764_357_753.25
 MINUTE = int(NOW // 60) - 1
@@ -93,7 +93,7 @@ def scrape(exporter: Exporter) -> Scraped:
             assert key not in found, key
             if sample.name == "ticketing_exporter_rejected_values":
                 rejected += sample.value
-            if not sample.name.startswith(("ticketing_exporter_", "process_")):
+            if not sample.name.startswith(("ticketing_exporter_", "ticketing_source_", "process_")):
                 found[key] = sample.value
     problems = [text for status in exporter.scraper.statuses().values() for text in status.problems]
     return Scraped(found, round(rejected) + sum(text.startswith(("key ", "Redis")) for text in problems))
@@ -101,8 +101,7 @@ def scrape(exporter: Exporter) -> Scraped:
 
 def adapter(limits: RateLimits, server: Redis) -> Exporter:
     config = Config(probes={}, rate_limits=limits)
-    dsn, url = secret("DSN", "host=/nowhere"), secret("URL", server.url())
-    return Exporter(config, postgres_dsn=dsn, redis_url=url, clock=lambda: NOW)
+    return exporter_of("host=/nowhere", server.url(), config, clock=lambda: NOW)
 
 
 def fill(client: redis.Redis) -> None:

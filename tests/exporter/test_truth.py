@@ -19,8 +19,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from psycopg2.extras import execute_values
 
-from common.secret_text import SecretText
-from exporter.app import Exporter
 from exporter.collectors import SECTIONS
 from exporter.config import Config
 from testbed.servers.contract import ContractDatabase
@@ -34,6 +32,7 @@ from tests.exporter.platform_truth import (
     truth,
     without_counters,
 )
+from tests.exporter.web.serving import exporter_of
 
 # More histories than a quick run has time for: TRUTH_EXAMPLES=500 make test
 EXAMPLES = int(os.environ.get("TRUTH_EXAMPLES", "15"))
@@ -64,8 +63,8 @@ class Platform(RuleBasedStateMachine):
     """The platform, the clock and the exporter."""
 
     dsn: str
-    reader: SecretText
-    redis_url: SecretText
+    reader: str
+    redis_url: str
     client: redis.Redis
 
     @initialize(hour=st.integers(0, 23), minute=st.sampled_from([0, 59]), second=st.integers(0, 59), seed=seeds)
@@ -107,9 +106,7 @@ class Platform(RuleBasedStateMachine):
             )
 
     def start(self) -> None:
-        self.exporter = Exporter(
-            Config(probes={}), postgres_dsn=self.reader, redis_url=self.redis_url, clock=lambda: self.now / SECOND
-        )
+        self.exporter = exporter_of(self.reader, self.redis_url, clock=lambda: self.now / SECOND)
         self.scrape()
         self.since = self.now - 60 * SECOND
         self.counted_before = self.counted()
@@ -304,8 +301,8 @@ def test_every_metric_equals_the_truth(
 ) -> None:
     class Played(Platform):
         dsn = database.dsn
-        reader = SecretText("DSN", {"DSN": database.reader_dsn})
-        redis_url = SecretText("URL", {"URL": redis_server.url()})
+        reader = database.reader_dsn
+        redis_url = redis_server.url()
         client = redis_client
 
     run_state_machine_as_test(

@@ -13,11 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.app import Exporter
-from exporter.config import Config
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.redis import Redis
 from tests.exporter.platform_truth import Samples, parse
-from tests.exporter.web.serving import secret
+from tests.exporter.web.serving import exporter_of
 
 
 def happen(database: ContractDatabase, columns: str, rows: str, ago: str = "1 second") -> None:
@@ -67,12 +66,7 @@ def test_of_many_accounts_those_with_most_failures_are_told(database: ContractDa
 
 def test_a_new_type_gets_a_name_when_old_ones_are_gone(database: ContractDatabase, redis_server: Redis) -> None:
     passed = 0.0
-    exporter = Exporter(
-        Config(probes={}),
-        postgres_dsn=secret("DSN", database.reader_dsn),
-        redis_url=secret("URL", redis_server.url()),
-        clock=lambda: time.time() + passed,
-    )
+    exporter = exporter_of(database.reader_dsn, redis_server.url(), clock=lambda: time.time() + passed)
     try:
         happen(database, "'type-' || n, NULL", "generate_series(1, 300) AS n")
         types = counted_types(exporter)
@@ -107,8 +101,7 @@ def start(database: ContractDatabase, redis_server: Redis, clock: Clock) -> Iter
     exporters: list[Exporter] = []
 
     def make() -> Exporter:
-        postgres, redis = secret("DSN", database.reader_dsn), secret("URL", redis_server.url())
-        exporters.append(Exporter(Config(probes={}), postgres_dsn=postgres, redis_url=redis, clock=clock))
+        exporters.append(exporter_of(database.reader_dsn, redis_server.url(), clock=clock))
         return exporters[-1]
 
     yield make

@@ -86,7 +86,7 @@ def test_a_redis_user_without_rights_to_the_keys_of_another_rate_limiter(
         enabled=True,
         passwords=["+limited-pw"],
         keys=["kpi:*", "traffic:*", "config:*"],
-        commands=["+@read", "+@connection"],
+        commands=["+@read", "+@connection", "+time", "+info|replication"],
     )
     try:
         url = redis_server.url().replace("//", "//limited:limited-pw@")
@@ -110,6 +110,8 @@ def test_a_redis_user_without_rights(platform: ContractDatabase, redis_server: R
     assert status == 1
     assert "ok kpi:fraud_rate 1.8" in lines
     assert any(line.startswith("DENIED config:fraud_model ") for line in lines)
+    for command in ("TIME", "INFO"):
+        assert any(line.startswith(f"warning {command} this user may not: ") for line in lines)
     assert "narrow-pw" not in "\n".join(lines)
 
 

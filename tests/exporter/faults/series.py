@@ -115,12 +115,12 @@ def expect(samples: Samples, lost: Iterable[str] = ()) -> None:
 
 
 def series(samples: Samples) -> set[str]:
-    """Names of the series as in `PARTS`, without those about the exporter itself and its process."""
+    """Names of the series as in `PARTS`, without those about the exporter itself, its sources and its process."""
     names = set()
     for name, labels in samples:
         if name.startswith(f"{_HISTOGRAM}_"):
             names.add(_HISTOGRAM)
-        elif not name.startswith(("ticketing_exporter_", "process_", "python_")):
+        elif not name.startswith(("ticketing_exporter_", "ticketing_source_", "process_", "python_")):
             telling = dict(labels).get(_TELLING_LABELS.get(name, ""))
             names.add(name if telling is None else f"{name} {telling}")
     return names

@@ -16,6 +16,7 @@ from common.secret_text import SecretText
 from common.web_server import WebServer
 from exporter.app import Exporter
 from exporter.config import Config, load
+from exporter.sources.status import SourceStatus
 from exporter.web.config import WebConfig
 from exporter.web.routes import THREADS, Application
 from testbed.servers.ports import free_port
@@ -28,15 +29,40 @@ def secret(name: str, text: str) -> SecretText:
 
 
 def exporter_of(
-    postgres_dsn: str, redis_url: str, config: Config | None = None, clock: Callable[[], float] = time.time
+    postgres_dsn: str,
+    redis_url: str,
+    config: Config | None = None,
+    clock: Callable[[], float] = time.time,
+    *,
+    everywhere: bool = True,
 ) -> Exporter:
-    """An exporter that is not started: it does not probe."""
-    return Exporter(
+    """An exporter that is not started: it does not probe.
+
+    Args:
+        postgres_dsn: see `Exporter`.
+        redis_url: see `Exporter`.
+        config: without any probe by default.
+        clock: see `Exporter`.
+        everywhere: the sources have this clock, too.
+    """
+    exporter = Exporter(
         config or Config(probes={}),
         postgres_dsn=secret("POSTGRES_DSN", postgres_dsn),
         redis_url=secret("REDIS_URL", redis_url),
         clock=clock,
     )
+    if clock is not time.time and everywhere:
+        for connection in exporter._connections:
+            connection.status.__class__ = _WithoutTime
+    return exporter
+
+
+class _WithoutTime(SourceStatus):
+    def hear_time(self, seconds: float, sent: float, received: float) -> None:
+        """Not in tests of another time."""
+
+    def skew(self, clock: float) -> float:  # noqa: ARG002
+        return 0.0
 
 
 @dataclass

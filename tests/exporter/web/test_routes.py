@@ -221,7 +221,7 @@ def test_landing_page_shows_the_state_of_each_section(web: Served) -> None:
     web.get("/metrics")
     answer = web.get("/")
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert answer.text.count('class="ok"') == len(SECTIONS)
+    assert answer.text.count('class="ok"') == len([*SECTIONS, "postgresql", "redis"])
     for path in ("metrics", "-/healthy", "-/ready", "api/monitoring/kpis", "api/monitoring/fraud_feed"):
         assert f'href="{path}"' in answer.text
         assert web.get(f"/{path}").status_code == 200
