@@ -75,13 +75,14 @@ class Context:
     matches: Mapping[str, Match]
     zones: Zones
     questions: Questions
-    _words: dict[tuple[int, str], dict[str, int]] = field(default_factory=dict)
+    _words: dict[tuple[int, str], list[str]] = field(default_factory=dict)
 
-    def words(self, match: Match, column: Column) -> dict[str, int]:
-        """What a column holds in the newest rows, with how often."""
+    def words(self, match: Match, column: Column) -> list[str]:
+        """What a column may hold, by its type or a CHECK, and holds in the newest rows."""
         place = (match.relation.oid, column.name)
         if place not in self._words:
-            self._words[place] = read_words(self.database, match.relation, column, match.time)
+            held = read_words(self.database, match.relation, column, match.time)
+            self._words[place] = list(dict.fromkeys((*column.words, *held)))
         return self._words[place]
 
 

@@ -178,6 +178,8 @@ def fits(column: Column, kind: str, sample: Sample | None) -> bool:
         )
     if kind == roles.NUMBER:
         return column.type in NUMBERS
+    if kind == roles.AMOUNT:
+        return column.type in (*NUMBERS, "money")
     if kind == roles.WORD:
         return is_word(column)
     if kind == roles.FLAG:

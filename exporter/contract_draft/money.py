@@ -71,7 +71,7 @@ def _rate(context: Context, match: Match) -> tuple[str, Sequence[str]]:
     """What an amount is multiplied with, and what has to be joined for it."""
     column = match.get("currency")
     if column is not None:
-        held = list(dict.fromkeys((*column.words, *context.words(match, column))))
+        held = context.words(match, column)
         if held and not all(word.lower() in words.LIKE_USD for word in held):
             return _rates(context, match, column, held[:MOST_CURRENCIES])
         return "", ()

@@ -9,16 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-TIME, NUMBER, WORD, FLAG, IDENTITY, ADDRESS, OBJECT, LENGTH = (
-    "time",
-    "number",
-    "word",
-    "flag",
-    "identity",
-    "address",
-    "object",
-    "length",
-)
+TIME, NUMBER, AMOUNT, WORD = "time", "number", "amount", "word"
+FLAG, IDENTITY, ADDRESS, OBJECT, LENGTH = "flag", "identity", "address", "object", "length"
 """What kind of column may play a role; see `matching.fits`."""
 
 
@@ -156,12 +148,12 @@ ROLES: Mapping[str, ViewRoles] = {
             "amount_usd": _role(
                 "amount_usd price_usd total_usd amount total_amount price total gross amount_cents price_cents "
                 "total_cents total_price gross_amount amount_minor value sum",
-                NUMBER,
+                AMOUNT,
                 weight=3,
             ),
             "platform_fee_usd": _role(
                 "platform_fee_usd fee_usd platform_fee service_fee fee fee_cents commission booking_fee fee_minor",
-                NUMBER,
+                AMOUNT,
             ),
             "transaction_id": _role("id uuid " + _SUBJECT, IDENTITY, WORD, weight=0.5),
             "kind": _role("kind type order_type transaction_type txn_type tx_type category operation", WORD),

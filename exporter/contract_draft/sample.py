@@ -25,7 +25,7 @@ MOST_JSON_BYTES = 20_000
 WITHOUT_ZONE, WITH_ZONE = "timestamp without time zone", "timestamp with time zone"
 TIMES = (WITH_ZONE, WITHOUT_ZONE, "date")
 WHOLE = ("smallint", "integer", "bigint")
-NUMBERS = (*WHOLE, "numeric", "real", "double precision", "money")
+NUMBERS = (*WHOLE, "numeric", "real", "double precision")
 JSON = ("json", "jsonb")
 PRIVATE = {"password", "passwd", "pwd", "secret", "token", "hash", "salt", "iban", "pan", "cvv", "cvc", "otp", "seed"}
 """Words in the names of columns whose values are not even looked at."""
@@ -98,16 +98,16 @@ def read_sample(database: Database, relation: Relation, time: Column | None) -> 
     return Sample([dict(zip(names, row, strict=True)) for row in found], by if by is not None and by == time else None)
 
 
-def read_words(database: Database, relation: Relation, column: Column, time: Column | None) -> dict[str, int]:
-    """The 40 most frequent words of a column in up to 10,000 rows, in the order of the alphabet, with how often."""
+def read_words(database: Database, relation: Relation, column: Column, time: Column | None) -> list[str]:
+    """The 40 most frequent words of a column in up to 10,000 rows, in the order of the alphabet."""
     by = _order(relation, time)
     source = _some(relation, by, WORD_ROWS, (column,))
     sql = (
-        f"SELECT left({column.quoted}::text, 200), count(*) FROM {source}"
-        f" WHERE {column.quoted} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {MOST_WORDS}"
+        f"SELECT left({column.quoted}::text, 200) FROM {source}"
+        f" WHERE {column.quoted} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {MOST_WORDS}"
     )
     found = database.rows_or_none(f"words of {relation.quoted}.{column.quoted}", sql) or ()
-    return dict(sorted(found))
+    return sorted(word for (word,) in found)
 
 
 def _order(relation: Relation, time: Column | None) -> Column | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 LONGEST = 60
 
@@ -20,9 +21,9 @@ def one_line(text: object) -> str:
     return plain if len(plain) <= LONGEST else plain[: LONGEST - 1] + "…"
 
 
-def listed(words: object, most: int = 8) -> str:
+def listed(words: Iterable[str], most: int = 8) -> str:
     """Words as one line shows them."""
-    shown = [repr(one_line(word)) for word in words]  # type: ignore[attr-defined]
+    shown = [repr(one_line(word)) for word in words]
     return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
 
 

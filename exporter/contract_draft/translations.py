@@ -12,7 +12,7 @@ INDENT = "        "
 
 
 def translated(
-    column: Column, held: Iterable[str], mean: Callable[[str], str | None], wanted: Sequence[str]
+    column: Column, words: Sequence[str], mean: Callable[[str], str | None], wanted: Sequence[str]
 ) -> tuple[Expression, list[str]]:
     """An expression for the words of a column, and those whose meaning is not known.
 
@@ -20,11 +20,10 @@ def translated(
 
     Args:
         column: holds the words.
-        held: that it is known to hold.
+        words: that it holds; of an enum, all that it has.
         mean: the contract's word for one.
         wanted: the contract's words.
     """
-    words = list(dict.fromkeys((*column.words, *held)))
     known = {word: word if word in wanted else mean(word) for word in words}
     unknown = [word for word in words if known[word] is None]
     if not words or (not column.is_enum and all(word == known[word] for word in words)):

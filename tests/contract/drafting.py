@@ -57,11 +57,17 @@ def create_example(postgres: Postgres, platform: Platform) -> ContractDatabase:
     return create(postgres, f"example_{platform.name}", *texts)
 
 
-def drafted(database: ContractDatabase, directory: Path, dsn: str | None = None) -> dict[str, str]:
-    """The files that the draft writes for a platform without Redis, by name."""
+def attempt(database: ContractDatabase, directory: Path, dsn: str | None = None) -> tuple[int, str]:
+    """Draft for a platform without Redis; the exit status, and what is said."""
     output = StringIO()
     status = draft(secret("POSTGRES_DSN", dsn or database.dsn), SecretText("REDIS_URL", {}), directory, output)
-    assert status == 0, output.getvalue()
+    return status, output.getvalue()
+
+
+def drafted(database: ContractDatabase, directory: Path, dsn: str | None = None) -> dict[str, str]:
+    """The files that a draft writes, by name."""
+    status, said = attempt(database, directory, dsn)
+    assert status == 0, said
     return {file.name: file.read_text() for file in directory.iterdir()}
 
 
@@ -85,7 +91,6 @@ def apply(database: ContractDatabase, files: Mapping[str, str], edits: Mapping[s
         with connection.cursor() as cursor:
             for statement in statements(files["indexes.sql"]):
                 cursor.execute(statement)
-            cursor.execute("VACUUM (ANALYZE)")
     finally:
         connection.close()
 

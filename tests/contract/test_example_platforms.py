@@ -47,6 +47,7 @@ def connected(
     directory = tmp_path_factory.mktemp(platform.name) / "draft"
     files = drafted(database, directory)
     apply(database, files, platform.edits)
+    postgres.execute("VACUUM (ANALYZE)", database.name)
     config = msgspec.structs.replace(load(None, directory / "platform.yml"), probes={})
     yield Connected(platform, database, files, config)
     postgres.drop_database(database.name)

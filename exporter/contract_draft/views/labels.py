@@ -108,7 +108,7 @@ def _verdict(context: Context, match: Match) -> Expression:
     column = match.played["is_fraud"]
     if column.type == "boolean":
         return expression(column)
-    held = list(dict.fromkeys((*column.words, *context.words(match, column))))
+    held = context.words(match, column)
     truth = {word: words.label(word) for word in held}
     neither = [word for word, value in truth.items() if value is None]
     taken = f"fraud is {listed(word for word, value in truth.items() if value)}; no label yet {listed(neither)}"

@@ -40,7 +40,7 @@ def _active(context: Context, match: Match) -> Expression:
     if flag is not None:
         return expression(flag)
     state = match.played["state"]
-    held = list(dict.fromkeys((*state.words, *context.words(match, state))))
+    held = context.words(match, state)
     active = [word for word in held if words.one_of(words.ACTIVE, word)]
     asked = "Which state is that of the model that decides?"
     if not active:

@@ -51,10 +51,8 @@ def decision(context: Context, match: Match) -> Expression:
         context.questions.ask(
             subject, f"What does {listed(unknown)} mean, of {', '.join(DECISIONS)}?", "nothing", edit=True
         )
-    if held or column.words:
-        context.questions.ask(
-            subject, "Is each word translated as it is meant?", shown(column, held or column.words), sure=True
-        )
+    if held:
+        context.questions.ask(subject, "Is each word translated as it is meant?", shown(column, held), sure=True)
     else:
         context.questions.ask(subject, "Which words will it hold?", "no rows yet: they pass through as they are")
     return value
@@ -114,10 +112,11 @@ def _held(context: Context, match: Match, column: Column) -> Expression:
     objects = match.sample.objects(column)
     value = expression(column) if column.type == "jsonb" else expression(column, "::jsonb")
     if objects and all(isinstance(content, str) for content in objects):
-        context.questions.ask(
-            place(match, column), "Its objects are held as JSON strings.", "the string is read as an object", sure=True
-        )
-        return expression("(", value, " #>> '{}')::jsonb")
+        held_as = "Its objects are held as JSON strings."
+        context.questions.ask(place(match, column), held_as, "the string is read as an object", sure=True)
+        text = expression("(", value, " #>> '{}')")
+        # One string that is no JSON would cost the whole view.
+        return expression("CASE WHEN ", text, " LIKE '{%}' THEN ", text, "::jsonb END")
     kinds: dict[str, set[str]] = {}
     for content in objects:
         for name, held in content.items() if isinstance(content, dict) else ():

@@ -76,13 +76,13 @@ def _severity(context: Context, match: Match) -> Expression:
         context.questions.ask(place(match, column), asked, "nothing", edit=True)
     else:
         asked = "Is each severity translated as it is meant?"
-        context.questions.ask(place(match, column), asked, shown(column, held or column.words), sure=bool(held))
+        context.questions.ask(place(match, column), asked, shown(column, held), sure=bool(held))
     return value
 
 
 def _event_type(context: Context, match: Match) -> EventType:
     column = match.played["event_type"]
-    held = list(dict.fromkeys((*column.words, *context.words(match, column))))
+    held = context.words(match, column)
     failed = _failed(context, match)
     mfa: list[str] = []
     sign_in: list[str] = []
@@ -144,7 +144,7 @@ def _failed(context: Context, match: Match) -> Expression | None:
         return expression("NOT ", success)
     if outcome is None:
         return None
-    held = list(dict.fromkeys((*outcome.words, *context.words(match, outcome))))
+    held = context.words(match, outcome)
     bad = [word for word in held if words.one_of(words.FAILED, word)]
     return words_are(outcome, bad) if bad else None
 

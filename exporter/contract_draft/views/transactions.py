@@ -47,33 +47,28 @@ def _kind(context: Context, match: Match, conditions: list[Expression]) -> Expre
             f"all are {PURCHASE!r}: no column tells",
         )
         return expression(literal(PURCHASE), "::text")
-    held = list(dict.fromkeys((*column.words, *context.words(match, column))))
+    held = context.words(match, column)
     none = [word for word in held if words.meaning(words.KINDS, word) is None and words.one_of(words.NO_SALES, word)]
     none = [word for word in none if word not in TRANSACTION_KINDS]
     if none:
         conditions.append(_not(column, none))
         context.questions.ask(place(match, column), "Which kinds are no sales?", f"{listed(none)}: left out")
-    rest = Column(**{**vars(column), "words": tuple(word for word in column.words if word not in none)})
-    value, unknown = translated(
-        rest,
-        [word for word in held if word not in none],
-        lambda word: words.meaning(words.KINDS, word),
-        TRANSACTION_KINDS,
-    )
+    rest = [word for word in held if word not in none]
+    value, unknown = translated(column, rest, lambda word: words.meaning(words.KINDS, word), TRANSACTION_KINDS)
     if unknown:
         asked = f"What is {listed(unknown)}, of {', '.join(TRANSACTION_KINDS)}?"
         context.questions.ask(place(match, column), asked, "nothing", edit=True)
     elif held:
         asked = "Is each kind translated as it is meant?"
         context.questions.ask(place(match, column), asked, shown(column, held), sure=True)
-    return Expression(tuple(column if part == rest else part for part in value.parts))
+    return value
 
 
 def _paid(context: Context, match: Match, conditions: list[Expression]) -> None:
     column = match.get("status")
     if column is None:
         return
-    held = list(dict.fromkeys((*column.words, *context.words(match, column))))
+    held = context.words(match, column)
     paid = [word for word in held if words.one_of(words.PAID, word) and not words.one_of(words.UNPAID, word)]
     others = [word for word in held if word not in paid]
     if not paid:

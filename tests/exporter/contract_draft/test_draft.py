@@ -21,9 +21,10 @@ from exporter.config import load
 from exporter.contract_draft import database as asking
 from exporter.contract_draft.command import draft
 from testbed.servers.contract import ContractDatabase
+from testbed.servers.pgbouncer import PgBouncer
 from testbed.servers.postgres import Postgres
 from testbed.servers.redis import Redis
-from tests.contract.drafting import apply, create, drafted
+from tests.contract.drafting import apply, attempt, create, drafted
 from tests.exporter.web.serving import clean_environment, secret
 
 ORDERS = """
@@ -59,18 +60,12 @@ def scalar(database: ContractDatabase, sql: str) -> object:
     return row[0] if row else None
 
 
-def attempted(database: ContractDatabase, directory: Path, dsn: str | None = None) -> tuple[int, str]:
-    output = StringIO()
-    dsn = dsn or database.dsn
-    return draft(secret("POSTGRES_DSN", dsn), SecretText("REDIS_URL", {}), directory, output), output.getvalue()
-
-
 def view(files: dict[str, str], name: str) -> str:
     return files["30-views.sql"].partition(f"VIEW monitoring.{name} AS\n")[2].partition("\n;")[0]
 
 
 def test_a_database_without_tables(empty: ContractDatabase, tmp_path: Path) -> None:
-    status, said = attempted(empty, tmp_path / "draft")
+    status, said = attempt(empty, tmp_path / "draft")
     assert status == 1
     assert said.startswith("There is no table of a platform")
     assert not (tmp_path / "draft").exists()
@@ -78,7 +73,7 @@ def test_a_database_without_tables(empty: ContractDatabase, tmp_path: Path) -> N
 
 def test_a_role_without_rights(empty: ContractDatabase, tmp_path: Path) -> None:
     execute(empty, ORDERS)
-    status, said = attempted(empty, tmp_path / "draft", empty.reader_dsn)
+    status, said = attempt(empty, tmp_path / "draft", empty.reader_dsn)
     assert status == 1
     assert said.startswith("There is no table that this role may read: run it as the owner")
 
@@ -148,7 +143,7 @@ def test_no_file_is_overwritten(empty: ContractDatabase, tmp_path: Path) -> None
     execute(empty, ORDERS)
     drafted(empty, tmp_path)
     (tmp_path / "30-views.sql").write_text("an hour of work")
-    status, said = attempted(empty, tmp_path)
+    status, said = attempt(empty, tmp_path)
     assert (status, said) == (1, f"{tmp_path / '30-views.sql'}: File exists\n")
     assert (tmp_path / "30-views.sql").read_text() == "an hour of work"
 
@@ -261,6 +256,20 @@ def test_it_can_change_nothing(empty: ContractDatabase, tmp_path: Path) -> None:
     files = drafted(empty, tmp_path / "draft")
     assert scalar(empty, "SELECT count(*) FROM public.t1") == 100
     assert "read-only transaction" in files["questions.md"]
+
+
+def test_behind_a_pooler_it_leaves_nothing_behind(empty: ContractDatabase, tmp_path: Path) -> None:
+    execute(empty, ORDERS)
+    with PgBouncer(empty.server) as pooler:
+        dsn = pooler.dsn("postgres", empty.name)
+        files = drafted(empty, tmp_path / "draft", dsn)
+        # The pooler has one connection to the server, which is now somebody else's.
+        connection = psycopg2.connect(dsn)
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('search_path'), current_setting('transaction_read_only')")
+            assert cursor.fetchall() == [('"$user", public', "off")]
+        connection.close()
+    assert "FROM public.orders" in view(files, "transactions")
 
 
 def test_values_of_private_columns_are_not_looked_at(empty: ContractDatabase, tmp_path: Path) -> None:
