@@ -88,6 +88,11 @@ VIEWS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Columns by view, each with the PostgreSQL types that will do."""
 
+KPIS_VIEW: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "kpis": {"name": _TEXT, "value": ("double precision", "numeric"), "as_of": _TIME}
+}
+"""The view of a platform that computes its KPIs in PostgreSQL and not in Redis; for who configures it."""
+
 FUNCTIONS = (
     "record_security_event(text, text, text, text, text, uuid)",
     "lock_admin_account(text, text, uuid)",

@@ -52,7 +52,7 @@ class Exporter:
         self._schedule = Schedule(config.probes, self._sources)
         self._rate_limits = ADAPTERS[config.rate_limits.adapter](config.rate_limits)
         self._connections: list[PostgresSource | RedisSource] = []
-        self.absence = config.platform.absence
+        self.absence = config.absence
         self.scraper = self._build_scraper(config)
 
     def start(self) -> None:
@@ -71,8 +71,8 @@ class Exporter:
             if config.probes != self.config.probes:
                 self._schedule = self._schedule.changed_to(config.probes)
             self._rate_limits = ADAPTERS[config.rate_limits.adapter](config.rate_limits)
-            if (config.settle, config.platform) != (self.config.settle, self.config.platform):
-                self.absence = config.platform.absence
+            if _collected(config) != _collected(self.config):
+                self.absence = config.absence
                 old_connections, self._connections = self._connections, []
                 self.scraper = self._build_scraper(config)
                 for connection in old_connections:
@@ -106,8 +106,8 @@ class Exporter:
         postgres, redis = self._postgres, self._redis
         absence = self.absence
         collectors = [
-            kpis.collector(postgres("kpis"), redis("kpis"), settle, absence),
-            fraud.collector(postgres("fraud"), redis("fraud"), settle, absence),
+            kpis.collector(postgres("kpis"), postgres("kpis-view"), redis("kpis"), settle, absence, config.kpis),
+            fraud.collector(postgres("fraud"), redis("fraud"), settle, absence, config.kpis),
             traffic.collector(redis("traffic"), redis("limits"), lambda: self._rate_limits, absence),
             model.collector(postgres("labels"), postgres("drift"), settle, absence),
             health.collector(lambda: self._schedule),
@@ -129,3 +129,8 @@ class Exporter:
 
     def _status(self, source: str) -> SourceStatus:
         return SourceStatus(source, lambda: float(self.config.max_lag))
+
+
+def _collected(config: Config) -> tuple[object, ...]:
+    """What collectors are made for."""
+    return config.settle, config.absence, config.kpis

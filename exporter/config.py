@@ -11,6 +11,7 @@ import msgspec
 
 from common.yaml_files import ConfigError, Duration, Strict, decode, read_yaml
 from exporter.absence import NAMES, Absence
+from exporter.kpi_sources import Kpis, check_kpis, keys_not_needed
 
 
 class ProbeBase(Strict, frozen=True, kw_only=True):
@@ -82,14 +83,15 @@ class RateLimits(Strict, frozen=True, kw_only=True):
     """How the platform keeps its rate limits.
 
     Attributes:
-        adapter: `contract` reads the contract's keys, which hold the limits too.
+        adapter: `contract` reads the contract's keys, which hold the limits too; `none` is for who has no
+            limits.
         global_per_minute: for the other adapters: requests per minute of all clients together.
         client_per_minute: for the other adapters: requests per minute of one client.
         storage_prefix: for flask-limiter: `key_prefix` of its storage options.
         key_prefix: for flask-limiter: its own `key_prefix`.
     """
 
-    adapter: Literal["contract", "flask-limiter", "sliding-window"] = "contract"
+    adapter: Literal["contract", "flask-limiter", "sliding-window", "none"] = "contract"
     global_per_minute: Positive | None = None
     client_per_minute: Positive | None = None
     storage_prefix: str = "LIMITS"
@@ -121,11 +123,6 @@ class Platform(Strict, frozen=True, kw_only=True):
 
     absent: Absent = Absent()
 
-    @property
-    def absence(self) -> Absence:
-        """All that is absent, with what follows from the declaration."""
-        return Absence.of(msgspec.structs.asdict(self.absent))
-
 
 class PlatformFile(Strict, frozen=True, kw_only=True):
     """The file of --platform.file: the part `platform` of the configuration, for who wants it by itself."""
@@ -152,6 +149,7 @@ class Config(Strict, frozen=True, kw_only=True):
         max_lag: what a replica tells that is later is not believed.
         probes: by the name they have in the label `probe`.
         rate_limits: see `RateLimits`.
+        kpis: see `Kpis`.
         api: see `Api`.
         platform: see `Platform`.
     """
@@ -162,8 +160,19 @@ class Config(Strict, frozen=True, kw_only=True):
         default_factory=lambda: {"postgresql": PostgresProbe(), "redis_cache": RedisProbe()}
     )
     rate_limits: RateLimits = RateLimits()
+    kpis: Kpis = Kpis()
     api: Api = Api()
     platform: Platform = Platform()
+
+    @property
+    def absence(self) -> Absence:
+        """All that is absent, with what follows; a KPI that does not come from its key is there without it."""
+        declared: dict[str, tuple[str, ...]] = msgspec.structs.asdict(self.platform.absent)
+        without = keys_not_needed(self.kpis)
+        declared["keys"] = tuple(key for key in declared["keys"] if key not in without)
+        if self.rate_limits.adapter == "none":
+            declared["features"] += ("rate_limits",)
+        return Absence.of(declared)
 
 
 LONGEST_SETTLE = 120
@@ -179,7 +188,12 @@ def load(path: Path | None, platform_path: Path | None = None) -> Config:
     Raises:
         ConfigError: a file cannot be read or is not valid, or both declare the platform.
     """
-    config = _load(path) if path else Config()
+    config = _with_platform(_load(path) if path else Config(), path, platform_path)
+    check_kpis(config.kpis, config.absence, f"{path}: kpis")
+    return config
+
+
+def _with_platform(config: Config, path: Path | None, platform_path: Path | None) -> Config:
     if platform_path is None:
         return config
     if config.platform != Platform():
@@ -214,6 +228,8 @@ def _load(path: Path) -> Config:
     limits = config.rate_limits
     if limits.adapter == "contract" and (limits.global_per_minute or limits.client_per_minute):
         raise ConfigError(f"{path}: rate_limits: with the adapter contract the limits are read from Redis")
+    if limits.adapter == "none" and (limits.global_per_minute or limits.client_per_minute):
+        raise ConfigError(f"{path}: rate_limits: with the adapter none there are no limits")
     if limits.adapter == "sliding-window" and not limits.client_per_minute:
         raise ConfigError(f"{path}: rate_limits.client_per_minute: the adapter sliding-window needs it")
     return config

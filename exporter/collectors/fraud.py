@@ -22,9 +22,11 @@ from typing import Any
 from contract.definition import BLOCKED, DECISIONS, FRAUD_MODEL, FRAUD_THRESHOLD
 from exporter.absence import NOTHING, Absence
 from exporter.collectors.base import Collector, Moment, Part
+from exporter.collectors.kpis import FRAUD_RATE, HOUR
 from exporter.collectors.values import number, text
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
+from exporter.kpi_sources import FromPostgresql, Kpis
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import RangeQuery, one_of
 from exporter.sources.redis import RedisSource
@@ -98,11 +100,17 @@ _BLOCK_THRESHOLD = f"""
     FROM monitoring.model_versions WHERE is_active"""
 
 
-def collector(postgres: PostgresSource, redis: RedisSource, settle: float, absence: Absence = NOTHING) -> Collector:
-    """The section, reading predictions from PostgreSQL and settings from Redis."""
+def collector(
+    postgres: PostgresSource,
+    redis: RedisSource,
+    settle: float,
+    absence: Absence = NOTHING,
+    kpis: Kpis = Kpis(),  # noqa: B008 (it is frozen)
+) -> Collector:
+    """The section, reading predictions from PostgreSQL and settings from Redis; and the KPI that is their share."""
     parts: list[Part] = []
     if not absence.view("fraud_predictions"):
-        parts.append(_Predictions(postgres, settle, absence))
+        parts.append(_Predictions(postgres, settle, absence, is_kpi=isinstance(kpis.fraud_rate, FromPostgresql)))
     keys = [key for key in (FRAUD_THRESHOLD, FRAUD_MODEL) if not absence.key(key)]
     if keys:
         parts.append(_Settings(redis, keys))
@@ -110,8 +118,9 @@ def collector(postgres: PostgresSource, redis: RedisSource, settle: float, absen
 
 
 class _Predictions:
-    def __init__(self, postgres: PostgresSource, settle: float, absence: Absence) -> None:
+    def __init__(self, postgres: PostgresSource, settle: float, absence: Absence, *, is_kpi: bool) -> None:
         self._view = WindowedView(postgres, QUERY, tuple(WINDOWS.values()), settle)
+        self._is_kpi = is_kpi
         self._aside = None if absence.view("model_versions") else lambda _: _BLOCK_THRESHOLD
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
@@ -135,6 +144,8 @@ class _Predictions:
             total = counts.total()
             if window in RATIO_WINDOWS and total:
                 ratio.add(counts[BLOCKED] / total, window)
+            if self._is_kpi and seconds == HOUR and total:
+                yield Family(FRAUD_RATE).add(counts[BLOCKED] / total)
         # Of the longest window that is known, which has the others in it.
         moment.reject(f"monitoring.fraud_predictions: a fraud_score is not below {MOST_SCORE:,}", rejected)
         yield predictions

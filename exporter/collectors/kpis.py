@@ -1,4 +1,4 @@
-"""Section kpis: the platform's own figures from Redis, and PostgreSQL's count to hold them against.
+"""Section kpis: the platform's own figures, from where they are, and PostgreSQL's count to hold them against.
 
 ticketing_kpi_transactions_per_hour 1247
 ticketing_kpi_fraud_rate_ratio 0.018
@@ -13,8 +13,10 @@ ticketing_revenue_usd{window="1h"} 12449.5
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from contract import definition
@@ -23,6 +25,7 @@ from exporter.collectors.base import Collector, Moment, Part
 from exporter.collectors.values import number
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
+from exporter.kpi_sources import KPIS, FromPostgresql, FromView, Kpis
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import RangeQuery, literal, one_of
 from exporter.sources.redis import RedisSource
@@ -72,14 +75,13 @@ METRICS = (
     REVENUE,
 )
 
-KEYS = (
-    (definition.KPI_TRANSACTIONS_PER_HOUR, TRANSACTIONS_PER_HOUR, 1),
-    (definition.KPI_FRAUD_RATE, FRAUD_RATE, 100),
-    (definition.KPI_LATENCY_P95, LATENCY, 1000),
-    (definition.KPI_REVENUE_PER_HOUR, REVENUE_PER_HOUR, 1),
-    (definition.KPI_UPDATED_AT, UPDATED, 1),
-)
-"""Key, metric, and what the key's unit is divided by to get the metric's."""
+OF_KPI = {
+    "transactions_per_hour": TRANSACTIONS_PER_HOUR,
+    "fraud_rate": FRAUD_RATE,
+    "api_latency_p95": LATENCY,
+    "revenue_per_hour": REVENUE_PER_HOUR,
+}
+"""The metric of each of `exporter.kpi_sources.KPIS`."""
 UNKNOWN = "unknown"
 """Label of kinds that the contract does not have."""
 HOUR = 3600
@@ -114,32 +116,106 @@ QUERY = RangeQuery(
 _LAUNCHES = "SELECT NULL, count(*), 0, 0 FROM monitoring.event_launches WHERE starts_at <= {now} AND ends_at > {now}"
 
 
-def collector(postgres: PostgresSource, redis: RedisSource, settle: float, absence: Absence = NOTHING) -> Collector:
-    """The section, reading the KPI keys from Redis and transactions and launches from PostgreSQL."""
+VIEW = f"""
+    SELECT name, value::float8, extract(epoch FROM as_of)::float8 FROM monitoring.kpis
+    WHERE name IN ({", ".join(repr(kpi.name) for kpi in KPIS)}) LIMIT {4 * len(KPIS)}"""
+"""The KPIs that the platform computes in PostgreSQL."""
+
+
+def collector(
+    postgres: PostgresSource,
+    view: PostgresSource,
+    redis: RedisSource,
+    settle: float,
+    absence: Absence = NOTHING,
+    kpis: Kpis = Kpis(),  # noqa: B008 (it is frozen)
+) -> Collector:
+    """The section.
+
+    Args:
+        postgres: for transactions and launches.
+        view: for the KPIs that come from a view, on a connection of their own.
+        redis: for those that come from keys.
+        settle: see `WindowedView`.
+        absence: what is not read.
+        kpis: where each comes from.
+    """
     parts: list[Part] = []
     if not absence.view("transactions"):
-        parts.append(_Transactions(postgres, settle, absence))
+        counted = [kpi.name for kpi in KPIS if isinstance(kpi.source(kpis), FromPostgresql)]
+        parts.append(_Transactions(postgres, settle, absence, counted))
     elif not absence.view("event_launches"):
         parts.append(_Launches(postgres))
-    keys = [entry for entry in KEYS if not absence.key(entry[0])]
+    here = [kpi for kpi in KPIS if not absence.key(kpi.key)]
+    written = _Written()
+    rows = {kpi.name: kpi.divisor(kpis) for kpi in here if isinstance(kpi.source(kpis), FromView)}
+    keys = [(key, OF_KPI[kpi.name], kpi.divisor(kpis)) for kpi in here if (key := kpi.redis_key(kpis))]
+    if rows:
+        parts.append(_View(view, rows, written, reports=not keys))
     if keys:
-        parts.append(_Keys(redis, keys))
+        parts.append(_Keys(redis, keys, written, updated=not absence.key(definition.KPI_UPDATED_AT)))
     return Collector("kpis", parts)
 
 
+@dataclass
+class _Written:
+    """When the platform last wrote what the view has, unix seconds, as of the last collection."""
+
+    in_view: float | None = None
+
+
 class _Keys:
-    def __init__(self, redis: RedisSource, keys: Sequence[tuple[str, Metric, int]]) -> None:
+    """Reads `keys`: each with its metric and what its number is divided by."""
+
+    def __init__(
+        self, redis: RedisSource, keys: Sequence[tuple[str, Metric, int]], written: _Written, *, updated: bool
+    ) -> None:
         self._redis = redis
-        self._keys = keys
+        self._keys = [*keys, *([(definition.KPI_UPDATED_AT, UPDATED, 1)] if updated else [])]
+        self._written = written
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
         answers = await self._redis.read([("GET", key) for key, _, _ in self._keys], moment.deadline)
-        values = [number(moment, key, answer) for (key, _, _), answer in zip(self._keys, answers, strict=True)]
-        return [
-            Family(metric).add(value / divisor)
-            for (_, metric, divisor), value in zip(self._keys, values, strict=True)
-            if value is not None
-        ]
+        values = {
+            metric: value / divisor
+            for (key, metric, divisor), answer in zip(self._keys, answers, strict=True)
+            if (value := number(moment, key, answer)) is not None
+        }
+        # What is as old as the oldest of both is no fresher.
+        times = [time for time in (values.get(UPDATED), self._written.in_view) if time is not None]
+        if times:
+            values[UPDATED] = min(times)
+        return [Family(metric).add(value) for metric, value in values.items()]
+
+
+class _View:
+    """Reads the rows of `names`, each with what its value is divided by; `reports` when they were written, too."""
+
+    def __init__(self, postgres: PostgresSource, names: Mapping[str, int], written: _Written, *, reports: bool) -> None:
+        self._postgres = postgres
+        self._names = names
+        self._written = written
+        self._reports = reports
+
+    async def __call__(self, moment: Moment) -> Iterable[Family]:
+        await self._postgres.check(moment.deadline)
+        rows = await self._postgres.query(VIEW, (), moment.deadline)
+        found = [row for row in rows if row[0] in self._names]
+        for name, count in Counter(name for name, _, _ in found).items():
+            if count > 1:
+                moment.problem(f"monitoring.kpis: more than one row is {name}")
+                found = [row for row in found if row[0] != name]
+        times = [as_of for *_, as_of in found if as_of is not None and math.isfinite(as_of)]
+        self._written.in_view = min(times, default=None)
+        families = []
+        for name, value, _ in found:
+            if value is not None and math.isfinite(value):
+                families.append(Family(OF_KPI[name]).add(value / self._names[name]))
+            elif value is not None:
+                moment.problem(f"monitoring.kpis: {name} is not a number")
+        if self._reports and times:
+            families.append(Family(UPDATED).add(min(times)))
+        return families
 
 
 class _Launches:
@@ -154,8 +230,11 @@ class _Launches:
 
 
 class _Transactions:
-    def __init__(self, postgres: PostgresSource, settle: float, absence: Absence) -> None:
+    """Counts; `kpis` names those KPIs that are this count."""
+
+    def __init__(self, postgres: PostgresSource, settle: float, absence: Absence, kpis: Sequence[str]) -> None:
         self._view = WindowedView(postgres, QUERY, (HOUR,), settle)
+        self._kpis = kpis
         self._launches = not absence.view("event_launches")
         self._revenue = not absence.feature("revenue")
 
@@ -178,8 +257,12 @@ class _Transactions:
         for kind in (*definition.TRANSACTION_KINDS, *([UNKNOWN] if counts[UNKNOWN] else [])):
             transactions.add(counts[kind], kind, "1h")
         yield transactions
+        if "transactions_per_hour" in self._kpis:
+            yield Family(TRANSACTIONS_PER_HOUR).add(counts.total())
         if self._revenue:
             yield Family(REVENUE).add(revenue / PER_USD, "1h")
+        if "revenue_per_hour" in self._kpis:
+            yield Family(REVENUE_PER_HOUR).add(revenue / PER_USD)
 
 
 def _launches(now: int) -> str:

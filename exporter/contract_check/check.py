@@ -9,19 +9,20 @@ from typing import TextIO
 from common.deadline import DeadlineExceededError
 from common.postgres import PostgresError
 from common.secret_text import SecretError, SecretText
-from exporter.absence import Absence
 from exporter.config import Config
 from exporter.contract_check.amounts import check_amounts
 from exporter.contract_check.database import Database, reason
 from exporter.contract_check.features import check_features
 from exporter.contract_check.finding import DOWN, OK, Finding
 from exporter.contract_check.freshness import check_freshness
+from exporter.contract_check.kpi_sources import check_kpi_sources, has_view, renamed
 from exporter.contract_check.kpis import check_values
 from exporter.contract_check.plans import check_plans
 from exporter.contract_check.redis_keys import check_redis
 from exporter.contract_check.report import FORMATS
 from exporter.contract_check.schema import Columns, check_functions, check_schema
 from exporter.contract_check.words import check_words
+from exporter.kpi_sources import KPIS
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.redis import RedisSource
 
@@ -34,7 +35,7 @@ def check(postgres_dsn: SecretText, redis_url: SecretText, config: Config, outpu
     usable: Columns = {}
     database = Database(postgres)
     parts = {
-        "PostgreSQL": _postgres(database, config.platform.absence, usable),
+        "PostgreSQL": _postgres(database, config, usable),
         "Redis": _redis(client, config, database, usable),
     }
     try:
@@ -45,11 +46,12 @@ def check(postgres_dsn: SecretText, redis_url: SecretText, config: Config, outpu
     return 1 if failed else 0
 
 
-def _postgres(database: Database, absence: Absence, usable: Columns) -> Iterator[Finding]:
+def _postgres(database: Database, config: Config, usable: Columns) -> Iterator[Finding]:
     try:
-        yield from check_schema(database, absence, usable)
+        yield from check_schema(database, config.absence, usable, kpis_view=has_view(config.kpis))
         for part in (check_freshness, check_plans, check_words, check_amounts, check_features):
             yield from part(database, usable)
+        yield from check_kpi_sources(database, config.kpis, usable)
         yield from check_functions(database)
     except (PostgresError, DeadlineExceededError, SecretError) as error:
         usable.clear()
@@ -59,7 +61,8 @@ def _postgres(database: Database, absence: Absence, usable: Columns) -> Iterator
 def _redis(client: RedisSource, config: Config, database: Database, usable: Columns) -> Iterator[Finding]:
     values: dict[str, float] = {}
     keys = list(check_redis(client, config, values))
-    meanings = list(check_values(database, usable, values, time.time()))
+    own_names = {kpi.key: name for kpi in KPIS if (name := kpi.redis_key(config.kpis))}
+    meanings = [renamed(finding, own_names) for finding in check_values(database, usable, values, time.time())]
     judged = {finding.subject for finding in meanings}
     # That it is there and a number says nothing beside what is wrong with it.
     yield from (finding for finding in keys if finding.state != OK or finding.subject not in judged)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import redis
@@ -15,6 +16,7 @@ from common.redaction import describe
 from common.secret_text import SecretError
 from contract.definition import (
     BLOCKED_CLIENTS,
+    KPI_UPDATED_AT,
     RATE_LIMITS,
     REDIS_KEYS,
     REQUESTS_BY_CLIENT,
@@ -26,10 +28,12 @@ from exporter.collectors.rate_limits import ADAPTERS
 from exporter.config import Config, RateLimits
 from exporter.contract_check.database import SECONDS
 from exporter.contract_check.finding import ABSENT, DENIED, DOWN, OK, WARNING, WRONG, Finding
+from exporter.kpi_sources import KPIS
 from exporter.sources.byte_text import shown
 from exporter.sources.redis import RedisError, RedisSource
 from exporter.waiting import complete
 
+MINUTE = "{minute}"
 OF_THE_LIMITER = (RATE_LIMITS, BLOCKED_CLIENTS)
 SCAN_SECONDS = 2.0
 SCAN_COUNT = 1000
@@ -40,16 +44,16 @@ _RIGHT_DATABASE = "see that REDIS_URL names the database (…/0) and server that
 def check_redis(client: RedisSource, config: Config, values: dict[str, float]) -> Iterator[Finding]:
     """The keys; the numbers that they hold are left in `values`."""
     minute = int(time.time() // 60) - 1
-    other_limiter = config.rate_limits.adapter != "contract"
-    absence = config.platform.absence
-    asked = [key for key in REDIS_KEYS if not (other_limiter and key.name in OF_THE_LIMITER)]
+    absence = config.absence
+    asked = list(_asked(config))
     keys = [key for key in asked if not absence.key(key.name)]
-    names = [key.name.format(minute=minute) for key in keys]
+    names = [key.name.replace(MINUTE, str(minute)) for key in keys]
+    kpis = {kpi.redis_key(config.kpis): kpi for kpi in KPIS}
     try:
         kinds = complete(client.read([("TYPE", name) for name in names], Deadline(SECONDS)))
         questions = [_value_command(key, name) for key, name in zip(keys, names, strict=True)]
         answers = complete(client.read(questions, Deadline(SECONDS)))
-        found = _forms_found(client) if "none" in kinds else None
+        found = _forms_found(client, {form(key) for key in keys}) if "none" in kinds else None
         elsewhere = _elsewhere(client) if found is not None else ""
     except (RedisError, DeadlineExceededError, SecretError) as error:
         yield Finding(DOWN, "connection", str(error), "see REDIS_URL, the network, and the server's log")
@@ -62,24 +66,42 @@ def check_redis(client: RedisSource, config: Config, values: dict[str, float]) -
             yield _missing(key, name, found, elsewhere)
             continue
         finding = _key(key, name, kind, value)
-        if finding.state == OK and key.number and "{" not in key.name:
+        if finding.state == OK and key.name in kpis:
+            kpi = kpis[key.name]
+            values[kpi.key] = float(value) * kpi.contract_divisor / kpi.divisor(config.kpis)
+        elif finding.state == OK and key.number and MINUTE not in key.name:
             values[key.name] = float(value)
         yield finding
     for command in sorted(client.refused):
         detail = "this user may not: a wrong clock, or a master that is gone, would not be noticed"
         yield Finding(WARNING, command, detail, "ACL SETUSER … +time +info|replication")
-    if other_limiter and not absence.feature("rate_limits"):
+    if config.rate_limits.adapter != "contract" and not absence.feature("rate_limits"):
         yield from _limiter(client, config.rate_limits)
 
 
 def form(key: RedisKey) -> str:
     """The pattern of the keys that are written together with this one: `kpi:*`, `traffic:requests:*`."""
-    return key.name.partition("{")[0] + "*" if "{" in key.name else key.name.partition(":")[0] + ":*"
+    if MINUTE in key.name:
+        return key.name.partition(MINUTE)[0] + "*"
+    return key.name.rpartition(":")[0] + ":*" if ":" in key.name else key.name
 
 
-def _forms_found(client: RedisSource) -> dict[str, list[str]] | None:
+def _asked(config: Config) -> Iterator[RedisKey]:
+    """The keys that the exporter reads, KPIs under the platform's own names for them."""
+    own_names = {kpi.key: kpi.redis_key(config.kpis) for kpi in KPIS}
+    for key in REDIS_KEYS:
+        if key.name in own_names:
+            if name := own_names[key.name]:
+                yield replace(key, name=name)
+        elif key.name == KPI_UPDATED_AT:
+            if any(own_names.values()):
+                yield key
+        elif key.name not in OF_THE_LIMITER or config.rate_limits.adapter == "contract":
+            yield key
+
+
+def _forms_found(client: RedisSource, forms: Iterable[str]) -> dict[str, list[str]] | None:
     """Some keys of each form; None when there are too many keys to look at all, or none may be looked at."""
-    forms = {form(key) for key in REDIS_KEYS}
     found: dict[str, list[str]] = {pattern: [] for pattern in forms}
     budget = Deadline(SCAN_SECONDS)
     cursor: Any = 0
@@ -89,7 +111,7 @@ def _forms_found(client: RedisSource) -> dict[str, list[str]] | None:
             return None
         cursor, names = answer
         for pattern in forms:
-            found[pattern] += [str(name) for name in names if str(name).startswith(pattern[:-1])][:100]
+            found[pattern] += [str(name) for name in names if str(name).startswith(pattern.removesuffix("*"))][:100]
         if int(cursor) == 0:
             return found
     return None
@@ -111,7 +133,7 @@ def _missing(key: RedisKey, name: str, found: dict[str, list[str]] | None, elsew
         return Finding(OK, name, "not there now")
     declare = f"where the platform has none, declare {key_name(key.name)} absent"
     if found is None or found[pattern]:
-        if found and "{" in key.name:
+        if found and MINUTE in key.name:
             return _other_minutes(key, name, found[pattern])
         return Finding(WARNING, name, "not there now", f"its alerts are blind until it is; {declare}")
     if key.name == REQUESTS_BY_CLIENT:

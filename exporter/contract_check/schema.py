@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from contract.definition import FUNCTIONS, VIEWS
+from contract.definition import FUNCTIONS, KPIS_VIEW, VIEWS
 from exporter.absence import NOT_HERE, Absence
 from exporter.contract_check.database import Database
 from exporter.contract_check.finding import ABSENT, DENIED, MISSING, OK, WARNING, WRONG, Finding
@@ -33,8 +33,17 @@ _MENDED_BY = {
 }
 
 
-def check_schema(database: Database, absence: Absence, usable: Columns) -> Iterator[Finding]:
-    """The views; those that can be read, and are not declared absent, are left in `usable`."""
+def check_schema(
+    database: Database, absence: Absence, usable: Columns, *, kpis_view: bool = False
+) -> Iterator[Finding]:
+    """The views; those that can be read, and are not declared absent, are left in `usable`.
+
+    Args:
+        database: that has them.
+        absence: what is declared absent.
+        usable: to be filled.
+        kpis_view: there is to be the view of KPIs, too.
+    """
     if database.rows(_NO_USAGE):
         mend = f"GRANT USAGE ON SCHEMA monitoring TO {READER}"
         yield Finding(DENIED, "schema monitoring", "this role has no USAGE on it", mend)
@@ -44,11 +53,14 @@ def check_schema(database: Database, absence: Absence, usable: Columns) -> Itera
     for view, column, kind, allowed in database.rows(_COLUMNS):
         found.setdefault(view, {})[column] = kind
         readable[view] = allowed
-    for view, columns in VIEWS.items():
+    for view, columns in {**VIEWS, **(KPIS_VIEW if kpis_view else {})}.items():
         if absence.view(view):
             yield Finding(ABSENT, view, NOT_HERE)
         elif view not in found:
-            mend = f"CREATE VIEW monitoring.{view}, see contract/postgresql/30-views.sql; or declare it absent"
+            where = (
+                "contract/README.md" if view in KPIS_VIEW else "contract/postgresql/30-views.sql; or declare it absent"
+            )
+            mend = f"CREATE VIEW monitoring.{view}, see {where}"
             yield Finding(MISSING, view, "no such view in schema monitoring", mend)
         elif not readable[view]:
             mend = f"GRANT SELECT ON monitoring.{view} TO {READER}; it is lost when a view is dropped and made anew"

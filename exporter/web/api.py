@@ -8,7 +8,9 @@ from common.deadline import Deadline
 from contract import definition
 from exporter.app import Exporter
 from exporter.collectors.base import Moment
+from exporter.collectors.kpis import OF_KPI
 from exporter.collectors.values import number
+from exporter.kpi_sources import KPIS, FromPostgresql, FromView
 from exporter.waiting import complete
 
 SECONDS = 3.0
@@ -16,12 +18,6 @@ FEED_ROWS = 50
 MOST_AHEAD_SECONDS = 60
 """A row may be so much ahead of the database's clock: those who write it may have one of their own."""
 
-_KPI_KEYS = {
-    "transactions_per_hour": definition.KPI_TRANSACTIONS_PER_HOUR,
-    "fraud_rate": definition.KPI_FRAUD_RATE,
-    "api_latency_p95": definition.KPI_LATENCY_P95,
-    "revenue_per_hour": definition.KPI_REVENUE_PER_HOUR,
-}
 # The predicate is that of the partial index, literally; a parameter would keep it from being used. A row without a
 # time, or with one that cannot be (milliseconds taken for seconds, say), has no place among the newest.
 FEED = f"""
@@ -38,25 +34,46 @@ class NotHereError(Exception):
 
 
 def kpis(exporter: Exporter) -> dict[str, Any]:
-    """The KPIs as the platform writes them: transactions, percent, milliseconds, USD.
+    """The KPIs in the units of the contract's keys: transactions, percent, milliseconds, USD.
 
-    Those that the platform does not have are null, and named by `not_on_this_platform`.
+    Those that the platform does not have are null, and named by `not_on_this_platform`. So are, without being named,
+    those that only Prometheus knows.
 
     Raises:
         NotHereError: it has none of them.
         RedisError: Redis cannot be read, or what it has is too late.
     """
-    absent = [name for name, key in _KPI_KEYS.items() if exporter.absence.key(key)]
-    keys = {name: key for name, key in _KPI_KEYS.items() if name not in absent}
-    if not keys:
+    absent = [kpi.name for kpi in KPIS if exporter.absence.key(kpi.key)]
+    here = [kpi for kpi in KPIS if kpi.name not in absent]
+    if not here:
         raise NotHereError
+    sources = exporter.config.kpis
+    in_redis = [(kpi, key) for kpi in here if (key := kpi.redis_key(sources))]
     moment = Moment(round(exporter.clock() * 1_000_000), Deadline(SECONDS))
-    answers = complete(exporter.redis.read([("GET", key) for key in keys.values()], moment.deadline))
-    values = {name: number(moment, key, answer) for (name, key), answer in zip(keys.items(), answers, strict=True)}
+    answers = complete(exporter.redis.read([("GET", key) for _, key in in_redis], moment.deadline))
+    values: dict[str, float | None] = {}
+    for (kpi, key), answer in zip(in_redis, answers, strict=True):
+        value = number(moment, key, answer)
+        values[kpi.name] = None if value is None else value * (kpi.contract_divisor / kpi.divisor(sources))
+    in_postgres = [kpi for kpi in here if isinstance(kpi.source(sources), FromPostgresql | FromView)]
+    if in_postgres:
+        collected = _collected(exporter)
+        for kpi in in_postgres:
+            value = collected.get(OF_KPI[kpi.name].name)
+            values[kpi.name] = None if value is None else value * kpi.contract_divisor
     if (transactions := values.get("transactions_per_hour")) is not None:
         values["transactions_per_hour"] = round(transactions)
-    shown: dict[str, Any] = {name: values.get(name) for name in _KPI_KEYS}
+    shown: dict[str, Any] = {kpi.name: values.get(kpi.name) for kpi in KPIS}
     return {**shown, "not_on_this_platform": absent} if absent else shown
+
+
+def _collected(exporter: Exporter) -> dict[str, float]:
+    """The series without labels of the sections that know KPIs, as a scrape would have them now."""
+    scraper = exporter.scraper
+    sections = [section for section in ("kpis", "fraud") if section in scraper.sections]
+    lines = scraper.scrape(sections, SECONDS).text.decode().splitlines()
+    pairs = [line.split(" ") for line in lines if not line.startswith("#") and "{" not in line]
+    return {name: float(value) for name, value in pairs}
 
 
 def fraud_feed(exporter: Exporter) -> list[dict[str, Any]]:

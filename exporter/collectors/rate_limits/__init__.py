@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from exporter.collectors.rate_limits.adapter import Adapter, State
 from exporter.collectors.rate_limits.contract_keys import ContractKeys
 from exporter.collectors.rate_limits.flask_limiter import FlaskLimiter
+from exporter.collectors.rate_limits.no_limits import NoLimits
 from exporter.collectors.rate_limits.sliding_window import SlidingWindow
 from exporter.config import RateLimits
 
@@ -19,4 +20,5 @@ ADAPTERS: Mapping[str, Callable[[RateLimits], Adapter]] = {
     "contract": ContractKeys,
     "flask-limiter": FlaskLimiter,
     "sliding-window": SlidingWindow,
+    "none": NoLimits,
 }

@@ -323,5 +323,5 @@ def test_the_command(empty: ContractDatabase, tmp_path: Path) -> None:
     assert "transactions       public.orders" in done.stdout
     files = {file.name for file in (tmp_path / "new" / "draft").iterdir()}
     assert files == {"30-views.sql", "indexes.sql", "platform.yml", "questions.md"}
-    absence = load(None, tmp_path / "new" / "draft" / "platform.yml").platform.absence
+    absence = load(None, tmp_path / "new" / "draft" / "platform.yml").absence
     assert [section for section in SECTIONS if absence.section(section)] == ["fraud", "traffic", "model", "security"]
