@@ -53,6 +53,7 @@ class Replay:
             postgres_dsn=SecretText("POSTGRES_DSN", {"POSTGRES_DSN": postgres}),
             redis_url=SecretText("REDIS_URL", {"REDIS_URL": redis}),
             clock=lambda: self._now,
+            at_another_time=True,
         )
         self._threads = ThreadPoolExecutor(4)
 

@@ -33,6 +33,8 @@ class Exporter:
         postgres_dsn: read again with each new connection.
         redis_url: read again with each new connection.
         clock: unix time in seconds.
+        at_another_time: the sources are asked as if this clock were theirs, too, to know what was told at a time in
+            the past.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class Exporter:
         postgres_dsn: SecretText,
         redis_url: SecretText,
         clock: Callable[[], float] = time.time,
+        at_another_time: bool = False,
     ) -> None:
         self.config = config
         self.clock = clock
+        self._clock_of_sources = clock if at_another_time else None
         self.redis = RedisSource(redis_url, f"{NAME}/api", self._status("redis"))
         self.postgres = PostgresSource(postgres_dsn, f"{NAME}/api", self._status("postgresql"))
         self._sources = Sources(postgres_dsn, redis_url)
@@ -128,7 +132,7 @@ class Exporter:
         return source
 
     def _status(self, source: str) -> SourceStatus:
-        return SourceStatus(source, lambda: float(self.config.max_lag))
+        return SourceStatus(source, lambda: float(self.config.max_lag), self._clock_of_sources)
 
 
 def _collected(config: Config) -> tuple[object, ...]:

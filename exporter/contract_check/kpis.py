@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from common.deadline import DeadlineExceededError
 from common.postgres import PostgresError
 from contract.definition import (
+    BLOCKED,
     FRAUD_THRESHOLD,
     KPI_FRAUD_RATE,
     KPI_LATENCY_P95,
     KPI_REVENUE_PER_HOUR,
     KPI_TRANSACTIONS_PER_HOUR,
     KPI_UPDATED_AT,
+    PURCHASE,
 )
+from exporter.collectors.kpis import MOST_USD
 from exporter.contract_check.database import Database
 from exporter.contract_check.finding import OK, WARNING, WRONG, Finding
 from exporter.contract_check.schema import Columns
@@ -26,13 +29,13 @@ LEAST_ROWS = 50
 """In the hour: of fewer a share says nothing."""
 AHEAD_SECONDS, STALE_SECONDS = 60, 900
 
-_PREDICTIONS = """
-    SELECT count(*), count(*) FILTER (WHERE decision = 'BLOCKED') FROM monitoring.fraud_predictions
+_PREDICTIONS = f"""
+    SELECT count(*), count(*) FILTER (WHERE decision = '{BLOCKED}') FROM monitoring.fraud_predictions
     WHERE timestamp > now() - interval '1 hour' AND timestamp <= now()"""
-_TRANSACTIONS = """
+_TRANSACTIONS = f"""
     SELECT count(*),
-           coalesce(sum(amount_usd) FILTER (WHERE kind = 'purchase' AND abs(amount_usd) < 1e12), 0)
-           + coalesce(sum(platform_fee_usd) FILTER (WHERE abs(platform_fee_usd) < 1e12), 0)
+           coalesce(sum(amount_usd) FILTER (WHERE kind = '{PURCHASE}' AND abs(amount_usd) < {MOST_USD}), 0)
+           + coalesce(sum(platform_fee_usd) FILTER (WHERE abs(platform_fee_usd) < {MOST_USD}), 0)
     FROM monitoring.transactions WHERE timestamp > now() - interval '1 hour' AND timestamp <= now()"""
 
 

@@ -21,6 +21,7 @@ class SourceStatus:
     Args:
         source: `postgresql` or `redis`.
         max_lag: seconds; data that are later are not believed.
+        clock: unix time there, whatever it says itself; for a time that is not now.
 
     Attributes:
         lag: seconds that its data are late at most; 0 for those of a primary, infinite when nobody knows, None when
@@ -28,11 +29,14 @@ class SourceStatus:
         heard: when it last said something, by the monotonic clock; None until it did.
     """
 
-    def __init__(self, source: str, max_lag: Callable[[], float] = lambda: math.inf) -> None:
+    def __init__(
+        self, source: str, max_lag: Callable[[], float] = lambda: math.inf, clock: Callable[[], float] | None = None
+    ) -> None:
         self.source = source
         self.lag: float | None = None
         self.heard: float | None = None
         self._max_lag = max_lag
+        self._clock = clock
         self._offset: float | None = None
 
     def hear_time(self, seconds: float, sent: float, received: float) -> None:
@@ -53,6 +57,8 @@ class SourceStatus:
 
     def time_at(self, monotonic: float) -> int | None:
         """Its unix time in microseconds; None when it never said."""
+        if self._clock is not None:
+            return round(self._clock() * 1_000_000)
         return None if self._offset is None else round((self._offset + monotonic) * 1_000_000)
 
     def now(self) -> int | None:

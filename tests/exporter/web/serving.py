@@ -16,7 +16,6 @@ from common.secret_text import SecretText
 from common.web_server import WebServer
 from exporter.app import Exporter
 from exporter.config import Config, load
-from exporter.sources.status import SourceStatus
 from exporter.web.config import WebConfig
 from exporter.web.routes import THREADS, Application
 from testbed.servers.ports import free_port
@@ -45,24 +44,13 @@ def exporter_of(
         clock: see `Exporter`.
         everywhere: the sources have this clock, too.
     """
-    exporter = Exporter(
+    return Exporter(
         config or Config(probes={}),
         postgres_dsn=secret("POSTGRES_DSN", postgres_dsn),
         redis_url=secret("REDIS_URL", redis_url),
         clock=clock,
+        at_another_time=clock is not time.time and everywhere,
     )
-    if clock is not time.time and everywhere:
-        for connection in exporter._connections:
-            connection.status.__class__ = _WithoutTime
-    return exporter
-
-
-class _WithoutTime(SourceStatus):
-    def hear_time(self, seconds: float, sent: float, received: float) -> None:
-        """Not in tests of another time."""
-
-    def skew(self, clock: float) -> float:  # noqa: ARG002
-        return 0.0
 
 
 @dataclass
