@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 LONGEST = 60
 
@@ -27,6 +28,7 @@ def listed(words: Iterable[str], most: int = 8) -> str:
     return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
 
 
+@lru_cache(maxsize=100_000)
 def tokens(name: str) -> tuple[str, ...]:
     """The words of a name: `buyerWalletID` and `buyer_wallet_id` are the same; plurals are singular."""
     split = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1 \2", name))
