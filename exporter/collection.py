@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from common.deadline import Deadline
 from common.redaction import redactor
-from exporter.collectors.base import Moment, Part
+from exporter.collectors.base import COMPLETE, History, Moment, Part
 from exporter.exposition import Family, Rendered, render
 
 Result = TypeVar("Result")
@@ -52,12 +52,14 @@ class Outcome:
         problems: why it failed, or which values were unusable.
         seconds: how long it took.
         rejected: how many values were left out, by what is wrong with them.
+        history: what is still to be read.
     """
 
     families: Rendered
     problems: Sequence[str]
     seconds: float
     rejected: Mapping[str, int] = field(default_factory=dict)
+    history: History = COMPLETE
 
 
 class SharedPart:
@@ -89,7 +91,7 @@ class SharedPart:
         except Exception as raised:
             error = [_described(raised)]
         seconds = time.perf_counter() - started
-        self.end(collection, Outcome(families, [*moment.problems, *error], seconds, moment.rejected))
+        self.end(collection, Outcome(families, [*moment.problems, *error], seconds, moment.rejected, moment.history))
 
     def end(self, collection: Collection[Outcome], outcome: Outcome) -> None:
         """Hand the outcome to all who wait, unless they have one already."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import logging
 import platform
@@ -15,7 +16,7 @@ from common.deadline import Deadline
 from common.version import VERSION
 from exporter import process
 from exporter.collection import Collection, Outcome, SharedPart
-from exporter.collectors.base import Collector
+from exporter.collectors.base import Collector, History
 from exporter.exposition import Family, Metric, Rendered, assemble, render
 from exporter.sources import report
 from exporter.sources.status import SourceStatus
@@ -47,6 +48,18 @@ REJECTED = Metric(
     "Values of the section that are left out now, because no sum can have them in it.",
     ("collector",),
 )
+HISTORY_MISSING = Metric(
+    "ticketing_exporter_history_missing_seconds",
+    "gauge",
+    "How much of the section's longest window is still to be read after a start, in seconds; 0 when all is.",
+    ("collector",),
+)
+HISTORY_READING = Metric(
+    "ticketing_exporter_history_reading_seconds",
+    "gauge",
+    "For how long the section has been reading history, in seconds; 0 when it has all.",
+    ("collector",),
+)
 BUILD_INFO = Metric(
     "ticketing_exporter_build_info",
     "gauge",
@@ -62,7 +75,8 @@ GRACE_SECONDS = 0.1
 INTERRUPTED = Outcome((), ["interrupted"], 0.0)
 """Of a part that could not even be run to its end."""
 
-METRICS = (SUCCESS, DURATION, LAST_SUCCESS, REJECTED, BUILD_INFO, *report.METRICS)
+OF_SECTIONS = (SUCCESS, DURATION, LAST_SUCCESS, REJECTED, HISTORY_MISSING, HISTORY_READING)
+METRICS = (*OF_SECTIONS, BUILD_INFO, *report.METRICS)
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,7 @@ class Status:
         success: it was collected as a whole.
         problems: why not.
         rejected: how many values are left out, by what is wrong with them.
+        history: what is still to be read; the section succeeds meanwhile, without the windows that need it.
         seconds: how long it took.
         last_success: unix time at which it last was; None until it was.
     """
@@ -80,6 +95,7 @@ class Status:
     success: bool
     problems: Sequence[str]
     rejected: Mapping[str, int]
+    history: History
     seconds: float
     last_success: float | None
 
@@ -187,7 +203,7 @@ class Scraper:
         # What a source said to one that was joined was said before.
         since = min(collection.began for collection in collections)
         sources = report.families(report.states(self._sources, self._clock(), since))
-        own = (Family(SUCCESS), Family(DURATION), Family(LAST_SUCCESS), Family(REJECTED))
+        own = tuple(map(Family, OF_SECTIONS))
         complete = True
         for section in sections:
             status = self._note(section, [outcomes[part] for part in self._parts[section]])
@@ -222,25 +238,32 @@ class Scraper:
     def _note(self, section: str, outcomes: Sequence[Outcome]) -> Status:
         problems = sorted({problem for outcome in outcomes for problem in outcome.problems})
         rejected = {reason: count for outcome in outcomes for reason, count in outcome.rejected.items()}
+        history = functools.reduce(History.with_other, (outcome.history for outcome in outcomes))
         seconds = max(outcome.seconds for outcome in outcomes)
         with self._lock:
             before = self._statuses.get(section)
             last_success = before.last_success if before else None
-            status = Status(not problems, problems, rejected, seconds, last_success if problems else self._clock())
+            if not problems:
+                last_success = self._clock()
+            status = Status(not problems, problems, rejected, history, seconds, last_success)
             self._statuses[section] = status
         if problems and (before is None or before.success or before.problems != problems):
             logger.warning("section %s fails: %s", section, "; ".join(problems))
         elif not problems and before is not None and not before.success:
             logger.info("section %s is collected again", section)
+        if bool(history.missing) != bool(before and before.history.missing):
+            logger.info("section %s %s", section, "reads history" if history.missing else "has read all history")
         if rejected.keys() - (before.rejected.keys() if before else set()):
             logger.warning("section %s leaves values out: %s", section, "; ".join(sorted(rejected)))
         return status
 
-    def _report(self, section: str, status: Status, own: tuple[Family, Family, Family, Family]) -> None:
-        success, duration, last_success, rejected = own
+    def _report(self, section: str, status: Status, own: Sequence[Family]) -> None:
+        success, duration, last_success, rejected, missing, reading = own
         success.add(int(status.success), section)
         duration.add(round(status.seconds, 6), section)
         rejected.add(sum(status.rejected.values()), section)
+        missing.add(status.history.missing, section)
+        reading.add(round(status.history.reading, 3), section)
         if status.last_success is not None:
             last_success.add(round(status.last_success, 3), section)
 

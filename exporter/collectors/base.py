@@ -10,6 +10,27 @@ from exporter.exposition import Family
 from exporter.waiting import Wait
 
 
+@dataclass(frozen=True)
+class History:
+    """How much of its windows a section still has to read, after a start or a reload; that is no failure.
+
+    Attributes:
+        missing: seconds of the past that are not read yet.
+        reading: seconds since it began.
+    """
+
+    missing: float = 0
+    reading: float = 0
+
+    def with_other(self, other: History) -> History:
+        """Of both together: the larger ones."""
+        return History(max(self.missing, other.missing), max(self.reading, other.reading))
+
+
+COMPLETE = History()
+"""All is read."""
+
+
 @dataclass
 class Moment:
     """One collection of one part.
@@ -19,12 +40,14 @@ class Moment:
         deadline: when the answer must be there.
         problems: what is wrong with single values, while others are delivered.
         rejected: values that are left out of sums and counts, by what is wrong with them.
+        history: what is still to be read.
     """
 
     now: int
     deadline: Deadline
     problems: list[str] = field(default_factory=list)
     rejected: dict[str, int] = field(default_factory=dict)
+    history: History = COMPLETE
 
     @property
     def seconds(self) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from common.deadline import Deadline, DeadlineExceededError
-from exporter.collectors.base import Moment
+from exporter.collectors.base import History, Moment
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import ASIDE, RangeQuery
 from exporter.sources.status import NOISE_SECONDS
@@ -15,6 +15,8 @@ from exporter.windows import MICROSECONDS, Cells, Companion, Key, Plan, RollingW
 
 FILL_SHARE = 0.6
 """Part of the time a collection has left that may go into reading history after a start."""
+PATIENCE_SECONDS = 300.0
+"""Without any progress for so long, history cannot be read."""
 MANY_ROWS = 500
 """In the open buckets: from about here on a plan of their own saves more than it takes."""
 
@@ -47,6 +49,8 @@ class WindowedView:
         )
         self._slice = self._largest_slice = max(1, max(windows) // query.width // 24)
         self._many_rows = False
+        self._reading_since: float | None = None
+        self._progress = 0.0
 
     @property
     def counters(self) -> Cells:
@@ -76,6 +80,7 @@ class WindowedView:
         self._many_rows = sum(row.values[0] for row in rows if row.range == 0) > MANY_ROWS
         if self._windows.missing:
             await self._fill(moment)
+        self._report(moment)
         return [(*row.key, *row.values) for row in rows if row.range == ASIDE]
 
     def sums(self, window: int) -> Cells | None:
@@ -99,6 +104,8 @@ class WindowedView:
             again = False
 
     async def _fill(self, moment: Moment) -> None:
+        if self._reading_since is None:
+            self._reading_since = self._progress = time.monotonic()
         until = Deadline(moment.deadline.remaining() * FILL_SHARE)
         expected = 0.0
         # One that is cut off is read for nothing, and costs the connection.
@@ -110,14 +117,23 @@ class WindowedView:
                     self._slice = max(1, self._slice // 4)
                 break
             self._windows.apply_fill(plan, rows)
+            self._progress = time.monotonic()
             expected = left - until.remaining()
             if expected < until.seconds / 8 and self._slice < self._largest_slice:
                 self._slice = min(2 * self._slice, self._largest_slice)
                 expected *= 2
-        if self._windows.missing:
-            hours = self._windows.missing * self._query.width / 3600
+
+    def _report(self, moment: Moment) -> None:
+        if not self._windows.missing or self._reading_since is None:
+            self._reading_since = None
+            return
+        now, seconds = time.monotonic(), float(self._windows.missing * self._query.width)
+        moment.history = moment.history.with_other(History(seconds, now - self._reading_since))
+        stalled = now - self._progress
+        if stalled > PATIENCE_SECONDS:
             view = self._query.source.split()[0]
-            moment.problem(f"{view}: {hours:.1f} h of history are still to be read")
+            hours = f"{seconds / 3600:.1f} h of history are still to be read"
+            moment.problem(f"{view}: {hours}, and for {stalled:.0f} s none could be")
 
     async def _read(self, plan: Plan, deadline: Deadline, aside: str | None = None) -> list[Row]:
         query = self._query

@@ -89,11 +89,14 @@ def _row(section: str, status: Status | None, *, absent: bool) -> str:
         else "never"
     )
     left_out = [f"left out: {count} × {reason}" for reason, count in sorted(status.rejected.items())]
+    missing = status.history.missing / 3600
+    reading = [f"still reading history: {missing:.1f} h are missing, and the windows that need them"] if missing else []
+    good = "reading history" if missing else "ok"
     return _ROW.format(
         section=section,
-        style="ok" if status.success else "failed",
-        state="ok" if status.success else "failed",
+        style="failed" if not status.success else "unknown" if missing else "ok",
+        state=good if status.success else "failed",
         took=f"{status.seconds * 1000:.1f} ms",
         last_success=last_success,
-        problems="<br>".join(map(escape, [*status.problems, *left_out])),
+        problems="<br>".join(map(escape, [*status.problems, *reading, *left_out])),
     )

@@ -69,6 +69,7 @@ ALERTS = (
     row("SourceStale", "high", "engineering", "kpis", PAGE_AND_SLACK, collector="kpis"),
     row("SourceLagging", "high", "engineering", "health", PAGE_AND_SLACK, source="postgresql"),
     row("ClockSkewed", "medium", "engineering", "health", SLACK, source="redis"),
+    row("HistoryUnread", "medium", "engineering", "model", SLACK, collector="model"),
     row("ValuesRejected", "medium", "engineering", "kpis", SLACK, collector="kpis"),
     row("PredictionsStalled", "high", "fraud", "fraud", PAGE_AND_SLACK),
     row("KpiMissing", "medium", "engineering", "kpis", SLACK),

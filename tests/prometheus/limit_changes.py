@@ -54,6 +54,11 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
     ),
     "exporter_unstable_ratio": ("ExporterUnstable", {}, 0.4),
     "source_stale_seconds": ("SourceStale", {}, 5000),
+    "history_reading_seconds": (
+        "HistoryUnread",
+        {'ticketing_exporter_history_reading_seconds{collector="fraud",job="ticketing-live"}': "2000x30"},
+        5000,
+    ),
     "source_lag_seconds": (
         "SourceLagging",
         {'ticketing_source_lag_seconds{source="redis",job="ticketing-live"}': "45x30"},

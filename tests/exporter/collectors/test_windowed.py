@@ -10,7 +10,8 @@ import psycopg2
 import pytest
 
 from common.deadline import Deadline, DeadlineExceededError
-from exporter.collectors.base import Moment
+from exporter.collectors import windowed
+from exporter.collectors.base import COMPLETE, History, Moment
 from exporter.collectors.windowed import WindowedView
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import RangeQuery
@@ -67,11 +68,12 @@ def execute(database: ContractDatabase, sql: str) -> None:
     connection.close()
 
 
-def refresh(view: WindowedView, seconds: float) -> Sequence[str]:
-    """The problems."""
+def refresh(view: WindowedView, seconds: float) -> History:
+    """What is still to be read; there are no problems."""
     moment = Moment(round(time.time() * 1_000_000), Deadline(seconds))
     complete(view.refresh(moment))
-    return moment.problems
+    assert moment.problems == []
+    return moment.history
 
 
 def test_a_slice_that_would_not_be_there_in_time_is_left_for_the_next_refresh(
@@ -79,23 +81,39 @@ def test_a_slice_that_would_not_be_there_in_time_is_left_for_the_next_refresh(
 ) -> None:
     execute(database, "UPDATE slowness SET seconds = 0.075")
     # A slice has 14 rows, and takes about a second of the two that there are for history.
-    (problem,) = refresh(view, 3.6)
-    assert problem.endswith("h of history are still to be read")
+    left = refresh(view, 3.6)
+    assert 0 < left.missing < HOUR
+    assert left.reading > 0
     assert (source.queries, source.cut_off) == (2, 0)
     execute(database, "UPDATE slowness SET seconds = 0")
-    assert refresh(view, 30) == []
+    assert refresh(view, 30) == COMPLETE
     assert source.queries <= 2 + 1 + 24
     assert view.sums(HOUR) is not None
+
+
+def test_history_that_cannot_be_read_is_a_problem_in_the_end(
+    source: Watched, view: WindowedView, database: ContractDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(database, "UPDATE slowness SET seconds = 30")
+    assert refresh(view, 1.5).missing  # that may pass
+    monkeypatch.setattr(windowed, "PATIENCE_SECONDS", 0.1)
+    moment = Moment(round(time.time() * 1_000_000), Deadline(1.5))
+    complete(view.refresh(moment))
+    (problem,) = moment.problems
+    assert "h of history are still to be read, and for" in problem
+    assert source.cut_off == 2
+    execute(database, "UPDATE slowness SET seconds = 0")
+    assert refresh(view, 60) == COMPLETE
 
 
 def test_slices_grow_again_after_a_slow_time(source: Watched, view: WindowedView, database: ContractDatabase) -> None:
     execute(database, "UPDATE slowness SET seconds = 30")
     for _ in range(2):
-        assert refresh(view, 1.5)
+        assert refresh(view, 1.5).missing
     assert source.cut_off == 2
     execute(database, "UPDATE slowness SET seconds = 0")
     source.queries = 0
-    assert refresh(view, 60) == []
+    assert refresh(view, 60) == COMPLETE
     assert source.queries < 60
     ((count, _),) = (view.sums(HOUR) or {}).values()
     assert count == pytest.approx(HOUR / 10 - 3, abs=1)
