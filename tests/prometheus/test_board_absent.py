@@ -27,6 +27,8 @@ def lacking(declared: dict[str, list[str]]) -> str:
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     others = {name: lacking(declared) for name, declared in LACKS.items()}
+    read = 'ticketing_exporter_history_missing_seconds{collector="fraud"} '
+    others["limits"] = others["limits"].replace(f"{read}0", f"{read}7200")
     with board(tmp_path_factory.mktemp("board"), [golden()], others=others) as running:
         wait_for(running, "count(ticketing:kpi_revenue_per_hour_usd:max offset 2s) == 4")
         wait_for(running, "count(count by (platform) (ticketing:platform:absent)) == 3")
@@ -35,6 +37,12 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
 
 def test_a_platform_that_has_everything(prometheus: Prometheus) -> None:
     assert HERE not in fetch(prometheus)
+
+
+def test_history_that_is_still_being_read(prometheus: Prometheus) -> None:
+    told = "section fraud is still reading history, 2.0 h are missing"
+    assert told in section(fetch(prometheus, "?platform=limits"), "health")
+    assert "reading history" not in fetch(prometheus)
 
 
 def test_sections(prometheus: Prometheus) -> None:

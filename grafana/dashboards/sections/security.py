@@ -32,8 +32,8 @@ LIMIT 200
 
 
 _SECTION = 'collector="security"'
-# Known to be none only while the section is read.
-READ = f"max({series('ticketing_exporter_collector_success', _SECTION)} == 1)"
+# Known to be none only while the section is read, and all of its history.
+READ = f"max({series('ticketing:exporter_collector_complete:max', _SECTION)} == 1)"
 
 
 def _address(severity: str) -> str:
