@@ -1,4 +1,4 @@
-"""`--contract.draft DIRECTORY`: views, indexes, `platform.yml` and questions for a database that is not known yet.
+"""`--contract.draft DIRECTORY`: views, indexes, configuration and questions for an unknown database.
 
 It looks, and never changes anything: catalogs, sizes, and a bounded sample of rows, each query in a read-only
 transaction with a time limit. What it guesses stands beside what it saw, so that somebody who knows the platform can

@@ -1,4 +1,4 @@
-"""The command: looks at the database, writes four files and says what is to be done."""
+"""The command: looks at the database, writes its files and says what is to be done."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TextIO
 from common.deadline import DeadlineExceededError
 from common.postgres import PostgresError
 from common.secret_text import SecretError, SecretText
-from exporter.contract_draft import indexes, matching, platform_file, views_file
+from exporter.contract_draft import exporter_file, indexes, matching, platform_file, views_file
 from exporter.contract_draft.catalog import KINDS, Relation, read_catalog
 from exporter.contract_draft.database import Database
 from exporter.contract_draft.draft import Context, DraftedView
@@ -85,6 +85,7 @@ def _files(
         views_file.FILE: views_file.views_file(views),
         indexes.FILE: indexes.indexes_file(views),
         platform_file.FILE: platform_file.platform_file(views, keys),
+        exporter_file.FILE: exporter_file.exporter_file(views, keys),
         QUESTIONS: _questions(database, relations, chosen, looked_at, views, questions),
     }
 

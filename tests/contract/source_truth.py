@@ -24,6 +24,10 @@ FAMILIES = (
     "transactions",
     "revenue_usd",
     "event_launch_active",
+    "kpi_transactions_per_hour",
+    "kpi_revenue_per_hour_usd",
+    "kpi_fraud_rate_ratio",
+    "kpi_api_latency_p95_seconds",
     "security_events",
     "admin_mfa_failures",
     "admin_login_failures",
@@ -52,6 +56,9 @@ class Truth:
             for kind in TRANSACTION_KINDS:
                 yield ("transactions", kind, window), self._one("count(*)", "transactions", window, f"kind = '{kind}'")
             yield ("revenue_usd", window), self._one("coalesce(sum(usd), 0)", "transactions", window)
+        # From PostgreSQL, as nobody writes them into Redis.
+        yield ("kpi_transactions_per_hour",), self._one("count(*)", "transactions", "1h")
+        yield ("kpi_revenue_per_hour_usd",), self._one("coalesce(sum(usd), 0)", "transactions", "1h")
         for severity in SEVERITIES:
             condition = f"severity = '{severity}'"
             yield ("security_events", severity, "15m"), self._one("count(*)", "events", "15m", condition)
@@ -72,6 +79,8 @@ class Truth:
                 yield ("fraud_predictions", decision, window), float(counts.get(decision, 0))
             if window != "24h":
                 yield ("fraud_blocked_ratio", window), counts.get("BLOCKED", 0) / sum(counts.values())
+            if window == "1h":
+                yield ("kpi_fraud_rate_ratio",), counts.get("BLOCKED", 0) / sum(counts.values())
         for predicted in ("fraud", "legit"):
             for actual in ("fraud", "legit"):
                 condition = f"blocked = {predicted == 'fraud'} AND fraud = {actual == 'fraud'}"

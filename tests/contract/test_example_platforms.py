@@ -48,7 +48,7 @@ def connected(
     files = drafted(database, directory)
     apply(database, files, platform.edits)
     postgres.execute("VACUUM (ANALYZE)", database.name)
-    config = msgspec.structs.replace(load(None, directory / "platform.yml"), probes={})
+    config = msgspec.structs.replace(load(directory / "exporter.yml", directory / "platform.yml"), probes={})
     yield Connected(platform, database, files, config)
     postgres.drop_database(database.name)
 

@@ -306,6 +306,8 @@ def test_keys_that_redis_does_not_have(
     assert len(absent(none)) == 11
     redis_client.set(FRAUD_THRESHOLD, "0.6")
     some, _ = platform(tmp_path / "some", redis_server.url())
+    assert load(tmp_path / "none" / "exporter.yml").rate_limits.adapter == "none"
+    assert load(tmp_path / "some" / "exporter.yml").probes.keys() == {"postgresql", "redis_cache"}
     assert absent(some) == []
     assert "#      - traffic:requests\n" in some
     assert FRAUD_THRESHOLD not in some
@@ -322,6 +324,6 @@ def test_the_command(empty: ContractDatabase, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "transactions       public.orders" in done.stdout
     files = {file.name for file in (tmp_path / "new" / "draft").iterdir()}
-    assert files == {"30-views.sql", "indexes.sql", "platform.yml", "questions.md"}
+    assert files == {"30-views.sql", "indexes.sql", "platform.yml", "exporter.yml", "questions.md"}
     absence = load(None, tmp_path / "new" / "draft" / "platform.yml").absence
     assert [section for section in SECTIONS if absence.section(section)] == ["fraud", "traffic", "model", "security"]
