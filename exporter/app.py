@@ -113,7 +113,7 @@ class Exporter:
             kpis.collector(postgres("kpis"), postgres("kpis-view"), redis("kpis"), settle, absence, config.kpis),
             fraud.collector(postgres("fraud"), redis("fraud"), settle, absence, config.kpis),
             traffic.collector(redis("traffic"), redis("limits"), lambda: self._rate_limits, absence),
-            model.collector(postgres("labels"), postgres("drift"), settle, absence),
+            model.collector(postgres("labels"), postgres("drift"), settle, absence, config.predicted_fraud),
             health.collector(lambda: self._schedule),
             security.collector(postgres("security"), settle, absence),
         ]
@@ -137,4 +137,4 @@ class Exporter:
 
 def _collected(config: Config) -> tuple[object, ...]:
     """What collectors are made for."""
-    return config.settle, config.absence, config.kpis
+    return config.settle, config.absence, config.kpis, config.predicted_fraud

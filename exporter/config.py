@@ -10,6 +10,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 
 from common.yaml_files import ConfigError, Duration, Strict, decode, read_yaml
+from contract.definition import BLOCKED, Decision
 from exporter.absence import NAMES, Absence
 from exporter.kpi_sources import Kpis, check_kpis, keys_not_needed
 
@@ -150,6 +151,7 @@ class Config(Strict, frozen=True, kw_only=True):
         probes: by the name they have in the label `probe`.
         rate_limits: see `RateLimits`.
         kpis: see `Kpis`.
+        predicted_fraud: decisions that count as fraud predicted in precision, recall and F1.
         api: see `Api`.
         platform: see `Platform`.
     """
@@ -161,6 +163,7 @@ class Config(Strict, frozen=True, kw_only=True):
     )
     rate_limits: RateLimits = RateLimits()
     kpis: Kpis = Kpis()
+    predicted_fraud: Annotated[tuple[Decision, ...], msgspec.Meta(min_length=1)] = (BLOCKED,)
     api: Api = Api()
     platform: Platform = Platform()
 

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from contract.definition import BLOCKED
+from contract.definition import BLOCKED, Decision
 from exporter.absence import NOTHING, Absence
 from exporter.collectors.base import Collector, Moment, Part
 from exporter.collectors.drift import DRIFT, NOISE_FLOOR, SAMPLES, Drift
@@ -31,7 +31,8 @@ from exporter.windows import MICROSECONDS
 PREDICTIONS = Metric(
     "ticketing_model_predictions",
     "gauge",
-    f"Labelled predictions made in the window, by what was predicted (fraud is {BLOCKED}) and what was true.",
+    "Labelled predictions made in the window, by what was predicted"
+    f" (fraud is {BLOCKED} by default) and what was true.",
     ("predicted", "actual", "window"),
 )
 UNLABELLED = Metric(
@@ -60,13 +61,6 @@ _WIDTH = 60
 PREDICTED = RangeQuery(
     source="monitoring.fraud_predictions", time="timestamp", width=_WIDTH, keys=(), values=("count(*)",)
 )
-LABELLED = RangeQuery(
-    source="monitoring.fraud_labels",
-    time="predicted_at",
-    width=_WIDTH,
-    keys=(f"decision = '{BLOCKED}'", "is_fraud = true"),
-    values=("count(*)",),
-)
 # Predictions of any age may be labelled now: these are the minutes to count again.
 _NEWLY_LABELLED = f"""
     SELECT DISTINCT extract(epoch FROM date_bin('{_WIDTH} s', predicted_at, TIMESTAMPTZ 'epoch'))::bigint
@@ -78,14 +72,39 @@ _ACTIVE = """
     FROM monitoring.model_versions WHERE is_active"""
 
 
-def collector(postgres: PostgresSource, drift: PostgresSource, settle: float, absence: Absence = NOTHING) -> Collector:
-    """The section, reading labels and drift from PostgreSQL on a connection each."""
+def collector(
+    postgres: PostgresSource,
+    drift: PostgresSource,
+    settle: float,
+    absence: Absence = NOTHING,
+    predicted_fraud: Sequence[Decision] = (BLOCKED,),
+) -> Collector:
+    """The section, reading labels and drift from PostgreSQL on a connection each.
+
+    Args:
+        postgres: for labels.
+        drift: for features.
+        settle: see `WindowedView`.
+        absence: what is not read.
+        predicted_fraud: the decisions that count as fraud predicted.
+    """
     parts: list[Part] = []
     if not (absence.view("fraud_labels") and absence.view("model_versions")):
-        parts.append(_Labels(postgres, settle, absence))
+        parts.append(_Labels(postgres, settle, absence, predicted_fraud))
     if not absence.feature("drift"):
         parts.append(Drift(drift, settle))
     return Collector("model", parts)
+
+
+def labelled(predicted_fraud: Sequence[Decision]) -> RangeQuery:
+    """The query for labels, by whether the decision counts as fraud predicted, and by what was true."""
+    return RangeQuery(
+        source="monitoring.fraud_labels",
+        time="predicted_at",
+        width=_WIDTH,
+        keys=(f"decision IN ({', '.join(map(repr, predicted_fraud))})", "is_fraud = true"),
+        values=("count(*)",),
+    )
 
 
 def newly_labelled(since: int, now: int) -> str:
@@ -96,11 +115,13 @@ def newly_labelled(since: int, now: int) -> str:
 
 
 class _Labels:
-    def __init__(self, postgres: PostgresSource, settle: float, absence: Absence) -> None:
+    def __init__(
+        self, postgres: PostgresSource, settle: float, absence: Absence, predicted_fraud: Sequence[Decision]
+    ) -> None:
         self._postgres = postgres
         self._absence = absence
         self._predicted = WindowedView(postgres, PREDICTED, (DAY,), settle)
-        self._labelled = WindowedView(postgres, LABELLED, (DAY,), settle)
+        self._labelled = WindowedView(postgres, labelled(predicted_fraud), (DAY,), settle)
         self._settle = round(settle * MICROSECONDS)
         self._labels_since: int | None = None
 

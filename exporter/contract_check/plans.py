@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from contract.definition import BLOCKED
 from exporter.collectors import fraud, kpis, model, security
 from exporter.contract_check.database import Database
 from exporter.contract_check.finding import OK, WARNING, WRONG, Finding
@@ -59,7 +60,7 @@ def _queries() -> Iterator[Asked]:
     yield ranges(fraud.QUERY, "decision", "fraud_score")
     feed = ("timestamp", "transaction_id", "fraud_score", "decision", "top_feature")
     yield Asked("fraud_predictions of high risk", "fraud_predictions", feed, FEED, partial=True)
-    yield ranges(model.LABELLED, "decision", "is_fraud")
+    yield ranges(model.labelled((BLOCKED,)), "decision", "is_fraud")
     newly = model.newly_labelled(recent.start, now)
     yield Asked("fraud_labels by labeled_at", "fraud_labels", ("labeled_at", "predicted_at"), newly)
     yield ranges(kpis.QUERY, "kind", "amount_usd", "platform_fee_usd")
