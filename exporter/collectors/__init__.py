@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.absence import SECTIONS
-from exporter.collectors import fraud, health, kpis, model, security, traffic
+from exporter.collectors import fraud, freshness, health, kpis, model, security, traffic
 
 __all__ = ["METRICS", "SECTIONS"]
 
@@ -14,5 +14,6 @@ METRICS = (
     *model.METRICS,
     *health.METRICS,
     *security.METRICS,
+    *freshness.METRICS,
 )
 """Every metric of every section."""

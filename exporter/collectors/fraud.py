@@ -22,6 +22,7 @@ from typing import Any
 from contract.definition import BLOCKED, DECISIONS, FRAUD_MODEL, FRAUD_THRESHOLD
 from exporter.absence import NOTHING, Absence
 from exporter.collectors.base import Collector, Moment, Part
+from exporter.collectors.freshness import freshness
 from exporter.collectors.kpis import FRAUD_RATE, HOUR
 from exporter.collectors.values import number, text
 from exporter.collectors.windowed import WindowedView
@@ -125,7 +126,8 @@ class _Predictions:
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
         thresholds = await self._view.refresh(moment, aside=self._aside)
-        return [*self._windows(moment), *self._counters(), _block_threshold(moment, thresholds)]
+        threshold = _block_threshold(moment, thresholds)
+        return [*self._windows(moment), *self._counters(), threshold, *freshness("fraud", self._view)]
 
     def _windows(self, moment: Moment) -> Iterator[Family]:
         predictions, ratio = Family(PREDICTIONS), Family(BLOCKED_RATIO)

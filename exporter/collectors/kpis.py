@@ -22,6 +22,7 @@ from typing import Any
 from contract import definition
 from exporter.absence import NOTHING, Absence
 from exporter.collectors.base import Collector, Moment, Part
+from exporter.collectors.freshness import freshness
 from exporter.collectors.values import number
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
@@ -240,7 +241,8 @@ class _Transactions:
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
         launches = await self._view.refresh(moment, aside=_launches if self._launches else None)
-        return [*([_launch_active(launches)] if self._launches else []), *self._transactions(moment)]
+        active = [_launch_active(launches)] if self._launches else []
+        return [*active, *self._transactions(moment), *freshness("kpis", self._view)]
 
     def _transactions(self, moment: Moment) -> Iterator[Family]:
         sums = self._view.sums(HOUR)

@@ -17,6 +17,7 @@ from contract.definition import LOGIN_FAILED, MFA_FAILED, SEVERITIES
 from exporter.absence import NOTHING, Absence
 from exporter.collectors import accounts
 from exporter.collectors.base import Collector, Moment
+from exporter.collectors.freshness import freshness
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import LONGEST_UNCUT, Family, Metric
 from exporter.sources.postgres import PostgresSource
@@ -95,7 +96,7 @@ class _Events:
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
         await self._view.refresh(moment)
-        families = [*self._events()]
+        families = [*self._events(), *freshness("security", self._view)]
         sums = self._view.sums(accounts.WINDOW)
         if sums is not None:
             for kind in self._accounts:

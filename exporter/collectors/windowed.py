@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from common.deadline import Deadline, DeadlineExceededError
 from exporter.collectors.base import History, Moment
 from exporter.sources.postgres import PostgresSource
-from exporter.sources.ranges import ASIDE, RangeQuery
+from exporter.sources.ranges import AHEAD, ASIDE, RangeQuery
 from exporter.sources.status import NOISE_SECONDS
 from exporter.windows import MICROSECONDS, Cells, Companion, Key, Plan, RollingWindows, Row
 
@@ -17,12 +17,19 @@ FILL_SHARE = 0.6
 """Part of the time a collection has left that may go into reading history after a start."""
 PATIENCE_SECONDS = 300.0
 """Without any progress for so long, history cannot be read."""
+AHEAD_EVERY_SECONDS = 60
+"""Rows in the future are counted once in so many seconds."""
 MANY_ROWS = 500
 """In the open buckets: from about here on a plan of their own saves more than it takes."""
 
 
 class WindowedView:
     """`RollingWindows` over one `RangeQuery`.
+
+    Attributes:
+        name: of the view.
+        newest: unix time of the bucket of the newest row seen, in seconds; None until there is one.
+        future_rows: how many rows are more than a minute in the future, as counted last; None until they were.
 
     Args:
         postgres: where the view is.
@@ -51,6 +58,10 @@ class WindowedView:
         self._many_rows = False
         self._reading_since: float | None = None
         self._progress = 0.0
+        self.name = query.source.split()[0].removeprefix("monitoring.")
+        self.newest: int | None = None
+        self.future_rows: int | None = None
+        self._look_ahead_at = 0
 
     @property
     def counters(self) -> Cells:
@@ -76,7 +87,12 @@ class WindowedView:
         """
         plan, rows = await self._read_now(moment, changed, aside)
         late = self._postgres.status.lag or 0.0
-        self._windows.apply(plan, [row for row in rows if row.range != ASIDE], late=late)
+        self._windows.apply(plan, [row for row in rows if row.range >= 0], late=late)
+        self._note(rows)
+        ahead = [row.bucket for row in rows if row.range == AHEAD]
+        if ahead:
+            (self.future_rows,) = ahead
+            self._look_ahead_at = moment.now + AHEAD_EVERY_SECONDS * MICROSECONDS
         self._many_rows = sum(row.values[0] for row in rows if row.range == 0) > MANY_ROWS
         if self._windows.missing:
             await self._fill(moment)
@@ -96,7 +112,8 @@ class WindowedView:
             began = time.monotonic()
             moment.follow(status.time_at(began))
             plan = self._windows.plan(moment.now, changed=changed)
-            rows = await self._read(plan, moment.deadline, aside(moment.now) if aside else None)
+            ahead_of = moment.now if moment.now >= self._look_ahead_at else None
+            rows = await self._read(plan, moment.deadline, aside(moment.now) if aside else None, ahead_of)
             # Its clock is known from the first answer on, and it may be set.
             now = status.time_at(began)
             if not again or now is None or abs(now - moment.now) < NOISE_SECONDS * MICROSECONDS:
@@ -118,6 +135,7 @@ class WindowedView:
                 break
             self._windows.apply_fill(plan, rows)
             self._progress = time.monotonic()
+            self._note(rows)
             expected = left - until.remaining()
             if expected < until.seconds / 8 and self._slice < self._largest_slice:
                 self._slice = min(2 * self._slice, self._largest_slice)
@@ -135,8 +153,15 @@ class WindowedView:
             hours = f"{seconds / 3600:.1f} h of history are still to be read"
             moment.problem(f"{view}: {hours}, and for {stalled:.0f} s none could be")
 
-    async def _read(self, plan: Plan, deadline: Deadline, aside: str | None = None) -> list[Row]:
+    def _note(self, rows: Iterable[Row]) -> None:
+        newest = max((row.bucket for row in rows if row.range >= 0 and row.values[0]), default=None)
+        if newest is not None:
+            self.newest = max(self.newest or 0, newest * self._query.width)
+
+    async def _read(
+        self, plan: Plan, deadline: Deadline, aside: str | None = None, ahead_of: int | None = None
+    ) -> list[Row]:
         query = self._query
         others = len(query.values) + len(query.rest)
-        sql = query.sql(plan.ranges, apart=self._many_rows, aside=aside)
+        sql = query.sql(plan.ranges, apart=self._many_rows, aside=aside, ahead_of=ahead_of)
         return query.rows(await self._postgres.query_now(sql, len(query.keys), others, deadline))

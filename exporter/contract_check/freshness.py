@@ -12,6 +12,7 @@ from statistics import median
 from exporter.contract_check.database import Database, newest
 from exporter.contract_check.finding import OK, WARNING, WRONG, Finding
 from exporter.contract_check.schema import Columns
+from exporter.sources.ranges import MOST_AHEAD_SECONDS as AHEAD_SECONDS
 
 TIMES = {
     "fraud_predictions": "timestamp",
@@ -21,8 +22,6 @@ TIMES = {
 }
 STEADY = ("fraud_predictions", "transactions")
 """Views whose rows come all day: a stretch without any, where other days have some, is a fault."""
-AHEAD_SECONDS = 60
-"""Clocks may differ by so much."""
 QUIET_SECONDS = 900
 """A shorter stretch without rows is no fault."""
 UNUSUAL = 10

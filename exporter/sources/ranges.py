@@ -9,7 +9,11 @@ from typing import Any
 
 from exporter.windows import MICROSECONDS, Range, Row
 
-ASIDE = -1
+ASIDE, AHEAD = -1, -4
+"""In place of a position in the ranges. What lies between is the status of a replica."""
+MOST_AHEAD_SECONDS = 60
+"""A row may be so much ahead of the database's clock: those who write it may have one of their own."""
+MOST_COUNTED_AHEAD = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,7 +43,9 @@ class RangeQuery:
     rest: tuple[str, ...] = ()
     apart: bool = False
 
-    def sql(self, ranges: Sequence[Range], *, apart: bool = False, aside: str | None = None) -> str:
+    def sql(
+        self, ranges: Sequence[Range], *, apart: bool = False, aside: str | None = None, ahead_of: int | None = None
+    ) -> str:
         """The query.
 
         Args:
@@ -47,6 +53,7 @@ class RangeQuery:
             apart: the first has so many rows that to plan it by itself is worth the time.
             aside: another SELECT that is to be answered along with it, with one output for each of `keys`, `values` and
                 `rest`, of the same type.
+            ahead_of: also count rows more than a minute later than this, up to a thousand.
         """
         if self.apart:
             sql = self._buckets(ranges)
@@ -56,18 +63,25 @@ class RangeQuery:
             sql = self._several(ranges, first=0) if len(ranges) > 1 else self._one(ranges[0])
         if aside:
             sql += f" UNION ALL SELECT {ASIDE}, 0, aside.* FROM ({aside}) AS aside"
+        if ahead_of is not None:
+            sql += f" UNION ALL {self._ahead(literal(ahead_of + MOST_AHEAD_SECONDS * MICROSECONDS))}"
         return sql
 
     def rows(self, answer: Iterable[tuple[Any, ...]]) -> list[Row]:
-        """The rows of an answer; those with the range `ASIDE` are of the other SELECT."""
+        """The rows of an answer; those with the range `ASIDE` are of the other SELECT, `AHEAD`'s bucket is a count."""
         values = 2 + len(self.keys)
         rest = values + len(self.values)
         return [
             Row(row[0], row[1], row[2:values], row[values:], ())
-            if row[0] == ASIDE
+            if row[0] < 0
             else Row(row[0], row[1], row[2:values], tuple(map(int, row[values:rest])), row[rest:])
             for row in answer
         ]
+
+    def _ahead(self, time: str) -> str:
+        empty = ", ".join(["NULL"] * (len(self.keys) + len(self.values) + len(self.rest)))
+        rows = f"SELECT FROM {self.source} WHERE {self.time} > {time} ORDER BY {self.time} LIMIT {MOST_COUNTED_AHEAD}"
+        return f"SELECT {AHEAD}, count(*), {empty} FROM ({rows}) AS ahead"
 
     def _one(self, bounds: Range) -> str:
         return f"SELECT 0, sums.* FROM ({self._sums(literal(bounds.start), literal(bounds.end))}) AS sums"

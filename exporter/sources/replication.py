@@ -57,8 +57,8 @@ class PostgresReplica:
         """A SELECT that tells the status, too, in rows before its own.
 
         Args:
-            sql: its own rows have a range, not negative or `ASIDE`; a whole number; so many keys of any type; a whole
-                number; and so many others, that number included.
+            sql: its own rows have a range, not negative, `ASIDE` or `AHEAD`; a whole number; so many keys of any type;
+                a whole number; and so many others, that number included.
             keys: see above.
             others: see above.
         """

@@ -11,12 +11,11 @@ from exporter.collectors.base import Moment
 from exporter.collectors.kpis import OF_KPI
 from exporter.collectors.values import number
 from exporter.kpi_sources import KPIS, FromPostgresql, FromView
+from exporter.sources.ranges import MOST_AHEAD_SECONDS
 from exporter.waiting import complete
 
 SECONDS = 3.0
 FEED_ROWS = 50
-MOST_AHEAD_SECONDS = 60
-"""A row may be so much ahead of the database's clock: those who write it may have one of their own."""
 
 # The predicate is that of the partial index, literally; a parameter would keep it from being used. A row without a
 # time, or with one that cannot be (milliseconds taken for seconds, say), has no place among the newest.

@@ -70,6 +70,8 @@ ALERTS = (
     row("SourceLagging", "high", "engineering", "health", PAGE_AND_SLACK, source="postgresql"),
     row("ClockSkewed", "medium", "engineering", "health", SLACK, source="redis"),
     row("HistoryUnread", "medium", "engineering", "model", SLACK, collector="model"),
+    row("ViewStale", "medium", "engineering", "fraud", SLACK, collector="fraud", view="fraud_predictions"),
+    row("RowsFromTheFuture", "medium", "engineering", "kpis", SLACK, collector="kpis", view="transactions"),
     row("ValuesRejected", "medium", "engineering", "kpis", SLACK, collector="kpis"),
     row("PredictionsStalled", "high", "fraud", "fraud", PAGE_AND_SLACK),
     row("KpiMissing", "medium", "engineering", "kpis", SLACK),

@@ -22,12 +22,13 @@ COUNTERS = ("ticketing_fraud_predictions_total", "ticketing_security_events_tota
 
 
 def parse(exposition: bytes) -> Samples:
-    """Samples by name and labels, without what the exporter says of itself, of its sources and of probes."""
+    """Samples by name and labels, without what the exporter says of itself, of its sources, of probes and of freshness."""
+    others = ("ticketing_exporter_", "ticketing_source_", "ticketing_probe_", "ticketing_view_", "process_")
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(exposition.decode())
         for sample in family.samples
-        if not sample.name.startswith(("ticketing_exporter_", "ticketing_source_", "ticketing_probe_", "process_"))
+        if not sample.name.startswith(others)
     }
 
 

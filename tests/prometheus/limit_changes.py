@@ -70,6 +70,14 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
         60,
     ),
     "kpi_stale_seconds": ("KpiStale", {"ticketing_kpi_updated_timestamp_seconds": "0x30"}, 5000),
+    "view_stale_seconds": (
+        "ViewStale",
+        {
+            'ticketing_view_newest_row_timestamp_seconds{collector="fraud",view="fraud_predictions"}': "-1000x30",
+            'ticketing_transactions{kind="purchase",window="1h"}': "120x30",
+        },
+        5000,
+    ),
     "kpi_mismatch_ratio": ("KpiMismatch", {}, 0.5),
     "kpi_mismatch_transactions": ("KpiMismatch", {}, 300),
     "kpi_mismatch_revenue_usd": (

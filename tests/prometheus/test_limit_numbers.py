@@ -135,6 +135,7 @@ def test_the_text_of_an_alert_names_every_limit_but_its_confidence() -> None:
         "FraudRateLow": {"confidence_z"},
         "ModelPrecisionDrop": {"labelled_predictions_minimum"},
         "PredictionsStalled": {"busy_transactions_per_hour"},
+        "ViewStale": {"busy_transactions_per_hour"},
         "KpiMismatch": {"kpi_mismatch_transactions", "kpi_mismatch_revenue_usd", "kpi_stale_seconds"},
     }
     for rule in rules():
