@@ -61,7 +61,7 @@ def newest(view: str, time: str | None, columns: str, rows: int = SAMPLE_ROWS) -
 
 def _unreadable(subject: str, error: Exception) -> Finding:
     if isinstance(error, DeadlineExceededError):
-        mend = f"its newest rows must be found by an index within {SECONDS:.0f} s: see the lines about indexes"
+        mend = f"its newest rows must be found by an index within {SECONDS:g} s: see the lines about indexes"
     else:
         mend = (
             "the view's owner needs SELECT on what is beneath it, and every row must be readable: select it as reader"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from io import StringIO
 
@@ -13,13 +14,13 @@ import redis
 
 from contract.definition import REDIS_KEYS, VIEWS
 from exporter.config import Config
-from exporter.contract_check import check
+from exporter.contract_check import check, database
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.ports import free_port
 from testbed.servers.postgres import Postgres
 from testbed.servers.redis import Redis
 from tests.contract.applying import small_database
-from tests.exporter.contract_check.reporting import faults, report
+from tests.exporter.contract_check.reporting import faults, mends, report
 from tests.exporter.web.serving import clean_environment, secret
 
 
@@ -311,3 +312,23 @@ def test_a_column_of_words_that_holds_something_else(
         "WRONG transactions.kind is text[], must be text",
         "1 failed",
     ]
+
+
+def test_a_view_that_takes_for_ever(
+    platform: ContractDatabase, redis_server: Redis, keys: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert keys.dbsize() > 0
+    platform.server.execute(
+        "CREATE FUNCTION platform.slow() RETURNS boolean LANGUAGE sql AS 'SELECT pg_sleep(60) IS NULL';"
+        "CREATE OR REPLACE VIEW monitoring.transactions AS SELECT occurred_at AS timestamp, transaction_id, kind,"
+        " amount_usd, platform_fee_usd FROM platform.transactions WHERE NOT platform.slow()",
+        platform.name,
+    )
+    monkeypatch.setattr(database, "SECONDS", 2.0)
+    started = time.monotonic()
+    status, lines = report(platform.reader_dsn, redis_server.url())
+    assert status == 1
+    (fault, _) = faults(lines)
+    assert fault.startswith("WRONG transactions cannot be read: PostgreSQL: query cancelled after ")
+    assert mends(lines)[fault] == "its newest rows must be found by an index within 2 s: see the lines about indexes"
+    assert time.monotonic() - started < 40
