@@ -70,12 +70,16 @@ class Exporter:
             connection.close()
 
     def apply(self, config: Config) -> None:
-        """Put another configuration in force; what it does not change goes on as it was."""
+        """Put another configuration in force; what it does not change goes on as it was.
+
+        One that changes nothing at all is for what has changed in the platform, a view or labels of long ago: all is
+        read anew.
+        """
         with self._reloading:
             if config.probes != self.config.probes:
                 self._schedule = self._schedule.changed_to(config.probes)
             self._rate_limits = ADAPTERS[config.rate_limits.adapter](config.rate_limits)
-            if _collected(config) != _collected(self.config):
+            if _collected(config) != _collected(self.config) or config == self.config:
                 self.absence = config.absence
                 old_connections, self._connections = self._connections, []
                 self.scraper = self._build_scraper(config)

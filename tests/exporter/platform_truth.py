@@ -22,7 +22,7 @@ COUNTERS = ("ticketing_fraud_predictions_total", "ticketing_security_events_tota
 
 
 def parse(exposition: bytes) -> Samples:
-    """Samples by name and labels, without what the exporter says of itself, of its sources, of probes and of freshness."""
+    """Samples by name and labels, without what the exporter says of itself, its sources, probes and freshness."""
     others = ("ticketing_exporter_", "ticketing_source_", "ticketing_probe_", "ticketing_view_", "process_")
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value

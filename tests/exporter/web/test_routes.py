@@ -329,6 +329,31 @@ def test_reload_swaps_adapters_under_running_scrapes(web: Served, redis_client: 
     assert 'ticketing_rate_limit_requests_per_minute{scope="global"} 77.0' in after
 
 
+def test_a_reload_that_changes_nothing_reads_everything_anew(
+    web: Served, database: ContractDatabase, config_file: Path
+) -> None:
+    def blocked_in_a_day() -> str:
+        (line,) = [
+            line
+            for line in web.get("/metrics").text.splitlines()
+            if line.startswith('ticketing_fraud_predictions{decision="BLOCKED",window="24h"}')
+        ]
+        return line.rpartition(" ")[2]
+
+    config_file.write_text("probes: {}\n")
+    for _ in range(2):
+        assert requests.post(f"{web.url}/-/reload", timeout=20).status_code == 200
+    assert blocked_in_a_day() == "0"
+    database.server.execute(
+        "INSERT INTO platform.fraud_predictions (predicted_at, transaction_id, fraud_score, decision)"
+        " VALUES (now() - interval '20 h', 'filled in later', 0.9, 'BLOCKED')",
+        database.name,
+    )
+    assert blocked_in_a_day() == "0"
+    assert requests.post(f"{web.url}/-/reload", timeout=20).status_code == 200
+    assert blocked_in_a_day() == "1"
+
+
 def test_a_reload_of_the_rate_limits_leaves_counters_and_history_where_they_are(
     web: Served, database: ContractDatabase
 ) -> None:
