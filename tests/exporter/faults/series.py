@@ -16,7 +16,15 @@ PARTS: Mapping[str, frozenset[str]] = {
             "ticketing_kpi_updated_timestamp_seconds",
         }
     ),
-    "kpis/postgres": frozenset({"ticketing_event_launch_active", "ticketing_transactions", "ticketing_revenue_usd"}),
+    "kpis/postgres": frozenset(
+        {
+            "ticketing_event_launch_active",
+            "ticketing_transactions",
+            "ticketing_revenue_usd",
+            "ticketing_view_newest_row_timestamp_seconds transactions",
+            "ticketing_view_future_rows transactions",
+        }
+    ),
     "fraud/postgres": frozenset(
         {
             "ticketing_fraud_predictions 10m",
@@ -27,6 +35,8 @@ PARTS: Mapping[str, frozenset[str]] = {
             "ticketing_fraud_predictions_total",
             "ticketing_fraud_score",
             "ticketing_fraud_threshold_ratio block",
+            "ticketing_view_newest_row_timestamp_seconds fraud_predictions",
+            "ticketing_view_future_rows fraud_predictions",
         }
     ),
     "fraud/redis": frozenset({"ticketing_fraud_threshold_ratio review", "ticketing_fraud_model_active"}),
@@ -77,6 +87,8 @@ PARTS: Mapping[str, frozenset[str]] = {
             "ticketing_admin_mfa_failures",
             "ticketing_admin_login_failures",
             "ticketing_admin_failures_beyond_bound",
+            "ticketing_view_newest_row_timestamp_seconds security_events",
+            "ticketing_view_future_rows security_events",
         }
     ),
 }
@@ -91,6 +103,8 @@ _TELLING_LABELS = {
     "ticketing_fraud_blocked_ratio": "window",
     "ticketing_fraud_threshold_ratio": "threshold",
     "ticketing_rate_limit_requests_per_minute": "scope",
+    "ticketing_view_newest_row_timestamp_seconds": "view",
+    "ticketing_view_future_rows": "view",
 }
 _HISTOGRAM = "ticketing_fraud_score"
 
