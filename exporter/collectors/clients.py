@@ -55,6 +55,7 @@ async def busiest(
         needed to know them.
     """
     ranked: list[tuple[str, list[float]]] = []
+    unnamed = 0
     for depth in DEPTHS:
         if depth > DEPTHS[0]:
             answers = await redis.read(commands(minutes, depth), moment.deadline)
@@ -63,7 +64,9 @@ async def busiest(
             return None
         # A client that is not in a list had no more requests in that minute than the last one in it.
         floors = [min(top.values()) if len(top) >= depth else 0.0 for top in tops]
-        clients = _candidates(tops, floors, most)
+        unnamed = sum("" in top for top in tops)
+        # A client without a name would be a series without a label, and an alert about nobody.
+        clients = [client for client in _candidates(tops, floors, most + 1) if client]
         counts = await _look_up(moment, redis, minutes, tops, floors, clients)
         if counts is None:
             return None
@@ -75,6 +78,7 @@ async def busiest(
     counted = zip(answers[1::3], answers[2::3], strict=True)
     rejected = sum(there - usable for there, usable in counted if isinstance(there, int) and isinstance(usable, int))
     moment.reject(f"key {REQUESTS_BY_CLIENT}: the requests of a client are not from 0 to 2^53", rejected)
+    moment.reject(f"key {REQUESTS_BY_CLIENT}: a client has no name", unnamed)
     return ranked
 
 

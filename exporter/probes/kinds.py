@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,6 +21,8 @@ from exporter.waiting import complete
 if TYPE_CHECKING:
     from common.http_client import Answer
 
+# Hexadecimal as the interface of Ethereum has it; Python's `int` takes signs, spaces and underscores, too.
+_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}", re.ASCII)
 _USER_AGENT = {"User-Agent": "ticketing-exporter"}
 
 
@@ -50,11 +53,14 @@ def probe_json_rpc(config: JsonRpcProbe, sources: Sources) -> None:  # noqa: ARG
         raise ProbeError(f"status {answer.status}")
     try:
         reply = json.loads(answer.body)
-        if reply["id"] != question["id"] or reply.get("error") is not None:
+        # In Python `true` is 1, too.
+        if reply["id"] is True or reply["id"] != question["id"] or reply.get("error") is not None:
             raise ProbeError("the answer is an error, or to another question")
-        int(reply["result"], 16)
+        number = _QUANTITY.fullmatch(reply["result"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ProbeError("the answer is no block number") from None
+        number = None
+    if number is None:
+        raise ProbeError("the answer is no block number")
 
 
 def probe_tcp(config: TcpProbe, sources: Sources) -> None:  # noqa: ARG001

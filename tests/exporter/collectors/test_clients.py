@@ -128,6 +128,18 @@ def test_an_infinite_count_is_left_out_and_hides_nobody_else(
     assert count == infinite + 1
 
 
+def test_a_client_without_a_name_is_left_out_and_takes_nobodys_place(
+    redis_server: Redis, redis_client: redis.Redis
+) -> None:
+    store(redis_client, [steady(20)] * 5)
+    expected = truth(redis_client)
+    redis_client.zadd(f"traffic:clients:{MINUTES[0]}", {"": 1_000_000})
+    moment = Moment(0, Deadline(30))
+    assert busiest(redis_server, moment) == expected
+    assert moment.problems == []
+    assert moment.rejected == {"key traffic:clients:{minute}: a client has no name": 1}
+
+
 def test_without_the_right_to_look_clients_up_nobody_is_reported(
     redis_server: Redis, redis_client: redis.Redis
 ) -> None:

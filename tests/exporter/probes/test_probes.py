@@ -120,6 +120,11 @@ def test_https_needs_a_trusted_certificate(service: Service, tmp_path: Path) -> 
         ('{"id": 1, "result": null}', "the answer is no block number"),
         ('{"id": 1, "result": "latest"}', "the answer is no block number"),
         ('{"id": 1, "result": 17}', "the answer is no block number"),
+        ('{"id": true, "result": "0x1"}', "the answer is an error, or to another question"),
+        *(
+            (f'{{"id": 1, "result": "{text}"}}', "the answer is no block number")
+            for text in ("0x", "-0x10", "0x1_0", " 0x1", "17", "0x" + "f" * 65)
+        ),
         ("[" * 100_000, "the answer is no block number"),
         ('["0x1"]', "the answer is no block number"),
         ("<html>", "the answer is no block number"),
