@@ -68,6 +68,9 @@ NOT_SHOWN = {
     "ticketing_security_events_total",
     "ticketing_admin_failures_beyond_bound",  # the accounts that are known are shown
     "ticketing_exporter_build_info",
+    "ticketing_exporter_history_reading_seconds",  # HistoryUnread
+    "ticketing_view_newest_row_timestamp_seconds",  # ViewStale
+    "ticketing_view_future_rows",  # RowsFromTheFuture
 }
 
 
