@@ -93,7 +93,7 @@ class NameCounts:
         """
         for count in sorted(self._repeated, reverse=True):
             yield count, self._repeated[count]
-        if 0 < self.names - self._many_times <= most_singles:
+        if 0 < self.names - self.repeated <= most_singles:
             yield 1, {name: None for part in self._counts for name, count in part.items() if count == 1}
 
     def places(self, names: Iterable[int]) -> Iterator[tuple[int, set[int], int]]:
@@ -112,7 +112,8 @@ class NameCounts:
                 missing -= here
 
     @property
-    def _many_times(self) -> int:
+    def repeated(self) -> int:
+        """How many names occur more than once."""
         return sum(map(len, self._repeated.values()))
 
     def _put(self, bucket: int, hashes: dict[Key, Hashes]) -> None:
@@ -165,7 +166,7 @@ class NameCounts:
             if names <= MOST_NAMES:
                 break
             # So many repeat themselves that to let the others go would not be enough.
-            all_of_it = self._many_times > MOST_NAMES // 2
+            all_of_it = self.repeated > MOST_NAMES // 2
             for key, hashes in self._buckets[bucket].items():
                 repeated = () if all_of_it else [name for name in _numbers(hashes) if self._times(name) > 1]
                 left = _only(hashes, repeated)

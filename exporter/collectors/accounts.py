@@ -37,6 +37,12 @@ BEYOND_BOUND = Metric(
     "Failures in the window that are not counted by account, because there are too many names; 0 when all are.",
     ("event_type", "window"),
 )
+NOT_LISTED = Metric(
+    "ticketing_admin_accounts_not_listed",
+    "gauge",
+    f"Accounts with more than one failure in the window that are not among the {MOST_ACCOUNTS} that are listed.",
+    ("event_type", "window"),
+)
 
 # With a seed of the process's own nobody can make up names that are taken for one another. 60 bits tell names apart,
 # and take two thirds of the memory of 64 in Python.
@@ -88,8 +94,16 @@ class Accounts:
         # A name that is not listed any more is forgotten.
         self._names = {one: self._names[one] for _, alike in ranking for one in alike if one in self._names}
         named = sum(failures for key, (_, failures) in sums.items() if self._concerns(key))
-        beyond = Family(BEYOND_BOUND).add(named - self.counts.occurrences, self._event_type, "5m")
-        return [self._failures(ranking), beyond]
+        listed = self._listed(ranking)
+        repeatedly = sum(failures > 1 for failures in listed.values())
+        family = Family(self._metric)
+        for name, failures in listed.items():
+            family.add(failures, name, "5m")
+        return [
+            family,
+            Family(BEYOND_BOUND).add(named - self.counts.occurrences, self._event_type, "5m"),
+            Family(NOT_LISTED).add(self.counts.repeated - repeatedly, self._event_type, "5m"),
+        ]
 
     def _concerns(self, key: Key) -> bool:
         return bool(key[1] == self._event_type)
@@ -134,17 +148,14 @@ class Accounts:
             for buckets in merge(places)
         )
 
-    def _failures(self, ranking: Iterable[tuple[int, Sequence[int]]]) -> Family:
+    def _listed(self, ranking: Iterable[tuple[int, Sequence[int]]]) -> Counter[str]:
         failures: Counter[str] = Counter()
         for count, alike in ranking:
             names = (self._names[account] for account in alike if account in self._names)
             for name in heapq.nsmallest(MOST_ACCOUNTS - len(failures), names):
                 # Odd bytes may make two names look the same.
                 failures[name] += count
-        family = Family(self._metric)
-        for name, count in failures.items():
-            family.add(count, name, "5m")
-        return family
+        return failures
 
 
 def _list(places: dict[int, set[int]], buckets: range) -> str:

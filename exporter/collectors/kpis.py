@@ -86,6 +86,8 @@ OF_KPI = {
 UNKNOWN = "unknown"
 """Label of kinds that the contract does not have."""
 HOUR = 3600
+MOST_AHEAD_SECONDS = 60
+"""Clocks may differ by so much; a time that is further ahead would look fresh for ever."""
 MOST_USD = 10**12
 """An amount counts when it is below a trillion dollars, as are all that are meant: a token's "unlimited" is not."""
 PER_USD = 10**6
@@ -182,8 +184,10 @@ class _Keys:
             for (key, metric, divisor), answer in zip(self._keys, answers, strict=True)
             if (value := number(moment, key, answer)) is not None
         }
+        moment.follow(self._redis.status.now())
+        in_redis = _not_ahead(moment, f"key {definition.KPI_UPDATED_AT}", values.pop(UPDATED, None))
         # What is as old as the oldest of both is no fresher.
-        times = [time for time in (values.get(UPDATED), self._written.in_view) if time is not None]
+        times = [time for time in (in_redis, self._written.in_view) if time is not None]
         if times:
             values[UPDATED] = min(times)
         return [Family(metric).add(value) for metric, value in values.items()]
@@ -206,7 +210,9 @@ class _View:
             if count > 1:
                 moment.problem(f"monitoring.kpis: more than one row is {name}")
                 found = [row for row in found if row[0] != name]
-        times = [as_of for *_, as_of in found if as_of is not None and math.isfinite(as_of)]
+        moment.follow(self._postgres.status.now())
+        told = [as_of for *_, as_of in found if as_of is not None and math.isfinite(as_of)]
+        times = [as_of for as_of in told if _not_ahead(moment, "monitoring.kpis.as_of", as_of) is not None]
         self._written.in_view = min(times, default=None)
         families = []
         for name, value, _ in found:
@@ -265,6 +271,13 @@ class _Transactions:
             yield Family(REVENUE).add(revenue / PER_USD, "1h")
         if "revenue_per_hour" in self._kpis:
             yield Family(REVENUE_PER_HOUR).add(revenue / PER_USD)
+
+
+def _not_ahead(moment: Moment, what: str, written: float | None) -> float | None:
+    if written is not None and written - moment.seconds > MOST_AHEAD_SECONDS:
+        moment.problem(f"{what}: {written:.0f} is a time in the future; unix seconds are expected")
+        return None
+    return written
 
 
 def _launches(now: int) -> str:

@@ -6,6 +6,7 @@ ticketing_security_events_total{event_type="mfa_failed",severity="MEDIUM"} 3
 ticketing_admin_mfa_failures{account="alice",window="5m"} 3
 ticketing_admin_login_failures{account="alice",window="5m"} 5
 ticketing_admin_failures_beyond_bound{event_type="login_failed",window="5m"} 0
+ticketing_admin_accounts_not_listed{event_type="login_failed",window="5m"} 0
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ LOGIN_FAILURES = Metric(
     f"Failed admin sign-ins in the window, of the {accounts.MOST_ACCOUNTS} accounts with most of them. {_SINGLES}",
     ("account", "window"),
 )
-METRICS = (EVENTS, EVENTS_TOTAL, MFA_FAILURES, LOGIN_FAILURES, accounts.BEYOND_BOUND)
+METRICS = (EVENTS, EVENTS_TOTAL, MFA_FAILURES, LOGIN_FAILURES, accounts.BEYOND_BOUND, accounts.NOT_LISTED)
 
 UNKNOWN = "UNKNOWN"
 """Label of severities that the contract does not have; their events count all the same."""

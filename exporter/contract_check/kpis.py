@@ -18,7 +18,7 @@ from contract.definition import (
     KPI_UPDATED_AT,
     PURCHASE,
 )
-from exporter.collectors.kpis import MOST_USD
+from exporter.collectors.kpis import MOST_AHEAD_SECONDS, MOST_USD
 from exporter.contract_check.database import Database
 from exporter.contract_check.finding import OK, WARNING, WRONG, Finding
 from exporter.contract_check.schema import Columns
@@ -27,7 +27,7 @@ FACTOR = 3.0
 """Two counts of the same within it are alike; and a unit explains it when it leaves less."""
 LEAST_ROWS = 50
 """In the hour: of fewer a share says nothing."""
-AHEAD_SECONDS, STALE_SECONDS = 60, 900
+STALE_SECONDS = 900
 
 _PREDICTIONS = f"""
     SELECT count(*), count(*) FILTER (WHERE decision = '{BLOCKED}') FROM monitoring.fraud_predictions
@@ -125,7 +125,7 @@ def _updated(value: float, now: float) -> Iterator[Finding]:
     if value > now * 100:
         detail = f"{value:.0f} is no unix time in seconds"
         yield Finding(WRONG, KPI_UPDATED_AT, detail, "write seconds: milliseconds / 1000")
-    elif value - now > AHEAD_SECONDS:
+    elif value - now > MOST_AHEAD_SECONDS:
         mend = "write unix time, which has no zone, and see the clock of what writes it"
         yield Finding(WRONG, KPI_UPDATED_AT, f"is {value - now:.0f} s in the future", mend)
     elif now - value > STALE_SECONDS:

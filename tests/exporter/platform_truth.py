@@ -235,6 +235,7 @@ def _security(cursor: psycopg2.extensions.cursor, now: int) -> Found:
             event_type,
         )
         yield "ticketing_admin_failures_beyond_bound", {"event_type": event_type, "window": "5m"}, 0
+        yield "ticketing_admin_accounts_not_listed", {"event_type": event_type, "window": "5m"}, 0
         for account, count in failed[:50]:
             yield f"ticketing_admin_{kind}_failures", {"account": account, "window": "5m"}, count
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,8 @@ VIEW = """
     CREATE VIEW monitoring.kpis AS SELECT * FROM (VALUES {rows}) AS k (name, value, as_of);
     GRANT SELECT ON monitoring.kpis TO monitoring_reader"""
 ROWS = """
-    ('transactions_per_hour', 1247::float8, TIMESTAMPTZ 'epoch' + interval '2000000000 s'),
-    ('fraud_rate', 0.018, TIMESTAMPTZ 'epoch' + interval '1900000000 s'),
+    ('transactions_per_hour', 1247::float8, TIMESTAMPTZ 'epoch' + interval '1764000000 s'),
+    ('fraud_rate', 0.018, TIMESTAMPTZ 'epoch' + interval '1763000000 s'),
     ('api_latency_p95', 0.045, NULL), ('revenue_per_hour', 1245050, NULL), ('another', 7, NULL)"""
 
 
@@ -68,7 +69,7 @@ def test_a_key_of_another_name_in_another_unit(
     filled: ContractDatabase, redis_server: Redis, redis_client: redis.Redis
 ) -> None:
     values = {"shop:{hourly}:txn": "1247", "p95": "0.045", "kpi:fraud_rate": "1.8", "shop:cents": "1245050"}
-    redis_client.mset(values | {"kpi:updated_at": "2000000000", "kpi:txn_per_hour": "3"})
+    redis_client.mset(values | {"kpi:updated_at": "1764000000", "kpi:txn_per_hour": "3"})
     exporter = made(
         filled,
         redis_server.url(),
@@ -84,7 +85,7 @@ def test_a_key_of_another_name_in_another_unit(
             "fraud_rate_ratio": 0.018,
             "api_latency_p95_seconds": 0.045,
             "revenue_per_hour_usd": 12450.5,
-            "updated_timestamp_seconds": 2000000000,
+            "updated_timestamp_seconds": 1764000000,
         }
     )
     assert api(exporter) == pytest.approx(
@@ -130,7 +131,7 @@ def test_a_view(filled: ContractDatabase, postgres: Postgres, redis_server: Redi
             "fraud_rate_ratio": 0.018,
             "api_latency_p95_seconds": 0.045,
             "revenue_per_hour_usd": 12450.5,
-            "updated_timestamp_seconds": 1900000000,  # the oldest
+            "updated_timestamp_seconds": 1763000000,  # the oldest
         }
     )
     assert api(exporter) == pytest.approx(
@@ -139,7 +140,24 @@ def test_a_view(filled: ContractDatabase, postgres: Postgres, redis_server: Redi
     exporter.close()
 
 
-@pytest.mark.parametrize("in_redis", [1800000000, 1950000000, None])
+def test_a_time_in_the_future_is_no_time(
+    filled: ContractDatabase, postgres: Postgres, redis_server: Redis, redis_client: redis.Redis
+) -> None:
+    """It would look fresh for ever."""
+    redis_client.mset({"kpi:txn_per_hour": "3", "kpi:updated_at": f"{time.time() * 1000:.0f}"})
+    exporter = made(filled, redis_server.url(), Kpis())
+    assert figures(exporter, problems=1) == {"transactions_per_hour": 3}
+    (problem,) = exporter.scraper.statuses()["kpis"].problems
+    assert "key kpi:updated_at: " in problem
+    assert "is a time in the future" in problem
+    exporter.close()
+    postgres.execute(VIEW.format(rows="('fraud_rate', 1.8::float8, now() + interval '1 hour')"), filled.name)
+    exporter = made(filled, redis_server.url(), Kpis(fraud_rate=FromView()))
+    assert "updated_timestamp_seconds" not in figures(exporter, problems=2)
+    exporter.close()
+
+
+@pytest.mark.parametrize("in_redis", [1762000000, 1763500000, None])
 def test_a_view_and_keys_are_as_old_as_the_older(
     filled: ContractDatabase, postgres: Postgres, redis_server: Redis, redis_client: redis.Redis, in_redis: int | None
 ) -> None:
@@ -149,7 +167,7 @@ def test_a_view_and_keys_are_as_old_as_the_older(
     exporter = made(filled, redis_server.url(), Kpis(fraud_rate=FromView(unit="ratio")))
     figures(exporter)
     # What the view said goes into the next collection: both sources are read side by side.
-    assert figures(exporter)["updated_timestamp_seconds"] == min(in_redis or 1900000000, 1900000000)
+    assert figures(exporter)["updated_timestamp_seconds"] == min(in_redis or 1763000000, 1763000000)
     exporter.close()
 
 

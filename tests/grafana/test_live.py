@@ -67,6 +67,7 @@ NOT_SHOWN = {
     "ticketing_probe_slow",  # the rule's verdict is shown
     "ticketing_security_events_total",
     "ticketing_admin_failures_beyond_bound",  # the accounts that are known are shown
+    "ticketing_admin_accounts_not_listed",
     "ticketing_exporter_build_info",
     "ticketing_exporter_history_reading_seconds",  # HistoryUnread
     "ticketing_view_newest_row_timestamp_seconds",  # ViewStale

@@ -18,6 +18,8 @@ from testbed.servers.redis import Redis
 from tests.exporter.platform_truth import Samples, parse
 from tests.exporter.web.serving import exporter_of
 
+LOGINS = (("event_type", "login_failed"), ("window", "5m"))
+
 
 def happen(database: ContractDatabase, columns: str, rows: str, ago: str = "1 second") -> None:
     database.server.execute(
@@ -136,7 +138,7 @@ def begins(told: dict[str, int] | dict[str, float]) -> Counter[tuple[str, float]
 
 
 def beyond(samples: Samples) -> float:
-    return samples["ticketing_admin_failures_beyond_bound", (("event_type", "login_failed"), ("window", "5m"))]
+    return samples["ticketing_admin_failures_beyond_bound", LOGINS]
 
 
 @pytest.mark.parametrize(
@@ -166,6 +168,8 @@ def test_who_fails_most_is_seen_among_made_up_names_and_exactly(
         assert told == {account: expected[account] for account in told}
         assert min(told.values()) == sorted(expected.values())[-listed]
         assert beyond(samples) == 0
+        repeatedly = [sum(count > 1 for count in counts.values()) for counts in (expected, told)]
+        assert samples["ticketing_admin_accounts_not_listed", LOGINS] == repeatedly[0] - repeatedly[1]
     # Its end.
     clock.now += 302
     for exporter in exporters:

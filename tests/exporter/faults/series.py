@@ -87,6 +87,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "ticketing_admin_mfa_failures",
             "ticketing_admin_login_failures",
             "ticketing_admin_failures_beyond_bound",
+            "ticketing_admin_accounts_not_listed",
             "ticketing_view_newest_row_timestamp_seconds security_events",
             "ticketing_view_future_rows security_events",
         }
