@@ -28,7 +28,7 @@ test-slow: install ## What `make test` leaves out: every incident in a demo, a h
 	@$(BIN)/python -m pytest -m slow --ignore=tests/gateway/identity --log-cli-level=info
 
 test: install lint ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
-	@$(BIN)/python -m pytest -n 5 --dist worksteal
+	@$(BIN)/python -m pytest -n 4 --dist worksteal
 
 test-identity: install ## Sign in with a real Keycloak, oauth2-proxy and browser, which tools/identity.sh fetches (some minutes)
 	@tools/identity.sh
