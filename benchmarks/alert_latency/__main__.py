@@ -16,6 +16,7 @@ from benchmarks.alert_latency.settings import Settings, shipped
 from benchmarks.alert_latency.trials import SHUTTING_SECONDS, attacked_accounts, shut_services
 from benchmarks.exporter.machine import hardware, share_of_others
 from benchmarks.exporter.tables import table
+from benchmarks.page import rewrite
 from demo.parts import Parts
 from testbed.servers.alertmanager import program
 
@@ -62,9 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = report(attack, outage, others)
     print(f"\n{text}\n")
     if not flags.no_page:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        _, _, after = rest.partition(END)
-        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        rewrite(PAGE, BEGIN, END, text)
     return 0 if met(attack) else 1
 
 

@@ -15,6 +15,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from benchmarks.exporter.machine import hardware, share_of_others
+from benchmarks.page import rewrite
 from simulator import ledger
 from simulator.bulk import bulk_load
 from testbed.servers.contract import create_contract_database
@@ -48,8 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = _report([_measure(rate) for rate in RATES], others)
     print(text)
     if not flags.no_page:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        rewrite(PAGE, BEGIN, END, text)
     return 0
 
 

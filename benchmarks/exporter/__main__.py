@@ -20,6 +20,7 @@ from benchmarks.exporter.measure import QUICK, Effort
 from benchmarks.exporter.packages import MissingError, ensure_installed
 from benchmarks.exporter.session import ROLES, Outcome, run_dataset, say
 from benchmarks.exporter.targets import targets
+from benchmarks.page import rewrite
 
 CACHE = REPOSITORY / ".cache" / "bench"
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
@@ -73,9 +74,7 @@ def _write(outcomes: Sequence[Outcome], machine: Sequence[str], *, page: bool) -
     text = tables.report(outcomes, list(targets(outcomes)), machine)
     print(f"\n{text}\n")
     if page:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        _, _, after = rest.partition(END)
-        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        rewrite(PAGE, BEGIN, END, text)
         print(f"written into {PAGE.relative_to(REPOSITORY)}; raw: {CACHE.relative_to(REPOSITORY)}/results.json")
 
 

@@ -18,6 +18,7 @@ import requests
 import yaml
 
 from benchmarks.exporter.machine import share_of_others
+from benchmarks.page import rewrite
 from benchmarks.responder.attacks import Locks, attack, listening, prepare
 from responder.playbook_file import SHIPPED
 from testbed.counterparts.server import CounterpartServer
@@ -78,8 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = _report(results, others)
     print(text)
     if not flags.no_page:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        rewrite(PAGE, BEGIN, END, text)
     return 0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.exporter.machine import hardware, share_of_others
 from benchmarks.exporter.session import say
+from benchmarks.page import rewrite
 from benchmarks.scale import arrivals, clients, viewers
 from benchmarks.scale.report import report
 
@@ -42,8 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = report(machine, arrived, called, watched)
     print(text)
     if not flags.no_page:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        rewrite(PAGE, BEGIN, END, text)
     return 0
 
 

@@ -20,6 +20,7 @@ from benchmarks.exporter.costs import Meter
 from benchmarks.exporter.data import ROLE_SETTINGS, SETTINGS
 from benchmarks.exporter.machine import hardware, share_of_others
 from benchmarks.exporter.ours import Ours
+from benchmarks.page import rewrite
 from benchmarks.strangers_names.platform import PER_SECOND, Flood, fail
 from benchmarks.strangers_names.watch import COMPLETE, FAILURES, Costs, most_resident_megabytes, scrape, watch
 from testbed.servers.contract import ContractDatabase, create_contract_database
@@ -84,8 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = _report(results, others)
     print(text)
     if not flags.no_page:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        rewrite(PAGE, BEGIN, END, text)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 ticketing_admin_login_failures{account="alice",window="5m"} 5
 ticketing_admin_failures_beyond_bound{event_type="login_failed",window="5m"} 0
+ticketing_admin_accounts_not_listed{event_type="login_failed",window="5m"} 0
 
 The database sends hashes of the names, which `NameCounts` counts. A name itself is read once, when its account is to
 be listed.
@@ -11,14 +12,13 @@ from __future__ import annotations
 
 import heapq
 import secrets
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from common.deadline import DeadlineExceededError
 from common.postgres import PostgresError
 from exporter.collectors.base import Moment
-from exporter.exposition import LONGEST_UNCUT, Family, Metric
+from exporter.exposition import Family, Metric
 from exporter.name_counts import MOST_IN_A_BUCKET, NAME_BYTES, NameCounts
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.ranges import literal
@@ -47,11 +47,12 @@ NOT_LISTED = Metric(
 # With a seed of the process's own nobody can make up names that are taken for one another. 60 bits tell names apart,
 # and take two thirds of the memory of 64 in Python.
 _HASH = f'hashtextextended(account COLLATE "C", {secrets.randbits(62)}) >> 4'
-# Somebody may type a book. Two that begin alike stay two, and have the same names in every exporter.
-_LONG = " || ".join(
-    ["left(account, 160)", "'...'", *(f"""to_hex(hashtextextended(account COLLATE "C", {seed}))""" for seed in (1, 2))]
-)
-_NAME = f"CASE WHEN length(account) <= {LONGEST_UNCUT} THEN account ELSE {_LONG} END"
+# Somebody may type a book. Two that begin alike stay two, and have the same names in every exporter. A name that is
+# shown as it is, is shorter than all that are cut, so that nobody can type what another is cut to.
+_UNCUT = 160
+_MARKS = [f"""to_hex(hashtextextended(account COLLATE "C", {seed}))""" for seed in (1, 2)]
+_LONG = " || ".join([f"left(account, {_UNCUT})", "'...'", *_MARKS])
+_NAME = f"CASE WHEN length(account) <= {_UNCUT} THEN account ELSE {_LONG} END"
 
 
 def hashes(condition: str) -> str:
@@ -148,13 +149,12 @@ class Accounts:
             for buckets in merge(places)
         )
 
-    def _listed(self, ranking: Iterable[tuple[int, Sequence[int]]]) -> Counter[str]:
-        failures: Counter[str] = Counter()
+    def _listed(self, ranking: Iterable[tuple[int, Sequence[int]]]) -> dict[str, int]:
+        failures: dict[str, int] = {}
         for count, alike in ranking:
             names = (self._names[account] for account in alike if account in self._names)
             for name in heapq.nsmallest(MOST_ACCOUNTS - len(failures), names):
-                # Odd bytes may make two names look the same.
-                failures[name] += count
+                failures[name] = count
         return failures
 
 

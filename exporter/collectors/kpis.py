@@ -28,7 +28,7 @@ from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
 from exporter.kpi_sources import KPIS, FromPostgresql, FromView, Kpis
 from exporter.sources.postgres import PostgresSource
-from exporter.sources.ranges import RangeQuery, literal, one_of
+from exporter.sources.ranges import MOST_AHEAD_SECONDS, RangeQuery, literal, one_of
 from exporter.sources.redis import RedisSource
 
 TRANSACTIONS_PER_HOUR = Metric(
@@ -86,8 +86,6 @@ OF_KPI = {
 UNKNOWN = "unknown"
 """Label of kinds that the contract does not have."""
 HOUR = 3600
-MOST_AHEAD_SECONDS = 60
-"""Clocks may differ by so much; a time that is further ahead would look fresh for ever."""
 MOST_USD = 10**12
 """An amount counts when it is below a trillion dollars, as are all that are meant: a token's "unlimited" is not."""
 PER_USD = 10**6
@@ -274,6 +272,7 @@ class _Transactions:
 
 
 def _not_ahead(moment: Moment, what: str, written: float | None) -> float | None:
+    # One that is further ahead than clocks differ would look fresh for ever.
     if written is not None and written - moment.seconds > MOST_AHEAD_SECONDS:
         moment.problem(f"{what}: {written:.0f} is a time in the future; unix seconds are expected")
         return None

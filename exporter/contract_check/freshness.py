@@ -12,7 +12,7 @@ from statistics import median
 from exporter.contract_check.database import Database, newest
 from exporter.contract_check.finding import OK, WARNING, WRONG, Finding
 from exporter.contract_check.schema import Columns
-from exporter.sources.ranges import MOST_AHEAD_SECONDS as AHEAD_SECONDS
+from exporter.sources.ranges import MOST_AHEAD_SECONDS
 
 TIMES = {
     "fraud_predictions": "timestamp",
@@ -58,16 +58,16 @@ def _freshness(database: Database, view: str, time: str) -> Iterator[Finding]:
     if not ages:
         yield Finding(WARNING, subject, "no rows yet", "is it the right database? Else declare the view absent")
         return
-    ahead = sum(age < -AHEAD_SECONDS for age in ages)
+    ahead = sum(age < -MOST_AHEAD_SECONDS for age in ages)
     # How long it usually is until the next row: of a stream of which rows are missing for hours, not of those hours.
     usual = median([after - before for before, after in pairwise(ages)] or [math.inf])
     if ahead:
         how_many = f"at least {ahead} rows" if ahead == len(ages) else f"{ahead} rows"
         detail = f"{how_many} in the future, the newest by {_spoken(-ages[0])}"
-        offset = _offset(-ages[0], AHEAD_SECONDS, _slack(usual)) if ahead > 1 else None
+        offset = _offset(-ages[0], MOST_AHEAD_SECONDS, _slack(usual)) if ahead > 1 else None
         yield Finding(WRONG, subject, detail, _mend_zone(database, view, offset, "ahead"))
     elif _is_old(database, view, time, ages):
-        offset = _offset(ages[0], _slack(usual), AHEAD_SECONDS)
+        offset = _offset(ages[0], _slack(usual), MOST_AHEAD_SECONDS)
         detail = f"newest row is {_spoken(ages[0])} old, which it usually is not"
         yield Finding(WRONG, subject, detail, _mend_zone(database, view, offset, "behind"))
     else:
@@ -90,7 +90,7 @@ def _is_old(database: Database, view: str, time: str, ages: list[float]) -> bool
 
 
 def _slack(usual: float) -> float:
-    return min(5 * usual + AHEAD_SECONDS, QUIET_SECONDS / 2)
+    return min(5 * usual + MOST_AHEAD_SECONDS, QUIET_SECONDS / 2)
 
 
 def _offset(seconds: float, above: float, below: float) -> int | None:

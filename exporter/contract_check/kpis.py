@@ -18,10 +18,11 @@ from contract.definition import (
     KPI_UPDATED_AT,
     PURCHASE,
 )
-from exporter.collectors.kpis import MOST_AHEAD_SECONDS, MOST_USD
+from exporter.collectors.kpis import MOST_USD
 from exporter.contract_check.database import Database
 from exporter.contract_check.finding import OK, WARNING, WRONG, Finding
 from exporter.contract_check.schema import Columns
+from exporter.sources.ranges import MOST_AHEAD_SECONDS
 
 FACTOR = 3.0
 """Two counts of the same within it are alike; and a unit explains it when it leaves less."""

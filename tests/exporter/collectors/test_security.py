@@ -49,6 +49,13 @@ def test_a_label_is_no_longer_than_a_name_and_two_stay_two(database: ContractDat
     assert all(label.startswith("x" * 160) and len(label) <= 200 for label in told)
 
 
+def test_a_name_like_what_another_is_cut_to_stays_apart(database: ContractDatabase, exporter: Exporter) -> None:
+    happen(database, "'login_failed', repeat('x', 5000)", "generate_series(1, 3) AS n")
+    (cut,) = failures(security(exporter), "login")
+    happen(database, f"'login_failed', '{cut}'", "generate_series(1, 2) AS n")
+    assert sorted(failures(security(exporter), "login").values()) == [2, 3]
+
+
 def test_an_empty_name_is_nobodys(database: ContractDatabase, exporter: Exporter) -> None:
     happen(database, "'mfa_failed', account", "(VALUES (''), (NULL), ('alice')) AS names (account)")
     samples = security(exporter)
