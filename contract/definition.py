@@ -88,6 +88,13 @@ VIEWS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Columns by view, each with the PostgreSQL types that will do."""
 
+OPTIONAL_COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {"fraud_predictions": {"decision_word": _TEXT}}
+"""Columns that a view may have besides; without them nothing is missing."""
+LONGEST_DECISION_WORD = 40
+"""Characters of a platform's own word for a decision that are shown."""
+MOST_DECISION_WORDS = 12
+"""Words that are told apart where each is a series of its own; rows with others are shown by their decision."""
+
 KPIS_VIEW: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "kpis": {"name": _TEXT, "value": ("double precision", "numeric"), "as_of": _TIME}
 }

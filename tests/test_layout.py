@@ -19,7 +19,7 @@ KNOWS = {
     "simulator": {"common", "contract", "testbed"},
     "gateway": set[str](),
     "deploy": {"gateway"},
-    "grafana": set[str](),
+    "grafana": {"contract"},
     "alertmanager": set[str](),
 }
 OURS = {*KNOWS, "demo", "tests", "benchmarks"}

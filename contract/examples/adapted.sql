@@ -101,7 +101,8 @@ SELECT scored_at AT TIME ZONE 'UTC' AS "timestamp",
        model                        AS model_version,
        buyer_wallet                 AS wallet,
        buyer_ip                     AS source_ip,
-       jsonb_build_object('wallet_age_days', wallet_age_days, 'txn_velocity_1h', velocity_1h) AS features
+       jsonb_build_object('wallet_age_days', wallet_age_days, 'txn_velocity_1h', velocity_1h) AS features,
+       verdict                      AS decision_word    -- optional: shown in its place
 FROM shop.scoring_log;
 
 -- Nobody reviews decisions here: no rows, so all predictions count as unlabelled, and precision and recall, which

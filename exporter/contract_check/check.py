@@ -12,6 +12,7 @@ from common.secret_text import SecretError, SecretText
 from exporter.config import Config
 from exporter.contract_check.amounts import check_amounts
 from exporter.contract_check.database import Database, reason
+from exporter.contract_check.decision_words import check_decision_words
 from exporter.contract_check.features import check_features
 from exporter.contract_check.finding import DOWN, OK, Finding
 from exporter.contract_check.freshness import check_freshness
@@ -49,7 +50,7 @@ def check(postgres_dsn: SecretText, redis_url: SecretText, config: Config, outpu
 def _postgres(database: Database, config: Config, usable: Columns) -> Iterator[Finding]:
     try:
         yield from check_schema(database, config.absence, usable, kpis_view=has_view(config.kpis))
-        for part in (check_freshness, check_plans, check_words, check_amounts, check_features):
+        for part in (check_freshness, check_plans, check_words, check_decision_words, check_amounts, check_features):
             yield from part(database, usable)
         yield from check_kpi_sources(database, config.kpis, usable)
         yield from check_functions(database)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from contract.definition import FUNCTIONS, KPIS_VIEW, VIEWS
+from contract.definition import FUNCTIONS, KPIS_VIEW, OPTIONAL_COLUMNS, VIEWS
 from exporter.absence import NOT_HERE, Absence
 from exporter.contract_check.database import Database
 from exporter.contract_check.finding import ABSENT, DENIED, MISSING, OK, WARNING, WRONG, Finding
@@ -66,6 +66,8 @@ def check_schema(
             mend = f"GRANT SELECT ON monitoring.{view} TO {READER}; it is lost when a view is dropped and made anew"
             yield Finding(DENIED, view, "this role may not SELECT from it", mend)
         else:
+            there = {name: kinds for name, kinds in OPTIONAL_COLUMNS.get(view, {}).items() if name in found[view]}
+            columns = {**columns, **there}
             for column, kinds in columns.items():
                 yield _column(view, column, found[view].get(column), kinds)
             unreadable = list(database.guarded(view, partial(_read_one, database, view)))

@@ -19,12 +19,18 @@ FEED_ROWS = 50
 
 # The predicate is that of the partial index, literally; a parameter would keep it from being used. A row without a
 # time, or with one that cannot be (milliseconds taken for seconds, say), has no place among the newest.
+# Of a view that has no decision_word the name means the one beside it, which is NULL.
 FEED = f"""
-    SELECT timestamp, transaction_id, fraud_score, decision, top_feature
-    FROM monitoring.fraud_predictions
-    WHERE (fraud_score > 0.65 OR decision <> '{definition.APPROVED}')
-      AND timestamp BETWEEN TIMESTAMPTZ 'epoch' AND now() + interval '{MOST_AHEAD_SECONDS} s'
-    ORDER BY timestamp DESC LIMIT {FEED_ROWS}"""
+    SELECT newest.*
+    FROM (SELECT NULL::text AS decision_word) AS absent
+    CROSS JOIN LATERAL (
+        SELECT timestamp, transaction_id, fraud_score, decision,
+               left(decision_word::text, {definition.LONGEST_DECISION_WORD}), top_feature
+        FROM monitoring.fraud_predictions
+        WHERE (fraud_score > 0.65 OR decision <> '{definition.APPROVED}')
+          AND timestamp BETWEEN TIMESTAMPTZ 'epoch' AND now() + interval '{MOST_AHEAD_SECONDS} s'
+        ORDER BY timestamp DESC LIMIT {FEED_ROWS}
+    ) AS newest"""
 """The newest rows of high risk."""
 
 
@@ -76,7 +82,7 @@ def _collected(exporter: Exporter) -> dict[str, float]:
 
 
 def fraud_feed(exporter: Exporter) -> list[dict[str, Any]]:
-    """The last 50 high-risk predictions, newest first.
+    """The last 50 high-risk predictions, newest first; `decision_word` is the platform's own, or null.
 
     Raises:
         NotHereError: the platform makes none.
@@ -94,7 +100,8 @@ def fraud_feed(exporter: Exporter) -> list[dict[str, Any]]:
             "txn_id": transaction_id,
             "score": score if score is None or abs(score) < float("inf") else None,
             "decision": decision,
+            "decision_word": word,
             "top_feature": top_feature,
         }
-        for time, transaction_id, score, decision, top_feature in rows
+        for time, transaction_id, score, decision, word, top_feature in rows
     ]

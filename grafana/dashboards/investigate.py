@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from grafana.dashboards import links
 from grafana.dashboards.dashboard_json import Dashboard, Panel, link, thresholds
+from grafana.dashboards.decisions import SHOWN, WITHOUT, decision_column
 from grafana.dashboards.layout import Section, line, stack
 from grafana.dashboards.looks import (
     BLUE,
     BY_THRESHOLD,
-    COLOUR_CELL,
     COLOUR_TEXT,
-    DECISIONS,
     GREEN,
     LIMIT_LINE,
     RED,
@@ -30,15 +29,21 @@ from grafana.dashboards.promql import series
 from grafana.dashboards.queries import Json, Promql, Sql
 from grafana.dashboards.variables import TextVariable
 
-TRANSACTION = """
-SELECT p.timestamp AS "Time", p.fraud_score AS "Score", p.decision AS "Decision",
+TRANSACTION = f"""
+SELECT p."Time", p."Score", p."Decision",
        CASE WHEN l.is_fraud THEN 'fraud' WHEN NOT l.is_fraud THEN 'legitimate' ELSE 'not yet' END AS "Verdict",
-       p.top_feature AS "Top feature", p.model_version AS "Model", left(p.wallet, 10) || '…' AS "Wallet",
-       p.source_ip AS "Client", p.wallet AS "full wallet"
-FROM monitoring.fraud_predictions AS p
+       p."Top feature", p."Model", p."Wallet", p."Client", p."full wallet"
+FROM {WITHOUT}
+CROSS JOIN LATERAL (
+    SELECT timestamp AS "Time", fraud_score AS "Score",
+           {SHOWN} AS "Decision",
+           top_feature AS "Top feature", model_version AS "Model", left(wallet, 10) || '…' AS "Wallet",
+           source_ip AS "Client", wallet AS "full wallet", transaction_id
+    FROM monitoring.fraud_predictions
+    WHERE transaction_id = ${{transaction:sqlstring}}
+) AS p
 LEFT JOIN monitoring.fraud_labels AS l ON l.transaction_id = p.transaction_id
-WHERE p.transaction_id = ${transaction:sqlstring}
-ORDER BY p.timestamp DESC
+ORDER BY p."Time" DESC
 LIMIT 10
 """
 
@@ -51,13 +56,19 @@ LIMIT 50
 """
 
 # By wallet and by address there is no index: the time range bounds what is read.
-OF = """
-SELECT timestamp AS "Time", transaction_id AS "Txn ID", fraud_score AS "Score", decision AS "Decision",
-       top_feature AS "Top feature", left(wallet, 10) || '…' AS "Wallet", source_ip AS "Client", wallet AS "full wallet"
-FROM monitoring.fraud_predictions
-WHERE $__timeFilter(timestamp) AND {} = ${{{}:sqlstring}}
-ORDER BY timestamp DESC
-LIMIT 200
+OF = f"""
+SELECT newest.*
+FROM {WITHOUT}
+CROSS JOIN LATERAL (
+    SELECT timestamp AS "Time", transaction_id AS "Txn ID", fraud_score AS "Score",
+           {SHOWN} AS "Decision",
+           top_feature AS "Top feature", left(wallet, 10) || '…' AS "Wallet", source_ip AS "Client",
+           wallet AS "full wallet"
+    FROM monitoring.fraud_predictions
+    WHERE $__timeFilter(timestamp) AND {{}} = ${{{{{{}}:sqlstring}}}}
+    ORDER BY timestamp DESC
+    LIMIT 200
+) AS newest
 """
 
 EVENTS = """
@@ -83,8 +94,7 @@ def _overrides() -> Sequence[Json]:
         time_column(width=125, unit="time:MM-DD HH:mm:ss"),
         column("Txn ID", links=[link("The transaction", links.investigate("transaction", "${__value.raw}"))]),
         _score(),
-        column("Decision", mappings=[words(DECISIONS)], custom__width=105, custom__align="center",
-               custom__cellOptions=COLOUR_CELL),
+        decision_column(),
         column("Wallet", links=[link("The wallet", links.investigate("wallet", wallet))]),
         column("Client", links=[link("The client", links.investigate("client", "${__value.raw}"))]),
         *hidden("full wallet"),

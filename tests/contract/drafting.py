@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -32,6 +33,7 @@ class Platform:
             `score`; `labels` `at`, `blocked` and `fraud`; `transactions` `at`, `kind` and `usd`; `events` `at` and
             `severity`; `failures` `at`, `factor` and `account`; `launches` `starts` and `ends`.
         figures: single values of the active model, by metric and label.
+        decision_words: its own, each with the contract's for it, that are among the newest of high risk.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Platform:
     absent: Sequence[str]
     truth: Mapping[str, str]
     figures: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+    decision_words: AbstractSet[tuple[str, str]] = frozenset()
 
 
 def create(postgres: Postgres, name: str, *sql: str) -> ContractDatabase:

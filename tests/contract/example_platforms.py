@@ -49,6 +49,12 @@ BERLIN = Platform(
         ("model_baseline_ratio", "f1"): 0.6,
         ("model_info", "wald-3"): 1,
     },
+    decision_words={
+        ("accept", "APPROVED"),
+        ("challenge", "REVIEW"),
+        ("manual_review", "REVIEW"),
+        ("reject", "BLOCKED"),
+    },
 )
 DROPS = Platform(
     name="drops",
@@ -100,5 +106,6 @@ CAMEL = Platform(
                    CASE "eventName" WHEN 'signIn' THEN 'login' ELSE 'mfa' END AS factor
             FROM "App"."AdminAuditEntry" WHERE "eventName" IN ('signIn', 'secondFactor') AND NOT success""",
     },
+    decision_words={("ALLOW", "APPROVED"), ("HOLD", "REVIEW"), ("DENY", "BLOCKED")},
 )
 PLATFORMS = (BERLIN, DROPS, CAMEL)

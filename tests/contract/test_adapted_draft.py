@@ -23,8 +23,8 @@ EDITS = {
     "-- WHEN action = 'mfa.denied' THEN 'mfa_failed'": "        WHEN action = 'mfa.denied' THEN 'mfa_failed'",
     "-- WHEN action = 'login.denied' THEN 'login_failed'": "        WHEN action = 'login.denied' THEN 'login_failed'",
     # The model's name for it.
-    "jsonb_build_object('wallet_age_days', wallet_age_days, 'velocity_1h', velocity_1h) AS features": (
-        "    jsonb_build_object('wallet_age_days', wallet_age_days, 'txn_velocity_1h', velocity_1h) AS features"
+    "jsonb_build_object('wallet_age_days', wallet_age_days, 'velocity_1h', velocity_1h) AS features,": (
+        "    jsonb_build_object('wallet_age_days', wallet_age_days, 'txn_velocity_1h', velocity_1h) AS features,"
     ),
 }
 

@@ -86,7 +86,9 @@ def test_every_value_is_that_of_the_source_tables(connected: Connected) -> None:
         with pytest.raises(api.NotHereError):
             api.fraud_feed(exporter)
     else:
-        assert len(api.fraud_feed(exporter)) == api.FEED_ROWS
+        feed = api.fraud_feed(exporter)
+        assert len(feed) == api.FEED_ROWS
+        assert {(entry["decision_word"], entry["decision"]) for entry in feed} == connected.platform.decision_words
     exporter.close()
     assert not problems
     found = values(text)

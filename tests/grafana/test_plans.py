@@ -87,7 +87,8 @@ def check_the_scatter_and_the_feed_use_the_partial_index(large: ContractDatabase
         # Its columns are one; PostgreSQL names the index of a partition by them.
         assert used
         assert all(re.fullmatch(r"fraud_predictions_\d{8}_predicted_at_idx\d?", name) for name in used)
-        assert not [node for node in nodes if "Filter" in node]
+        # What is chosen among the rows that were read is another matter.
+        assert not [node for node in nodes if "Filter" in node and node["Node Type"] != "CTE Scan"]
 
 
 def check_two_days_of_points_is_a_sample(large: ContractDatabase) -> None:
@@ -101,10 +102,10 @@ def check_two_days_of_points_is_a_sample(large: ContractDatabase) -> None:
     assert whole_reads(nodes, BIG) == []
     rows = _rows(large, two_days)
     assert len(rows) == 360 * 8
-    assert all(score <= 0.65 for _, score in rows)
+    assert all((score <= 0.65, name) == (True, "Approved") for _, score, name in rows)
 
 
-def _rows(large: ContractDatabase, text: str) -> list[tuple[datetime, float]]:
+def _rows(large: ContractDatabase, text: str) -> list[tuple[datetime, float, str]]:
     connection = psycopg2.connect(large.reader_dsn)
     try:
         with connection.cursor() as cursor:

@@ -33,6 +33,7 @@ def draft(context: Context) -> DraftedView:
         "wallet": _text(match, "wallet"),
         "source_ip": _text(match, "source_ip"),
         "features": _features(context, match),
+        **_own_word(context, match),
     }
     return DraftedView(VIEW, outputs, Source(match.relation), needs=("decision", "fraud_score"))
 
@@ -56,6 +57,14 @@ def decision(context: Context, match: Match) -> Expression:
     else:
         context.questions.ask(subject, "Which words will it hold?", "no rows yet: they pass through as they are")
     return value
+
+
+def _own_word(context: Context, match: Match) -> dict[str, Expression]:
+    """The platform's own word for a decision, where it has others than the contract."""
+    column = match.get("decision")
+    if column is None or set(context.words(match, column)) <= set(DECISIONS):
+        return {}
+    return {"decision_word": as_text(column)}
 
 
 def scale(match: Match) -> int:

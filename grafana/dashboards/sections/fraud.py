@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from contract.definition import MOST_DECISION_WORDS
 from grafana.dashboards.dashboard_json import Panel, link, thresholds
+from grafana.dashboards.decisions import OWN_WORD, SHOWN, WITHOUT, decision_column
 from grafana.dashboards.layout import Column, Section, line
 from grafana.dashboards.links import investigate, runbook
 from grafana.dashboards.looks import (
     BY_THRESHOLD,
     BY_VERDICT,
-    COLOUR_CELL,
-    DECISIONS,
     GREEN,
     GREY,
     NAME_AND_VERDICT,
@@ -18,58 +18,85 @@ from grafana.dashboards.looks import (
     SCORE_CELL,
     YELLOW,
     column,
+    columns_like,
     fixed,
     hidden,
     of_query,
     time_column,
-    words,
 )
 from grafana.dashboards.panels import heatmap, stat, table, time_series
 from grafana.dashboards.promql import judged, named, or_unknown, series, with_verdict
 from grafana.dashboards.queries import Promql, Sql
 
+# One row a point. Grafana keeps one value a moment and series, so those of the same moment are put a millionth of a
+# second apart. The most frequent words are told apart; a point with another is called by what it means alone.
+POINTS = f"""
+WITH points AS ({{points}}),
+named AS (
+    SELECT class, word FROM points WHERE word IS NOT NULL GROUP BY 1, 2
+    ORDER BY count(*) DESC, 2 LIMIT {MOST_DECISION_WORDS}
+),
+called AS (
+    SELECT timestamp, fraud_score, class || coalesce(': ' || named.word, '') AS name
+    FROM points LEFT JOIN named USING (class, word)
+)
+SELECT timestamp + (row_number() OVER (PARTITION BY timestamp, name) - 1) * interval '1 microsecond' AS "time",
+       fraud_score AS "value", name AS "metric"
+FROM called
+ORDER BY 1
+"""
+
 # The condition is the partial index's, word by word. The newest come first where there are more than fit a screen.
-RISKY = """
-SELECT timestamp AS "time",
-       CASE WHEN decision = 'BLOCKED' THEN fraud_score END AS "Blocked",
-       CASE WHEN coalesce(decision, '') NOT IN ('BLOCKED', 'APPROVED') THEN fraud_score END AS "Review",
-       CASE WHEN decision = 'APPROVED' THEN fraud_score END AS "Approved above 0.65"
-FROM (
-    SELECT timestamp, fraud_score, decision
+RISKY = POINTS.format(
+    points=f"""
+    SELECT newest.*
+    FROM {WITHOUT}
+    CROSS JOIN LATERAL (
+        SELECT timestamp, fraud_score, {OWN_WORD} AS word,
+               CASE decision WHEN 'BLOCKED' THEN 'Blocked' WHEN 'APPROVED' THEN 'Approved above 0.65' ELSE 'Review' END
+                   AS class
+        FROM monitoring.fraud_predictions
+        WHERE $__timeFilter(timestamp) AND (fraud_score > 0.65 OR decision <> 'APPROVED')
+        ORDER BY timestamp DESC
+        LIMIT 10000
+    ) AS newest
+"""
+)
+
+# A sample that does not depend on the score: the first eight of each 360th of the time, all where there are no more.
+APPROVED = POINTS.format(
+    points=f"""
+    SELECT shown.*
+    FROM {WITHOUT}
+    CROSS JOIN generate_series(0, 359) AS part
+    CROSS JOIN LATERAL (
+        SELECT timestamp, fraud_score, {OWN_WORD} AS word, 'Approved' AS class
+        FROM monitoring.fraud_predictions
+        WHERE timestamp >= $__timeFrom()::timestamptz
+                           + part * ($__timeTo()::timestamptz - $__timeFrom()::timestamptz) / 360
+          AND timestamp < $__timeFrom()::timestamptz
+                          + (part + 1) * ($__timeTo()::timestamptz - $__timeFrom()::timestamptz) / 360
+          AND $__timeFilter(timestamp)
+          AND decision = 'APPROVED' AND fraud_score <= 0.65
+        ORDER BY timestamp
+        LIMIT 8
+    ) AS shown
+"""
+)
+
+FEED = f"""
+SELECT newest.*
+FROM {WITHOUT}
+CROSS JOIN LATERAL (
+    SELECT timestamp AS "Time", transaction_id AS "Txn ID", fraud_score AS "Score",
+           {SHOWN} AS "Decision",
+           top_feature AS "Top feature", left(wallet, 10) || '…' AS "Wallet", source_ip AS "Client",
+           wallet AS "full wallet"
     FROM monitoring.fraud_predictions
     WHERE $__timeFilter(timestamp) AND (fraud_score > 0.65 OR decision <> 'APPROVED')
     ORDER BY timestamp DESC
-    LIMIT 10000
+    LIMIT 50
 ) AS newest
-ORDER BY 1
-"""
-
-# A sample that does not depend on the score: the first eight of each 360th of the time, all where there are no more.
-APPROVED = """
-SELECT shown.timestamp AS "time", shown.fraud_score AS "Approved"
-FROM generate_series(0, 359) AS part
-CROSS JOIN LATERAL (
-    SELECT timestamp, fraud_score
-    FROM monitoring.fraud_predictions
-    WHERE timestamp >= $__timeFrom()::timestamptz
-                       + part * ($__timeTo()::timestamptz - $__timeFrom()::timestamptz) / 360
-      AND timestamp < $__timeFrom()::timestamptz
-                      + (part + 1) * ($__timeTo()::timestamptz - $__timeFrom()::timestamptz) / 360
-      AND $__timeFilter(timestamp)
-      AND decision = 'APPROVED' AND fraud_score <= 0.65
-    ORDER BY timestamp
-    LIMIT 8
-) AS shown
-ORDER BY 1
-"""
-
-FEED = """
-SELECT timestamp AS "Time", transaction_id AS "Txn ID", fraud_score AS "Score", decision AS "Decision",
-       top_feature AS "Top feature", left(wallet, 10) || '…' AS "Wallet", source_ip AS "Client", wallet AS "full wallet"
-FROM monitoring.fraud_predictions
-WHERE $__timeFilter(timestamp) AND (fraud_score > 0.65 OR decision <> 'APPROVED')
-ORDER BY timestamp DESC
-LIMIT 50
 """
 
 TEN_MINUTES = 'window="10m"'
@@ -104,8 +131,8 @@ def _scatter() -> Panel:
         201,
         "Fraud score distribution",
         "One point a scored transaction: all that were blocked, sent to review or scored above 0.65 (the newest"
-        " 10,000), and of the approved at most eight in each 360th of the time. The decision is the stored one; the"
-        " zones are the thresholds in force at that time.",
+        " 10,000), and of the approved at most eight in each 360th of the time. The decision is the stored one, with"
+        " the platform's own word for it where it has one; the zones are the thresholds in force at that time.",
         [
             Sql(APPROVED, time_series=True),
             Sql(RISKY, time_series=True),
@@ -128,7 +155,10 @@ def _scatter() -> Panel:
         },
         highest=1,
         overrides=[
-            *(column(name, color=fixed(c), custom__pointSize=size) for name, (c, size) in points.items()),
+            *(
+                columns_like(f"{name}(: .*)?", color=fixed(c), custom__pointSize=size)
+                for name, (c, size) in points.items()
+            ),
             *(
                 column(
                     name, **LINE, custom__lineWidth=1, color=fixed(c), custom__lineStyle=DASHED, custom__fillOpacity=0
@@ -222,8 +252,7 @@ def _feed() -> Panel:
                    links=[link("Investigate the transaction", investigate("transaction", "${__value.raw}"))]),
             column("Score", unit="none", decimals=2, min=0, max=1, thresholds=steps, color=BY_THRESHOLD,
                    custom__width=125, custom__cellOptions=SCORE_CELL),
-            column("Decision", mappings=[words(DECISIONS)], custom__width=105, custom__align="center",
-                   custom__cellOptions=COLOUR_CELL),
+            decision_column(),
             column("Wallet", custom__width=115, links=[
                 link("Investigate the wallet", investigate("wallet", '${__data.fields["full wallet"]}'))]),
             *hidden("full wallet"),

@@ -75,6 +75,7 @@ def test_fraud_feed_is_the_newest_fifty_of_high_risk(web: Served, database: Cont
         "txn_id": "txn_000",
         "score": 0.9,
         "decision": "BLOCKED",
+        "decision_word": None,
         "top_feature": "txn_velocity_1h=12",
     }
     assert [entry["score"] for entry in feed[:4]] == [0.66, None, None, 0.1]
