@@ -1,9 +1,10 @@
 """What the platform does not have, by its operator's word: the names that may be given, and what follows from each.
 
-ticketing_platform_absent{kind="section",name="model"} 1
-ticketing_platform_absent{kind="view",name="feature_reference"} 1
-ticketing_platform_absent{kind="key",name="kpi:latency_p95"} 1
-ticketing_platform_absent{kind="feature",name="drift"} 1
+ticketing_platform_has{part="fraud"} 1
+ticketing_platform_has{part="model"} 0
+ticketing_platform_has{part="feature_reference"} 0
+ticketing_platform_has{part="kpi:latency_p95"} 0
+ticketing_platform_has{part="drift"} 0
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ Section = Literal["kpis", "fraud", "traffic", "model", "health", "security"]
 SECTIONS: tuple[Section, ...] = get_args(Section)
 """In the order of the dashboard."""
 
-ABSENT = Metric(
-    "ticketing_platform_absent",
+HAS = Metric(
+    "ticketing_platform_has",
     "gauge",
-    "1 for what the platform does not have, as declared: sections, views, keys, features.",
-    ("kind", "name"),
+    "0 for a section, view, key or feature that the platform does not have, as declared; 1 for its sections and views.",
+    ("part",),
 )
 NOT_HERE = "not on this platform"
 
@@ -93,7 +94,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "keys": KEYS,
     "features": tuple(FEATURES),
 }
-"""What may be declared absent, by the field of the configuration."""
+"""What may be declared absent, by the field of the configuration. No two are the same: a name says which it is."""
 _KINDS = {"sections": "section", "views": "view", "keys": "key", "features": "feature"}
 
 
@@ -128,10 +129,11 @@ class Absence:
         return ("feature", name) in self.items
 
     def family(self) -> Family:
-        """The metric."""
-        family = Family(ABSENT)
-        for item in sorted(self.items):
-            family.add(1, *item)
+        """The metric. Keys and features are many, and told only where they are absent."""
+        absent = {name for _, name in self.items}
+        family = Family(HAS)
+        for part in (*SECTIONS, *VIEWS, *(name for name in (*KEYS, *FEATURES) if name in absent)):
+            family.add(int(part not in absent), part)
         return family
 
 

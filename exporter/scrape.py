@@ -48,16 +48,10 @@ REJECTED = Metric(
     "Values of the section that are left out now, because no sum can have them in it.",
     ("collector",),
 )
-HISTORY_MISSING = Metric(
-    "ticketing_exporter_history_missing_seconds",
+HISTORY_COMPLETE = Metric(
+    "ticketing_exporter_history_complete_ratio",
     "gauge",
-    "How much of the section's longest window is still to be read after a start, in seconds; 0 when all is.",
-    ("collector",),
-)
-HISTORY_READING = Metric(
-    "ticketing_exporter_history_reading_seconds",
-    "gauge",
-    "For how long the section has been reading history, in seconds; 0 when it has all.",
+    "How much of the section's longest window is read (0..1), below 1 after a start; absent while nobody can tell.",
     ("collector",),
 )
 BUILD_INFO = Metric(
@@ -75,7 +69,7 @@ GRACE_SECONDS = 0.1
 INTERRUPTED = Outcome((), ["interrupted"], 0.0)
 """Of a part that could not even be run to its end."""
 
-OF_SECTIONS = (SUCCESS, DURATION, LAST_SUCCESS, REJECTED, HISTORY_MISSING, HISTORY_READING)
+OF_SECTIONS = (SUCCESS, DURATION, LAST_SUCCESS, REJECTED, HISTORY_COMPLETE)
 METRICS = (*OF_SECTIONS, BUILD_INFO, *report.METRICS)
 
 
@@ -258,12 +252,13 @@ class Scraper:
         return status
 
     def _report(self, section: str, status: Status, own: Sequence[Family]) -> None:
-        success, duration, last_success, rejected, missing, reading = own
+        success, duration, last_success, rejected, complete = own
         success.add(int(status.success), section)
         duration.add(round(status.seconds, 6), section)
         rejected.add(sum(status.rejected.values()), section)
-        missing.add(status.history.missing, section)
-        reading.add(round(status.history.reading, 3), section)
+        # What fails has read nothing that could be told; it is not complete.
+        if status.success or status.history.missing:
+            complete.add(round(status.history.complete, 6), section)
         if status.last_success is not None:
             last_success.add(round(status.last_success, 3), section)
 

@@ -17,7 +17,7 @@ MOST_FILLS = 30
 # A little after the first scrape has begun, and before it is answered.
 JOIN_AFTER = 0.001
 SUCCESS = "ticketing_exporter_collector_success"
-MISSING = "ticketing_exporter_history_missing_seconds"
+READ = "ticketing_exporter_history_complete_ratio"
 
 
 @dataclass(frozen=True)
@@ -148,5 +148,5 @@ def _model(ours: Ours, meter: Meter, effort: Effort) -> Model:
 
 def _complete(result: Result) -> bool:
     states = [line for line in result.body.splitlines() if line.startswith(SUCCESS + "{")]
-    missing = [line for line in result.body.splitlines() if line.startswith(MISSING + "{")]
-    return bool(states) and all(line.endswith(" 1") for line in states) and all(line.endswith(" 0") for line in missing)
+    read = [line for line in result.body.splitlines() if line.startswith(READ + "{")]
+    return bool(states) and all(line.endswith(" 1") for line in (*states, *read))

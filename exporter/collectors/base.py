@@ -16,15 +16,15 @@ class History:
 
     Attributes:
         missing: seconds of the past that are not read yet.
-        reading: seconds since it began.
+        complete: the share of the longest window that is read, 0..1.
     """
 
     missing: float = 0
-    reading: float = 0
+    complete: float = 1
 
     def with_other(self, other: History) -> History:
-        """Of both together: the larger ones."""
-        return History(max(self.missing, other.missing), max(self.reading, other.reading))
+        """Of both together: what is further from its end."""
+        return History(max(self.missing, other.missing), min(self.complete, other.complete))
 
 
 COMPLETE = History()

@@ -127,7 +127,7 @@ class _Predictions:
     async def __call__(self, moment: Moment) -> Iterable[Family]:
         thresholds = await self._view.refresh(moment, aside=self._aside)
         threshold = _block_threshold(moment, thresholds)
-        return [*self._windows(moment), *self._counters(), threshold, *freshness("fraud", self._view)]
+        return [*self._windows(moment), *self._counters(), threshold, *freshness("fraud", self._view, moment)]
 
     def _windows(self, moment: Moment) -> Iterator[Family]:
         predictions, ratio = Family(PREDICTIONS), Family(BLOCKED_RATIO)

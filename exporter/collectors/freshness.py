@@ -1,6 +1,6 @@
 """How old the newest row of a view is, and how many rows are in the future: from what the windows read in any case.
 
-ticketing_view_newest_row_timestamp_seconds{collector="fraud",view="fraud_predictions"} 1764354150
+ticketing_view_newest_row_age_seconds{view="fraud_predictions"} 3.211
 ticketing_view_future_rows{collector="fraud",view="fraud_predictions"} 0
 """
 
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from exporter.collectors.base import Moment
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
 
 NEWEST = Metric(
-    "ticketing_view_newest_row_timestamp_seconds",
+    "ticketing_view_newest_row_age_seconds",
     "gauge",
-    "Unix time of the newest row seen that is not in the future, to 5 s; absent until there is one.",
-    ("collector", "view"),
+    "Age of the newest row by the database's clock, up to 5 s too high; negative: in the future, by over a minute.",
+    ("view",),
 )
 FUTURE = Metric(
     "ticketing_view_future_rows",
@@ -27,11 +28,11 @@ FUTURE = Metric(
 METRICS = (NEWEST, FUTURE)
 
 
-def freshness(collector: str, view: WindowedView) -> Iterator[Family]:
-    """Both, of one view."""
+def freshness(collector: str, view: WindowedView, moment: Moment) -> Iterator[Family]:
+    """Both, of one view, at the time that its windows end at."""
     newest, future = Family(NEWEST), Family(FUTURE)
     if view.newest is not None:
-        newest.add(view.newest, collector, view.name)
+        newest.add(round(moment.seconds - view.newest, 3), view.name)
     if view.future_rows is not None:
         future.add(view.future_rows, collector, view.name)
     yield newest

@@ -246,7 +246,7 @@ class _Transactions:
     async def __call__(self, moment: Moment) -> Iterable[Family]:
         launches = await self._view.refresh(moment, aside=_launches if self._launches else None)
         active = [_launch_active(launches)] if self._launches else []
-        return [*active, *self._transactions(moment), *freshness("kpis", self._view)]
+        return [*active, *self._transactions(moment), *freshness("kpis", self._view, moment)]
 
     def _transactions(self, moment: Moment) -> Iterator[Family]:
         sums = self._view.sums(HOUR)

@@ -97,7 +97,7 @@ class _Events:
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
         await self._view.refresh(moment)
-        families = [*self._events(), *freshness("security", self._view)]
+        families = [*self._events(), *freshness("security", self._view, moment)]
         sums = self._view.sums(accounts.WINDOW)
         if sums is not None:
             for kind in self._accounts:

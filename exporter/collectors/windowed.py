@@ -28,7 +28,8 @@ class WindowedView:
 
     Attributes:
         name: of the view.
-        newest: unix time of the bucket of the newest row seen, in seconds; None until there is one.
+        newest: unix time of the newest row seen, in seconds; of one that is not in the future that of the start of its
+            bucket; None until there is one.
         future_rows: how many rows are more than a minute in the future, as counted last; None until they were.
 
     Args:
@@ -56,12 +57,17 @@ class WindowedView:
         )
         self._slice = self._largest_slice = max(1, max(windows) // query.width // 24)
         self._many_rows = False
-        self._reading_since: float | None = None
-        self._progress = 0.0
+        self._progress: float | None = None
         self.name = query.source.split()[0].removeprefix("monitoring.")
-        self.newest: int | None = None
+        self._newest_seen: int | None = None
+        self._newest_ahead: float | None = None
         self.future_rows: int | None = None
         self._look_ahead_at = 0
+
+    @property
+    def newest(self) -> float | None:
+        """See the class."""
+        return self._newest_seen if self._newest_ahead is None else self._newest_ahead
 
     @property
     def counters(self) -> Cells:
@@ -89,10 +95,11 @@ class WindowedView:
         late = self._postgres.status.lag or 0.0
         self._windows.apply(plan, [row for row in rows if row.range >= 0], late=late)
         self._note(rows)
-        ahead = [row.bucket for row in rows if row.range == AHEAD]
-        if ahead:
-            (self.future_rows,) = ahead
-            self._look_ahead_at = moment.now + AHEAD_EVERY_SECONDS * MICROSECONDS
+        for row in rows:
+            if row.range == AHEAD:
+                self.future_rows = row.bucket
+                self._newest_ahead = None if row.values[0] is None else row.values[0] / 1000
+                self._look_ahead_at = moment.now + AHEAD_EVERY_SECONDS * MICROSECONDS
         self._many_rows = sum(row.values[0] for row in rows if row.range == 0) > MANY_ROWS
         if self._windows.missing:
             await self._fill(moment)
@@ -121,8 +128,8 @@ class WindowedView:
             again = False
 
     async def _fill(self, moment: Moment) -> None:
-        if self._reading_since is None:
-            self._reading_since = self._progress = time.monotonic()
+        if self._progress is None:
+            self._progress = time.monotonic()
         until = Deadline(moment.deadline.remaining() * FILL_SHARE)
         expected = 0.0
         # One that is cut off is read for nothing, and costs the connection.
@@ -142,12 +149,13 @@ class WindowedView:
                 expected *= 2
 
     def _report(self, moment: Moment) -> None:
-        if not self._windows.missing or self._reading_since is None:
-            self._reading_since = None
+        if not self._windows.missing or self._progress is None:
+            self._progress = None
             return
-        now, seconds = time.monotonic(), float(self._windows.missing * self._query.width)
-        moment.history = moment.history.with_other(History(seconds, now - self._reading_since))
-        stalled = now - self._progress
+        seconds = float(self._windows.missing * self._query.width)
+        longest = self._windows.windows[-1]
+        moment.history = moment.history.with_other(History(seconds, max(0.0, 1 - seconds / longest)))
+        stalled = time.monotonic() - self._progress
         if stalled > PATIENCE_SECONDS:
             view = self._query.source.split()[0]
             hours = f"{seconds / 3600:.1f} h of history are still to be read"
@@ -156,7 +164,7 @@ class WindowedView:
     def _note(self, rows: Iterable[Row]) -> None:
         newest = max((row.bucket for row in rows if row.range >= 0 and row.values[0]), default=None)
         if newest is not None:
-            self.newest = max(self.newest or 0, newest * self._query.width)
+            self._newest_seen = max(self._newest_seen or 0, newest * self._query.width)
 
     async def _read(
         self, plan: Plan, deadline: Deadline, aside: str | None = None, ahead_of: int | None = None

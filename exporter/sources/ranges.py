@@ -53,7 +53,7 @@ class RangeQuery:
             apart: the first has so many rows that to plan it by itself is worth the time.
             aside: another SELECT that is to be answered along with it, with one output for each of `keys`, `values` and
                 `rest`, of the same type.
-            ahead_of: also count rows more than a minute later than this, up to a thousand.
+            ahead_of: also count rows more than a minute later than this, up to a thousand, and tell the newest.
         """
         if self.apart:
             sql = self._buckets(ranges)
@@ -68,7 +68,11 @@ class RangeQuery:
         return sql
 
     def rows(self, answer: Iterable[tuple[Any, ...]]) -> list[Row]:
-        """The rows of an answer; those with the range `ASIDE` are of the other SELECT, `AHEAD`'s bucket is a count."""
+        """The rows of an answer.
+
+        Those with the range `ASIDE` are of the other SELECT. `AHEAD`'s bucket is a count, its first value the newest
+        time in milliseconds since the epoch; None without one.
+        """
         values = 2 + len(self.keys)
         rest = values + len(self.values)
         return [
@@ -79,9 +83,12 @@ class RangeQuery:
         ]
 
     def _ahead(self, time: str) -> str:
-        empty = ", ".join(["NULL"] * (len(self.keys) + len(self.values) + len(self.rest)))
-        rows = f"SELECT FROM {self.source} WHERE {self.time} > {time} ORDER BY {self.time} LIMIT {MOST_COUNTED_AHEAD}"
-        return f"SELECT {AHEAD}, count(*), {empty} FROM ({rows}) AS ahead"
+        # Infinity is a time, too, and has no number.
+        newest = "(extract(epoch FROM max(time) FILTER (WHERE isfinite(time))) * 1000)::bigint"
+        others = ["NULL"] * (len(self.values) - 1 + len(self.rest))
+        outputs = ", ".join([*["NULL"] * len(self.keys), newest, *others])
+        rows = f"SELECT {self.time} AS time FROM {self.source} WHERE {self.time} > {time} ORDER BY 1 DESC"
+        return f"SELECT {AHEAD}, count(*), {outputs} FROM ({rows} LIMIT {MOST_COUNTED_AHEAD}) AS ahead"
 
     def _one(self, bounds: Range) -> str:
         return f"SELECT 0, sums.* FROM ({self._sums(literal(bounds.start), literal(bounds.end))}) AS sums"

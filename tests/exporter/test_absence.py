@@ -99,6 +99,18 @@ def test_what_follows_follows_from_all_of_it(declared: dict[str, list[str]]) -> 
     assert len(list(absence.items)) <= len(SECTIONS) + len(VIEWS) + len(KEYS) + len(FEATURES)
 
 
+def test_a_name_says_which_part_it_is() -> None:
+    parts = [name for names in NAMES.values() for name in names]
+    assert len(parts) == len(set(parts))
+
+
+def test_what_is_there_is_told_of_sections_and_views(filled: ContractDatabase, redis_server: Redis) -> None:
+    text = scrape(exporter(filled, redis_server, features=("labels",)))
+    told = dict(re.findall(r'^ticketing_platform_has\{part="(.+)"\} (\d)$', text, re.MULTILINE))
+    gone = {"labels", "fraud_labels"}
+    assert told == {part: str(int(part not in gone)) for part in (*SECTIONS, *VIEWS, "labels")}
+
+
 def test_every_view_and_key_has_a_reader() -> None:
     assert {name for kind, name in READ_BY if kind == "view"} == set(VIEWS)
     assert {name for kind, name in READ_BY if kind == "key"} == set(KEYS)
@@ -110,7 +122,7 @@ def test_a_section(
 ) -> None:
     write_keys(redis_client)
     text = scrape(exporter(filled, redis_server, sections=(section,)))
-    assert f'ticketing_platform_absent{{kind="section",name="{section}"}} 1' in text
+    assert f'ticketing_platform_has{{part="{section}"}} 0' in text
     assert f'collector="{section}"' not in text
     for other in set(SECTIONS) - {section}:
         assert f'ticketing_exporter_collector_success{{collector="{other}"}} 1' in text
@@ -125,7 +137,7 @@ def test_a_view(
 ) -> None:
     write_keys(redis_client)
     text = scrape(exporter(filled, redis_server, views=(view,)))
-    assert f'ticketing_platform_absent{{kind="view",name="{view}"}} 1' in text
+    assert f'ticketing_platform_has{{part="{view}"}} 0' in text
     assert not [line for line in asked if f"monitoring.{view}" in line]
     gone = {
         "fraud_predictions": {
@@ -150,7 +162,7 @@ def test_a_key(
 ) -> None:
     write_keys(redis_client)
     text = scrape(exporter(filled, redis_server, keys=(key,)))
-    assert f'ticketing_platform_absent{{kind="key",name="{key}"}} 1' in text
+    assert f'ticketing_platform_has{{part="{key}"}} 0' in text
     gone = {
         "kpi:txn_per_hour": "ticketing_kpi_transactions_per_hour",
         "kpi:fraud_rate": "ticketing_kpi_fraud_rate_ratio",
@@ -247,4 +259,4 @@ def test_a_reload_takes_it_up(filled: ContractDatabase, redis_server: Redis, red
     made = exporter(filled, redis_server)
     made.apply(Config(platform=Platform(absent=Absent(sections=("kpis",))), probes={}))
     assert "kpis" not in made.scraper.sections
-    assert 'name="kpis"' in scrape(made)
+    assert 'ticketing_platform_has{part="kpis"} 0' in scrape(made)

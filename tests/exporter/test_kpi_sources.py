@@ -100,7 +100,7 @@ def test_what_postgresql_counts_needs_no_redis_at_all(filled: ContractDatabase) 
     found = figures(exporter, problems=1)  # the thresholds of section fraud
     assert found == pytest.approx({"transactions_per_hour": 2, "fraud_rate_ratio": 1 / 3, "revenue_per_hour_usd": 106})
     text = exporter.scraper.scrape(("kpis",), 30).text.decode()
-    assert 'name="kpi:latency_p95"' in text
+    assert 'ticketing_platform_has{part="kpi:latency_p95"} 0' in text
     assert 'name="kpi:txn_per_hour"' not in text
     assert 'ticketing_exporter_collector_success{collector="kpis"} 1' in text
     exporter.close()
@@ -231,7 +231,7 @@ def test_a_platform_without_limits(filled: ContractDatabase, redis_server: Redis
     file.write_text("rate_limits: {adapter: none}\nprobes: {}")
     exporter = exporter_of(filled.reader_dsn, redis_server.url(), load(file))
     text = exporter.scraper.scrape(("traffic",), 30).text.decode()
-    assert 'ticketing_platform_absent{kind="feature",name="rate_limits"} 1' in text
+    assert 'ticketing_platform_has{part="rate_limits"} 0' in text
     assert "ticketing_rate_limit" not in text
     exporter.close()
 

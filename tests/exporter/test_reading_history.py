@@ -21,12 +21,11 @@ class Reading:
 
 
 def test_it_is_told_until_all_is_read() -> None:
-    parts = [Reading(History(7200, 1.5)), Reading(History(36000, 0.5)), Reading(COMPLETE)]
+    parts = [Reading(History(7200, 0.9)), Reading(History(36000, 0.5)), Reading(COMPLETE)]
     scraper = Scraper([Collector("fraud", parts)])
     text = scraper.scrape(["fraud"], 5).text.decode()
-    # Of several parts, what takes longest.
-    assert 'ticketing_exporter_history_missing_seconds{collector="fraud"} 36000\n' in text
-    assert 'ticketing_exporter_history_reading_seconds{collector="fraud"} 1.5\n' in text
+    # Of several parts, what is furthest from its end.
+    assert 'ticketing_exporter_history_complete_ratio{collector="fraud"} 0.5\n' in text
     assert 'ticketing_exporter_collector_success{collector="fraud"} 1\n' in text
     shown = page(scraper.statuses(), {}, NOTHING)
     assert '<td class="unknown">reading history</td>' in shown
@@ -35,8 +34,7 @@ def test_it_is_told_until_all_is_read() -> None:
     for part in parts:
         part.history = COMPLETE
     text = scraper.scrape(["fraud"], 5).text.decode()
-    assert 'ticketing_exporter_history_missing_seconds{collector="fraud"} 0\n' in text
-    assert 'ticketing_exporter_history_reading_seconds{collector="fraud"} 0\n' in text
+    assert 'ticketing_exporter_history_complete_ratio{collector="fraud"} 1\n' in text
     shown = page(scraper.statuses(), {}, NOTHING)
     assert '<td class="ok">ok</td>' in shown
     assert "history" not in shown
@@ -44,7 +42,7 @@ def test_it_is_told_until_all_is_read() -> None:
 
 def test_what_fails_meanwhile_fails() -> None:
     async def fails(moment: Moment) -> list[Family]:
-        moment.history = History(60, 1)
+        moment.history = History(60, 0.5)
         moment.problem("a view is not there")
         return []
 

@@ -54,11 +54,6 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
     ),
     "exporter_unstable_ratio": ("ExporterUnstable", {}, 0.4),
     "source_stale_seconds": ("SourceStale", {}, 5000),
-    "history_reading_seconds": (
-        "HistoryUnread",
-        {'ticketing_exporter_history_reading_seconds{collector="fraud",job="ticketing-live"}': "2000x30"},
-        5000,
-    ),
     "source_lag_seconds": (
         "SourceLagging",
         {'ticketing_source_lag_seconds{source="redis",job="ticketing-live"}': "45x30"},
@@ -73,7 +68,7 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
     "view_stale_seconds": (
         "ViewStale",
         {
-            'ticketing_view_newest_row_timestamp_seconds{collector="fraud",view="fraud_predictions"}': "-1000x30",
+            'ticketing_view_newest_row_age_seconds{view="fraud_predictions"}': "2000x30",
             'ticketing_transactions{kind="purchase",window="1h"}': "120x30",
         },
         5000,

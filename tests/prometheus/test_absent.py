@@ -85,10 +85,8 @@ def history(field: str, name: str, *, declared: bool) -> list[dict[str, str]]:
     )
     series = {name: values for name, values in ordinary().items() if not pattern.match(name)}
     if declared:
-        for kind, item in absence.items:
-            series[f'ticketing_platform_absent{{platform="main",kind="{kind}",name="{item}",job="ticketing-live"}}'] = (
-                f"1x{MINUTES}"
-            )
+        for _, item in absence.items:
+            series[f'ticketing_platform_has{{platform="main",part="{item}",job="ticketing-live"}}'] = f"0x{MINUTES}"
     return [{"series": name, "values": values} for name, values in series.items()]
 
 

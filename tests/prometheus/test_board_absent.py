@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from exporter.absence import Absence
+from exporter.absence import HAS, Absence
 from exporter.exposition import assemble, render
 from testbed.servers.prometheus import Prometheus
 from tests.prometheus.board import SECTIONS, board, fetch, golden, markup, section
@@ -21,14 +21,15 @@ LACKS = {
 
 def lacking(declared: dict[str, list[str]]) -> str:
     """What the exporter of such a platform would say, in so far as the board reads it: the declaration is enough."""
-    return golden() + assemble([render([Absence.of(declared).family()])], openmetrics=False).decode()
+    others = [line for line in golden().splitlines(keepends=True) if HAS.name not in line]
+    return "".join(others) + assemble([render([Absence.of(declared).family()])], openmetrics=False).decode()
 
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     others = {name: lacking(declared) for name, declared in LACKS.items()}
-    read = 'ticketing_exporter_history_missing_seconds{collector="fraud"} '
-    others["limits"] = others["limits"].replace(f"{read}0", f"{read}7200")
+    read = 'ticketing_exporter_history_complete_ratio{collector="fraud"} '
+    others["limits"] = others["limits"].replace(f"{read}1", f"{read}0.917")
     with board(tmp_path_factory.mktemp("board"), [golden()], others=others) as running:
         wait_for(running, "count(ticketing:kpi_revenue_per_hour_usd:max offset 2s) == 4")
         wait_for(running, "count(count by (platform) (ticketing:platform:absent)) == 3")
@@ -40,7 +41,7 @@ def test_a_platform_that_has_everything(prometheus: Prometheus) -> None:
 
 
 def test_history_that_is_still_being_read(prometheus: Prometheus) -> None:
-    told = "section fraud is still reading history, 2.0 h are missing"
+    told = "section fraud is still reading history, 91.7% of it is read"
     assert told in section(fetch(prometheus, "?platform=limits"), "health")
     assert "reading history" not in fetch(prometheus)
 

@@ -21,7 +21,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "ticketing_event_launch_active",
             "ticketing_transactions",
             "ticketing_revenue_usd",
-            "ticketing_view_newest_row_timestamp_seconds transactions",
+            "ticketing_view_newest_row_age_seconds transactions",
             "ticketing_view_future_rows transactions",
         }
     ),
@@ -35,7 +35,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "ticketing_fraud_predictions_total",
             "ticketing_fraud_score",
             "ticketing_fraud_threshold_ratio block",
-            "ticketing_view_newest_row_timestamp_seconds fraud_predictions",
+            "ticketing_view_newest_row_age_seconds fraud_predictions",
             "ticketing_view_future_rows fraud_predictions",
         }
     ),
@@ -88,7 +88,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "ticketing_admin_login_failures",
             "ticketing_admin_failures_beyond_bound",
             "ticketing_admin_accounts_not_listed",
-            "ticketing_view_newest_row_timestamp_seconds security_events",
+            "ticketing_view_newest_row_age_seconds security_events",
             "ticketing_view_future_rows security_events",
         }
     ),
@@ -104,7 +104,7 @@ _TELLING_LABELS = {
     "ticketing_fraud_blocked_ratio": "window",
     "ticketing_fraud_threshold_ratio": "threshold",
     "ticketing_rate_limit_requests_per_minute": "scope",
-    "ticketing_view_newest_row_timestamp_seconds": "view",
+    "ticketing_view_newest_row_age_seconds": "view",
     "ticketing_view_future_rows": "view",
 }
 _HISTOGRAM = "ticketing_fraud_score"

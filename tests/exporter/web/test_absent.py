@@ -53,7 +53,7 @@ def test_a_section_is_no_error_and_has_a_line(database: ContractDatabase, redis_
         # The job of Prometheus that asks for it, and for nothing else, stays as it is.
         answer = web.get("/metrics?collect[]=model")
         assert answer.status_code == 200
-        assert 'ticketing_platform_absent{kind="section",name="model"} 1' in answer.text
+        assert 'ticketing_platform_has{part="model"} 0' in answer.text
         assert "ticketing_exporter_collector_success" not in answer.text
         assert web.get("/metrics?collect[]=modle").status_code == 400
         (row,) = [line for line in web.get("/").text.splitlines() if "collect[]=model" in line]
