@@ -38,6 +38,16 @@ def commands(minutes: Sequence[int], depth: int = DEPTHS[0]) -> list[Command]:
     ]
 
 
+def last_minute_is_known(answers: Sequence[Any]) -> bool:
+    """Whether the set of the first of the minutes is there, so that whoever is not in it made no requests then.
+
+    Args:
+        answers: to `commands(minutes)`.
+    """
+    usable = answers[2]
+    return isinstance(usable, int) and usable > 0
+
+
 async def busiest(
     moment: Moment, redis: RedisSource, minutes: Sequence[int], answers: Sequence[Any], most: int
 ) -> list[tuple[str, list[float]]] | None:

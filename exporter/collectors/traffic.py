@@ -98,7 +98,7 @@ class _Traffic:
         for client, counts in busiest:
             total.add(sum(counts), shown(client), "5m")
         # Redis has no empty sets: that nobody called in the last minute is known only from its requests.
-        if requests == 0 or any(counts[0] for _, counts in busiest):
+        if requests == 0 or clients.last_minute_is_known(tops):
             for client, counts in busiest:
                 last_minute.add(counts[0], shown(client))
         return [*families, total, last_minute]

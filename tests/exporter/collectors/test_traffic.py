@@ -68,6 +68,14 @@ def test_the_ten_busiest_with_ties_by_name(exporter: Exporter, redis_client: red
     assert found["client_requests_per_minute", "10.0.0.00"] == 0
 
 
+def test_the_busiest_were_quiet_in_a_last_minute_in_which_only_others_called(
+    exporter: Exporter, redis_client: redis.Redis
+) -> None:
+    redis_client.zadd(f"traffic:clients:{LAST - 1}", {f"10.0.0.{n:02}": 7 for n in range(12)})
+    redis_client.zadd(f"traffic:clients:{LAST}", {"10.0.0.99": 1})
+    assert scrape(exporter)["client_requests_per_minute", "10.0.0.00"] == 0
+
+
 def test_nobody_in_the_last_minute_is_known_only_from_its_requests(
     exporter: Exporter, redis_client: redis.Redis
 ) -> None:
