@@ -31,7 +31,7 @@ def contract_template(postgres: Postgres) -> str:
 
 @pytest.fixture
 def database(postgres: Postgres, contract_template: str) -> Iterator[ContractDatabase]:
-    """A fresh database with the contract and empty partitions from 40 days back to 2 days ahead."""
+    """A fresh database with the contract and empty partitions of a few days: see `ContractDatabase.add_partitions`."""
     name = f"test_{next(_database_numbers)}"
     postgres.create_database(name, contract_template)
     yield ContractDatabase(postgres, name)

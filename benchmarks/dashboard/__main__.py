@@ -18,7 +18,7 @@ from benchmarks.exporter.machine import hardware, share_of_others
 from benchmarks.page import rewrite
 from simulator import ledger
 from simulator.bulk import bulk_load
-from testbed.servers.contract import create_contract_database
+from testbed.servers.contract import DAYS_KEPT, create_contract_database
 from testbed.servers.postgres import Postgres
 from testbed.viewer.board import Asked, panel, queries
 from testbed.viewer.macros import filled
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _measure(per_hour: float) -> dict[str, float]:
     """Median milliseconds of each query, by its name."""
     with Postgres(settings={"shared_buffers": "1GB"}) as postgres:
-        database = create_contract_database(postgres, "bench")
+        database = create_contract_database(postgres, "bench", DAYS_KEPT)
         bulk_load(database.dsn, PREDICTIONS, per_hour)
         postgres.execute(EVENTS, database.name)
         postgres.execute(ledger.YEAR, database.name)

@@ -16,7 +16,7 @@ import requests
 from psycopg2 import sql
 
 from benchmarks.exporter.load import load
-from testbed.servers.contract import create_contract_database
+from testbed.servers.contract import DAYS_KEPT, create_contract_database
 from testbed.servers.postgres import Postgres
 from testbed.servers.redis import Redis
 from testbed.servers.server import Server
@@ -90,7 +90,7 @@ class Databases:
         loaded = self._directory / f"{dataset.name}.loaded"
         if not loaded.exists():
             self.server.drop_database(dataset.name)
-            create_contract_database(self.server, dataset.name)
+            create_contract_database(self.server, dataset.name, DAYS_KEPT)
             self.server.execute("CREATE EXTENSION pg_stat_statements", dataset.name)
             self._load(dataset, dataset.rows)
             loaded.touch()

@@ -24,7 +24,7 @@ from responder.playbook_file import SHIPPED
 from testbed.counterparts.server import CounterpartServer
 from testbed.counterparts.siem import Siem
 from testbed.counterparts.taxii import COLLECTION, Taxii
-from testbed.servers.contract import ContractDatabase, create_contract_database
+from testbed.servers.contract import DAYS_KEPT, ContractDatabase, create_contract_database
 from testbed.servers.ports import free_port
 from testbed.servers.postgres import Postgres
 from testbed.servers.process import Process, guarded
@@ -88,7 +88,7 @@ def _measure(stack: ExitStack) -> list[Result]:
     postgres = stack.enter_context(Postgres(settings=DURABLE))
     redis = stack.enter_context(Redis())
     outside = stack.enter_context(CounterpartServer([Siem(), Taxii()]))
-    database = create_contract_database(postgres, "bench")
+    database = create_contract_database(postgres, "bench", DAYS_KEPT)
     addresses = [_responder(stack, directory / str(number), database, redis, outside) for number in (1, 2)]
     locks = stack.enter_context(listening(database.dsn))
     return [_run(workload, database, locks, addresses) for workload in WORKLOADS]

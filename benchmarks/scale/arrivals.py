@@ -22,7 +22,7 @@ from benchmarks.exporter.data import SETTINGS
 from benchmarks.exporter.load import load
 from benchmarks.exporter.measure import Latency, MeasurementError, summary
 from benchmarks.exporter.ours import Ours, path_of
-from testbed.servers.contract import ContractDatabase, create_contract_database
+from testbed.servers.contract import DAYS_KEPT, ContractDatabase, create_contract_database
 from testbed.servers.postgres import Postgres
 from testbed.servers.redis import Redis
 
@@ -72,7 +72,7 @@ def measure(rates: Sequence[int]) -> Iterator[Arrivals]:
     """Measure at each of these rates, in predictions a second."""
     with Postgres(settings=SETTINGS) as server, Redis() as redis:
         for rate in rates:
-            database = create_contract_database(server, f"rate_{rate}")
+            database = create_contract_database(server, f"rate_{rate}", DAYS_KEPT)
             loaded_until = _load(database, rate)
             reader = database.reader_dsn
             with _query(database.dsn) as query:

@@ -23,7 +23,7 @@ from benchmarks.exporter.ours import Ours
 from benchmarks.page import rewrite
 from benchmarks.strangers_names.platform import PER_SECOND, Flood, fail
 from benchmarks.strangers_names.watch import COMPLETE, FAILURES, Costs, most_resident_megabytes, scrape, watch
-from testbed.servers.contract import ContractDatabase, create_contract_database
+from testbed.servers.contract import DAYS_KEPT, ContractDatabase, create_contract_database
 from testbed.servers.postgres import Postgres
 from testbed.servers.redis import Redis
 
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--minutes: the window is full of made-up names only after 5.5 minutes")
     others = share_of_others()
     with Postgres(settings=SETTINGS) as postgres, Redis() as redis:
-        database = create_contract_database(postgres, "bench")
+        database = create_contract_database(postgres, "bench", DAYS_KEPT)
         postgres.execute("CREATE EXTENSION pg_stat_statements", database.name)
         postgres.execute(f"CREATE ROLE {Ours.role} LOGIN IN ROLE monitoring_reader")
         for name, value in ROLE_SETTINGS.items():

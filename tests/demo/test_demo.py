@@ -120,8 +120,8 @@ def processes_that_name(directory: Path) -> set[str]:
 
 
 @contextmanager
-def demo(*options: str, **more: Any) -> Iterator[Demo]:
-    running = Demo("--history-hours", "2", *options, **more)
+def demo(*options: str, history_hours: float = 0.1, **more: Any) -> Iterator[Demo]:
+    running = Demo("--history-hours", str(history_hours), *options, **more)
     try:
         yield running
     finally:
@@ -205,7 +205,7 @@ def test_run_directory_must_be_short_for_the_socket() -> None:
 
 
 def test_live_and_past_values() -> None:
-    with demo() as running:
+    with demo(history_hours=2) as running:
         running.read_until(READY)
         assert running.directory.is_dir()
         board = re.search(r"http://\S+/consoles/monitoring\.html", running.output)

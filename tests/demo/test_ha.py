@@ -45,7 +45,7 @@ def test_names_and_ports_differ(tmp_path: Path) -> None:
 
 
 def test_pairs_and_a_store_with_the_same_past() -> None:
-    with demo("--ha") as running:
+    with demo("--ha", history_hours=2) as running:
         running.read_until(READY)
         addresses = json.loads((running.directory / RUNNING).read_text())
         store = next(line for line in running.output.splitlines() if "VictoriaMetrics" in line).partition("/vmui")[0]

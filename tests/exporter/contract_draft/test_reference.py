@@ -34,6 +34,7 @@ ROWS = 3000
 
 
 def fill(database: ContractDatabase, *statements: str) -> None:
+    database.add_partitions(days_back=ROWS * 2 // 1440 + 1)
     connection = psycopg2.connect(database.dsn)
     with connection, connection.cursor() as cursor:
         for statement in statements:

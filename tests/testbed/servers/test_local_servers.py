@@ -174,7 +174,8 @@ def test_prometheus_answers_queries(prometheus_config: Path) -> None:
 
 
 def test_database_is_fresh_and_has_partitions(database: ContractDatabase) -> None:
-    for days in (-40, 0, 2):
+    database.add_partitions(days_back=40)
+    for days in (-40, -3, 0, 2):
         statement = (
             "INSERT INTO platform.transactions (occurred_at, transaction_id, kind)"
             f" VALUES (now() + interval '{days} days', 'x', 'purchase') RETURNING 1"
