@@ -13,6 +13,7 @@ from exporter.collectors import fraud, health, kpis, model, security, traffic
 from exporter.collectors.rate_limits import ADAPTERS
 from exporter.config import Config
 from exporter.exposition import render
+from exporter.own_metrics import collectors as own_collectors
 from exporter.probes.kinds import Sources
 from exporter.probes.schedule import Schedule
 from exporter.scrape import Scraper
@@ -122,6 +123,7 @@ class Exporter:
             security.collector(postgres("security"), settle, absence),
         ]
         here = [collector for collector in collectors if collector.parts and not absence.section(collector.section)]
+        here += own_collectors(config.metrics, postgres, redis, settle)
         statuses = [connection.status for connection in self._connections]
         return Scraper(here, self.clock, render([absence.family()]), statuses)
 
@@ -141,4 +143,4 @@ class Exporter:
 
 def _collected(config: Config) -> tuple[object, ...]:
     """What collectors are made for."""
-    return config.settle, config.absence, config.kpis, config.predicted_fraud
+    return config.settle, config.absence, config.kpis, config.predicted_fraud, config.metrics

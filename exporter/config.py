@@ -13,6 +13,7 @@ from common.yaml_files import ConfigError, Duration, Strict, decode, read_yaml
 from contract.definition import BLOCKED, Decision
 from exporter.absence import NAMES, Absence
 from exporter.kpi_sources import Kpis, check_kpis, keys_not_needed
+from exporter.own_metrics.config import Entry, check_metrics, decode_metrics
 
 
 class ProbeBase(Strict, frozen=True, kw_only=True):
@@ -154,6 +155,7 @@ class Config(Strict, frozen=True, kw_only=True):
         predicted_fraud: decisions that count as fraud predicted in precision, recall and F1.
         api: see `Api`.
         platform: see `Platform`.
+        metrics: of the operator's own, see `exporter.own_metrics`.
     """
 
     settle: Duration = Duration(20)
@@ -166,6 +168,7 @@ class Config(Strict, frozen=True, kw_only=True):
     predicted_fraud: Annotated[tuple[Decision, ...], msgspec.Meta(min_length=1)] = (BLOCKED,)
     api: Api = Api()
     platform: Platform = Platform()
+    metrics: tuple[Entry, ...] = ()
 
     @property
     def absence(self) -> Absence:
@@ -193,6 +196,7 @@ def load(path: Path | None, platform_path: Path | None = None) -> Config:
     """
     config = _with_platform(_load(path) if path else Config(), path, platform_path)
     check_kpis(config.kpis, config.absence, f"{path}: kpis")
+    check_metrics(config.metrics, config.absence, float(config.settle), f"{path}: metrics")
     return config
 
 
@@ -216,6 +220,8 @@ def _load(path: Path) -> Config:
                 )
             # Within the whole, the error would not tell which probe it is about.
             decode(probe, ProbeConfig, f"{path}: probes.{name}")
+    if isinstance(content, dict):
+        decode_metrics(content.get("metrics"), f"{path}: metrics")
     config: Config = decode(content, Config, f"{path}: ")
     if config.settle > LONGEST_SETTLE:
         raise ConfigError(f"{path}: settle: {config.settle:g} s is above {LONGEST_SETTLE} s")

@@ -64,21 +64,22 @@ class Family:
         self.lines.append(f"{_series(self.metric, '', labels)} {format_value(value)}\n")
         return self
 
-    def add_histogram(self, bounds: Sequence[float], counts: Sequence[int], total: float) -> Family:
-        """Add the samples of a histogram without labels.
+    def add_histogram(self, bounds: Sequence[float], counts: Sequence[int], total: float, *labels: str) -> Family:
+        """Add the samples of a histogram.
 
         Args:
             bounds: upper bounds in ascending order, without +Inf.
             counts: observations up to each bound and above the one before it, and last those above all.
             total: the sum of the observed values.
+            labels: the values of the metric's labels.
         """
         cumulative = 0
         for bound, count in zip([*bounds, math.inf], counts, strict=True):
             cumulative += count
-            series = _series(self.metric, "_bucket", (format_value(float(bound)),))
+            series = _series(self.metric, "_bucket", (*labels, format_value(float(bound))))
             self.lines.append(f"{series} {cumulative}\n")
-        self.lines.append(f"{self.metric.name}_sum {format_value(total)}\n")
-        self.lines.append(f"{self.metric.name}_count {cumulative}\n")
+        self.lines.append(f"{_series(self.metric, '_sum', labels)} {format_value(total)}\n")
+        self.lines.append(f"{_series(self.metric, '_count', labels)} {cumulative}\n")
         return self
 
 
@@ -116,7 +117,7 @@ def format_value(value: Number) -> str:
 
 @lru_cache(maxsize=2048)
 def _series(metric: Metric, suffix: str, values: tuple[str, ...]) -> str:
-    names = ("le",) if suffix == "_bucket" else metric.labels
+    names = (*metric.labels, "le") if suffix == "_bucket" else metric.labels
     if not names and not values:
         return metric.name + suffix
     labels = ",".join(f'{name}="{_escape(value)}"' for name, value in zip(names, values, strict=True))

@@ -136,9 +136,11 @@ class Scraper:
         self._clock = clock
         self._constant = constant
         self._sources = statuses
-        self._parts: Mapping[str, list[SharedPart]] = {
-            collector.section: [SharedPart(part) for part in collector.parts] for collector in collectors
-        }
+        self._parts: dict[str, list[SharedPart]] = {}
+        self._collectors: dict[str, list[str]] = {}
+        for collector in collectors:
+            self._parts[collector.name] = [SharedPart(part) for part in collector.parts]
+            self._collectors.setdefault(collector.section, []).append(collector.name)
         self._process = SharedPart(process.report)
         self._lock = threading.Lock()
         self._scrapes: dict[tuple[tuple[str, ...], bool], Collection[Exposition]] = {}
@@ -148,10 +150,15 @@ class Scraper:
     @property
     def sections(self) -> Sequence[str]:
         """The names of all sections."""
-        return tuple(self._parts)
+        return tuple(self._collectors)
+
+    @property
+    def collectors(self) -> Mapping[str, Sequence[str]]:
+        """By section, the names of what is collected with it: itself, and an operator's own metrics."""
+        return self._collectors
 
     def statuses(self) -> dict[str, Status]:
-        """The state of each section that was ever asked for."""
+        """The state of each section, and of each of an operator's own metrics, that was ever asked for."""
         with self._lock:
             return dict(self._statuses)
 
@@ -188,7 +195,8 @@ class Scraper:
 
     def _collect(self, sections: Sequence[str], deadline: Deadline, *, openmetrics: bool) -> Exposition:
         now = round(self._clock() * 1_000_000)
-        parts = [*(part for section in sections for part in self._parts[section]), self._process]
+        names = [name for section in sections for name in self._collectors[section]]
+        parts = [*(part for name in names for part in self._parts[name]), self._process]
         collections = self._run(parts, now, deadline)
         outcomes = {
             part: self._outcome(part, collection, now, deadline)
@@ -199,9 +207,9 @@ class Scraper:
         sources = report.families(report.states(self._sources, self._clock(), since))
         own = tuple(map(Family, OF_SECTIONS))
         complete = True
-        for section in sections:
-            status = self._note(section, [outcomes[part] for part in self._parts[section]])
-            self._report(section, status, own)
+        for name in names:
+            status = self._note(name, [outcomes[part] for part in self._parts[name]])
+            self._report(name, status, own)
             complete = complete and status.success
         families = [outcome.families for outcome in outcomes.values()]
         pieces = [*families, render(own), render(sources), self._build_info, self._constant]

@@ -80,12 +80,19 @@ Part = Callable[[Moment], Coroutine[Wait, None, Iterable[Family]]]
 
 @dataclass(frozen=True)
 class Collector:
-    """One section.
+    """One section, or metrics of an operator's own that are collected with it and fail by themselves.
 
     Attributes:
         section: its name, the same in every layer.
         parts: read side by side.
+        own: the name under which it succeeds or fails; that of the section for the section itself.
     """
 
     section: str
     parts: Sequence[Part]
+    own: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The label `collector` of what the exporter says of it."""
+        return self.own or self.section

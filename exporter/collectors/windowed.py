@@ -58,7 +58,7 @@ class WindowedView:
         self._slice = self._largest_slice = max(1, max(windows) // query.width // 24)
         self._many_rows = False
         self._progress: float | None = None
-        self.name = query.source.split()[0].removeprefix("monitoring.")
+        self.name = query.title.removeprefix("monitoring.")
         self._newest_seen: int | None = None
         self._newest_ahead: float | None = None
         self.future_rows: int | None = None
@@ -157,9 +157,8 @@ class WindowedView:
         moment.history = moment.history.with_other(History(seconds, max(0.0, 1 - seconds / longest)))
         stalled = time.monotonic() - self._progress
         if stalled > PATIENCE_SECONDS:
-            view = self._query.source.split()[0]
             hours = f"{seconds / 3600:.1f} h of history are still to be read"
-            moment.problem(f"{view}: {hours}, and for {stalled:.0f} s none could be")
+            moment.problem(f"{self._query.title}: {hours}, and for {stalled:.0f} s none could be")
 
     def _note(self, rows: Iterable[Row]) -> None:
         newest = max((row.bucket for row in rows if row.range >= 0 and row.values[0]), default=None)

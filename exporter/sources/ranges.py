@@ -64,8 +64,13 @@ class RangeQuery:
         if aside:
             sql += f" UNION ALL SELECT {ASIDE}, 0, aside.* FROM ({aside}) AS aside"
         if ahead_of is not None:
-            sql += f" UNION ALL {self._ahead(literal(ahead_of + MOST_AHEAD_SECONDS * MICROSECONDS))}"
+            sql += f" UNION ALL {self.ahead(ahead_of)}"
         return sql
+
+    @property
+    def title(self) -> str:
+        """The view's name, in messages."""
+        return self.source.split()[0]
 
     def rows(self, answer: Iterable[tuple[Any, ...]]) -> list[Row]:
         """The rows of an answer.
@@ -82,7 +87,9 @@ class RangeQuery:
             for row in answer
         ]
 
-    def _ahead(self, time: str) -> str:
+    def ahead(self, now: int) -> str:
+        """A SELECT that counts rows more than a minute later than now, see `sql`."""
+        time = literal(now + MOST_AHEAD_SECONDS * MICROSECONDS)
         # Infinity is a time, too, and has no number.
         newest = "(extract(epoch FROM max(time) FILTER (WHERE isfinite(time))) * 1000)::bigint"
         others = ["NULL"] * (len(self.values) - 1 + len(self.rest))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 
@@ -42,7 +43,7 @@ a {{ margin-right: 1.2rem; }}
 </html>
 """
 _ROW = (
-    '<tr><td><a href="metrics?collect[]={section}">{section}</a></td><td class="{style}">{state}</td>'
+    '<tr><td><a href="metrics?collect[]={section}">{name}</a></td><td class="{style}">{state}</td>'
     "<td>{took}</td><td>{last_success}</td><td>{problems}</td></tr>"
 )
 _SOURCES = """<table>
@@ -56,9 +57,25 @@ _SOURCE_ROW = (
 )
 
 
-def page(statuses: dict[str, Status], sources: dict[str, SourceState], absence: Absence) -> str:
-    """The page as HTML, from the state of each section and source as of its last scrape."""
-    rows = "\n".join(_row(section, statuses.get(section), absent=absence.section(section)) for section in SECTIONS)
+def page(
+    statuses: dict[str, Status],
+    sources: dict[str, SourceState],
+    absence: Absence,
+    collectors: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """The page as HTML, from the state of each section and source as of its last scrape.
+
+    Args:
+        statuses: of sections and own metrics.
+        sources: by name.
+        absence: what the platform does not have.
+        collectors: see `Scraper.collectors`; own metrics have a row below their section's.
+    """
+    rows = "\n".join(
+        _row(section, name, statuses.get(name), absent=absence.section(section))
+        for section in SECTIONS
+        for name in dict.fromkeys([section, *(collectors or {}).get(section, ())])
+    )
     return _PAGE.format(version=escape(VERSION), rows=rows, sources=_sources(sources))
 
 
@@ -79,10 +96,11 @@ def _source_row(source: str, state: SourceState) -> str:
     )
 
 
-def _row(section: str, status: Status | None, *, absent: bool) -> str:
+def _row(section: str, name: str, status: Status | None, *, absent: bool) -> str:
     if status is None or absent:
         state = NOT_HERE if absent else "not scraped yet"
-        return _ROW.format(section=section, style="unknown", state=state, took="", last_success="", problems="")
+        unknown = {"took": "", "last_success": "", "problems": ""}
+        return _ROW.format(section=section, name=name, style="unknown", state=state, **unknown)
     last_success = (
         datetime.fromtimestamp(status.last_success, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         if status.last_success is not None
@@ -94,6 +112,7 @@ def _row(section: str, status: Status | None, *, absent: bool) -> str:
     good = "reading history" if missing else "ok"
     return _ROW.format(
         section=section,
+        name=name,
         style="failed" if not status.success else "unknown" if missing else "ok",
         state=good if status.success else "failed",
         took=f"{status.seconds * 1000:.1f} ms",

@@ -102,7 +102,7 @@ class Application:
 
     def _landing(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
         scraper = self._exporter.scraper
-        page = landing.page(scraper.statuses(), scraper.sources(), self._exporter.absence)
+        page = landing.page(scraper.statuses(), scraper.sources(), self._exporter.absence, scraper.collectors)
         return Answer(body=page.encode(), content_type="text/html; charset=utf-8")
 
     def _metrics(self, environ: WSGIEnvironment) -> Answer:
