@@ -13,7 +13,7 @@ from exporter.collectors import fraud, health, kpis, model, security, traffic
 from exporter.collectors.rate_limits import ADAPTERS
 from exporter.config import Config
 from exporter.exposition import render
-from exporter.own_metrics import collectors as own_collectors
+from exporter.own_metrics.collectors import collectors as own_collectors
 from exporter.probes.kinds import Sources
 from exporter.probes.schedule import Schedule
 from exporter.scrape import Scraper

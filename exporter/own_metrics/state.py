@@ -18,6 +18,16 @@ from exporter.sources.postgres import PostgresSource
 from exporter.windows import Cells
 
 
+def state_query(entry: FromView) -> str:
+    """The SELECT: two zeros, the keys, the values."""
+    outputs = ", ".join(["0", "0", *keys(entry), *values(entry)])
+    groups = ", ".join(str(position) for position in range(3, 3 + len(entry.keys)))
+    rows = f"SELECT {outputs} FROM {relation(entry)}" + (f" GROUP BY {groups}" if groups else "")
+    # Anew each time: nothing is summed up here, so that no name has to keep its place.
+    names = {at: Names(key.most) for at, key in enumerate(entry.keys.values()) if not key.words}
+    return folded(rows, len(entry.keys), len(values(entry)), names) if names else rows
+
+
 class State:
     """Collects one entry.
 
@@ -30,12 +40,7 @@ class State:
         self._entry = entry
         self._postgres = postgres
         self._keys, self._values = len(entry.keys), len(values(entry))
-        outputs = ", ".join(["0", "0", *keys(entry), *values(entry)])
-        groups = ", ".join(str(position) for position in range(3, 3 + self._keys))
-        rows = f"SELECT {outputs} FROM {relation(entry)}" + (f" GROUP BY {groups}" if groups else "")
-        # Anew each time: nothing is summed up here, so that no name has to keep its place.
-        names = {at: Names(key.most) for at, key in enumerate(entry.keys.values()) if not key.words}
-        self._sql = folded(rows, self._keys, self._values, names) if names else rows
+        self._sql = state_query(entry)
         self._metrics = {
             name: Metric(PREFIX + name, "gauge", value.help, Labelled(entry, value.by, {}).labels)
             for name, value in entry.values.items()
