@@ -18,6 +18,7 @@ from exporter.contract_check.finding import DOWN, OK, Finding
 from exporter.contract_check.freshness import check_freshness
 from exporter.contract_check.kpi_sources import check_kpi_sources, has_view, renamed
 from exporter.contract_check.kpis import check_values
+from exporter.contract_check.own_metrics import check_own_reads, check_own_views
 from exporter.contract_check.plans import check_plans
 from exporter.contract_check.redis_keys import check_redis
 from exporter.contract_check.report import FORMATS
@@ -53,6 +54,7 @@ def _postgres(database: Database, config: Config, usable: Columns) -> Iterator[F
         for part in (check_freshness, check_plans, check_words, check_decision_words, check_amounts, check_features):
             yield from part(database, usable)
         yield from check_kpi_sources(database, config.kpis, usable)
+        yield from check_own_views(database, config.metrics)
         yield from check_functions(database)
     except (PostgresError, DeadlineExceededError, SecretError) as error:
         usable.clear()
@@ -68,3 +70,4 @@ def _redis(client: RedisSource, config: Config, database: Database, usable: Colu
     # That it is there and a number says nothing beside what is wrong with it.
     yield from (finding for finding in keys if finding.state != OK or finding.subject not in judged)
     yield from meanings
+    yield from check_own_reads(client, config.metrics)

@@ -63,15 +63,15 @@ def _freshness(database: Database, view: str, time: str) -> Iterator[Finding]:
     usual = median([after - before for before, after in pairwise(ages)] or [math.inf])
     if ahead:
         how_many = f"at least {ahead} rows" if ahead == len(ages) else f"{ahead} rows"
-        detail = f"{how_many} in the future, the newest by {_spoken(-ages[0])}"
+        detail = f"{how_many} in the future, the newest by {spoken(-ages[0])}"
         offset = _offset(-ages[0], MOST_AHEAD_SECONDS, _slack(usual)) if ahead > 1 else None
         yield Finding(WRONG, subject, detail, _mend_zone(database, view, offset, "ahead"))
     elif _is_old(database, view, time, ages):
         offset = _offset(ages[0], _slack(usual), MOST_AHEAD_SECONDS)
-        detail = f"newest row is {_spoken(ages[0])} old, which it usually is not"
+        detail = f"newest row is {spoken(ages[0])} old, which it usually is not"
         yield Finding(WRONG, subject, detail, _mend_zone(database, view, offset, "behind"))
     else:
-        yield Finding(OK, subject, f"newest row is {_spoken(max(0.0, ages[0]))} old")
+        yield Finding(OK, subject, f"newest row is {spoken(max(0.0, ages[0]))} old")
 
 
 def _is_old(database: Database, view: str, time: str, ages: list[float]) -> bool:
@@ -113,7 +113,8 @@ def _mend_zone(database: Database, view: str, offset: int | None, direction: str
     )
 
 
-def _spoken(seconds: float) -> str:
+def spoken(seconds: float) -> str:
+    """A time as a person would say it."""
     if not math.isfinite(seconds):
         return "an infinite time"
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):

@@ -46,7 +46,7 @@ def check_plans(database: Database, usable: Columns) -> Iterator[Finding]:
     """One finding for each query whose view is usable."""
     for asked in _queries():
         if set(asked.columns) <= usable.get(asked.view, set()):
-            yield from database.guarded(asked.subject, partial(_plan, database, asked))
+            yield from database.guarded(asked.subject, partial(plan_of, database, asked))
 
 
 def _queries() -> Iterator[Asked]:
@@ -67,7 +67,8 @@ def _queries() -> Iterator[Asked]:
     yield ranges(security.QUERY, "severity", "event_type", "account")
 
 
-def _plan(database: Database, asked: Asked) -> Iterator[Finding]:
+def plan_of(database: Database, asked: Asked) -> Iterator[Finding]:
+    """One finding: whether PostgreSQL would read a range of an index."""
     scans = whole_reads(database, asked.sql)
     large = [scan for scan in scans if scan.size >= LARGE_BYTES]
     # A small table may well be read as a whole. Is there an index for when it has grown?

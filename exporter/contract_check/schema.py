@@ -98,10 +98,15 @@ def _column(view: str, column: str, kind: str | None, kinds: tuple[str, ...]) ->
         mend = f"add it to the view; where the platform has nothing of it: NULL::{kinds[0]} AS {_quoted(column)}"
         return Finding(MISSING, subject, f"must be {kinds[0]}", mend)
     if kind not in kinds:
-        cast = _MENDED_BY.get(kind, "{column}::" + kinds[0] + " AS {column}").format(column=column)
-        mend = f"in the view: {cast}; another type needs DROP VIEW first, and the GRANT again"
-        return Finding(WRONG, subject, f"is {kind}, must be {kinds[0]}", mend)
+        return wrong_type(subject, column, kind, kinds[0])
     return Finding(OK, subject, kind)
+
+
+def wrong_type(subject: str, column: str, kind: str, wanted: str) -> Finding:
+    """That a view's column is of another type."""
+    cast = _MENDED_BY.get(kind, "{column}::" + wanted + " AS {column}").format(column=column)
+    mend = f"in the view: {cast}; another type needs DROP VIEW first, and the GRANT again"
+    return Finding(WRONG, subject, f"is {kind}, must be {wanted}", mend)
 
 
 def _function(database: Database, function: str) -> Finding:
