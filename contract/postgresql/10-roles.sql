@@ -12,8 +12,8 @@ BEGIN
 END
 $$;
 
--- The exporter holds at most 7 connections and Grafana a pool of its own; a leak anywhere must not
--- take the platform's connections.
+-- The exporter holds at most 7 connections, and one for each entry of `metrics`, Grafana a pool of its own; a leak
+-- anywhere must not take the platform's connections.
 ALTER ROLE monitoring_reader CONNECTION LIMIT 60;
 -- A seat belt: grants are the fence. Each client sets a shorter limit for its own queries.
 ALTER ROLE monitoring_reader SET statement_timeout = '30s';

@@ -21,7 +21,7 @@ OTHER = "other"
 UNKNOWN = "unknown"
 """Label of rows whose column is NULL or empty, where no words are listed."""
 
-MOST_ENTRIES = 20
+MOST_ENTRIES = 16
 """Each has a connection, and the role monitoring_reader has 60 for two exporters and Grafana."""
 MOST_CELLS = 1_000
 """What one time bucket may hold: names of all keys × cells of the histogram. A day has 17,280 buckets."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,7 +47,7 @@ RIGHT = {
 
 
 @pytest.fixture
-def shop(platform: ContractDatabase, keys: redis.Redis) -> Iterator[ContractDatabase]:
+def shop(platform: ContractDatabase, keys: redis.Redis) -> ContractDatabase:
     keys.rpush("mail", "a", "b")
     platform.server.execute(TABLES, platform.name)
     return platform
