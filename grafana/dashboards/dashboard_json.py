@@ -141,6 +141,7 @@ class Dashboard:
         description: what it is for.
         panels: with their places, rows among them: see `grafana.dashboards.layout`.
         variables: that the viewer sets, beside those of all dashboards: platform and data sources.
+        hidden_variables: that queries set.
         annotations: beside Grafana's own.
         links: at its top: title and address.
         time_from: beginning of its range.
@@ -152,6 +153,7 @@ class Dashboard:
     description: str
     panels: Sequence[Json]
     variables: Sequence[Variable] = ()
+    hidden_variables: Sequence[Variable] = ()
     annotations: Sequence[Annotation] = ()
     links: Mapping[str, str] = field(default_factory=dict)
     time_from: str = "now-1h"
@@ -175,7 +177,10 @@ class Dashboard:
             graphTooltip=core.GRAPH_TOOLTIP_MODE_SHARED_CROSSHAIR,
             time=core.Time(self.time_from, "now"),
             timePicker=core.TimePicker(refreshIntervals=["5s", "10s", "30s", "1m", "5m"], timeOptions=[]),
-            templating=core.Templating(list=[variable.json() for variable in (PLATFORM, *self.variables, *SOURCES)]),
+            templating=core.Templating(
+                # Those that ask have to come after the data source that they ask.
+                list=[each.json() for each in (PLATFORM, *self.variables, *SOURCES, *self.hidden_variables)]
+            ),
             annotations=core.Annotations(list=[_built_in(), *(each.json() for each in self.annotations)]),
             links=links,
             panels=list(self.panels),

@@ -30,7 +30,11 @@ _COLLECTED = "ticketing_exporter_collector_last_success_timestamp_seconds"
 LIVE, MODEL = (
     f"max by (collector) ({series(_COLLECTED, matcher)})" for matcher in ("collector!='model'", "collector='model'")
 )
-FRESH = f"count((time() - {LIVE}) < 30 or (time() - {MODEL}) < 180) or vector(0)"
+_SECTIONS = f'part=~"{"|".join(SECTIONS)}"'
+FRESH = (
+    f"(count((time() - {LIVE}) < 30 or (time() - {MODEL}) < 180) or vector(0))"
+    f" + (count({series('ticketing:platform:absent', _SECTIONS)}) or vector(0))"
+)
 
 # An alert's subject is whichever of these labels it has; of alerts about a job's programs, the job.
 _WITH_SUBJECT = f"""
@@ -124,7 +128,8 @@ def _live() -> Panel:
     return stat(
         4,
         "Feed",
-        "LIVE while all six sections were read within the last 30 seconds (model: three minutes).",
+        "LIVE while all six sections were read within the last 30 seconds (model: three minutes), but for those that"
+        " are not on this platform.",
         [Promql(FRESH, "sections")],
         unit="none",
         steps=thresholds(RED),

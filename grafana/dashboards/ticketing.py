@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana.dashboards import links
+from grafana.dashboards import links, reasons
 from grafana.dashboards.dashboard_json import Annotation, Dashboard
 from grafana.dashboards.header import header
 from grafana.dashboards.layout import stack
@@ -53,6 +53,7 @@ DASHBOARD = Dashboard(
     "KPIs, fraud, traffic, model, services and security of the ticketing platform, live.",
     stack(header(), list(SECTIONS.values())),
     variables=[SECTION, SEVERITY],
+    hidden_variables=reasons.VARIABLES,
     annotations=[ALERTS, ACTIONS, LAUNCHES],
     links={"Investigate": links.dashboard(links.INVESTIGATE), "Monitoring stack": links.dashboard(links.STACK)},
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from grafana.dashboards.queries import POSTGRESQL, PROMETHEUS, Json
 
@@ -138,7 +139,12 @@ class TextVariable:
         }
 
 
-Variable = DataSourceVariable | LabelVariable | ChoiceVariable | TextVariable
+class Variable(Protocol):
+    """Any of them."""
+
+    def json(self) -> Json:
+        """As `templating.list` has it."""
+
 
 PLATFORM = LabelVariable(
     "platform",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contract.definition import MOST_DECISION_WORDS
+from grafana.dashboards import reasons
 from grafana.dashboards.dashboard_json import Panel, link, thresholds
 from grafana.dashboards.decisions import OWN_WORD, SHOWN, WITHOUT, decision_column
 from grafana.dashboards.layout import Column, Section, line
@@ -129,7 +130,7 @@ def _scatter() -> Panel:
     }
     return time_series(
         201,
-        "Fraud score distribution",
+        f"Fraud score distribution{reasons.of('fraud_predictions')}",
         "One point a scored transaction: all that were blocked, sent to review or scored above 0.65 (the newest"
         " 10,000), and of the approved at most eight in each 360th of the time. The decision is the stored one, with"
         " the platform's own word for it where it has one; the zones are the thresholds in force at that time.",
@@ -192,14 +193,17 @@ def _share() -> Panel:
         "Blocked, last 10 minutes",
         "What FraudRateSpike watches: the blocked part of the predictions of the last ten minutes, and what it is at"
         " least, as far as so few can tell (Wilson's bound). The alert wants that above the limit for ten minutes.",
-        [
-            Promql(with_verdict("blocked", or_unknown(ratio), judged(ratio, good, bad)), NAME_AND_VERDICT),
-            Promql(with_verdict("at least", or_unknown(at_least), judged(at_least, good, bad)), NAME_AND_VERDICT),
-            Promql(or_unknown(predictions), "of"),
-        ],
+        reasons.instead(
+            ["fraud_predictions"],
+            [
+                Promql(with_verdict("blocked", or_unknown(ratio), judged(ratio, good, bad)), NAME_AND_VERDICT),
+                Promql(with_verdict("at least", or_unknown(at_least), judged(at_least, good, bad)), NAME_AND_VERDICT),
+                Promql(or_unknown(predictions), "of"),
+            ],
+        ),
         unit="percentunit",
         decimals=1,
-        overrides=[*BY_VERDICT, column("of", unit="locale", decimals=0, color=fixed(GREY))],
+        overrides=[*BY_VERDICT, reasons.INSTEAD, column("of", unit="locale", decimals=0, color=fixed(GREY))],
         links=[runbook("FraudRateSpike")],
         shown="value_and_name",
         direction="vertical",
@@ -213,12 +217,18 @@ def _in_force() -> Panel:
         "Thresholds in force",
         "From which score a transaction is reviewed, and from which it is blocked.",
         [
-            Promql(or_unknown(_threshold("review")), "review from"),
-            Promql(or_unknown(_threshold("block")), "block from"),
+            *reasons.instead(
+                ["config:fraud_threshold"], [Promql(or_unknown(_threshold("review")), "review from")], "review"
+            ),
+            *reasons.instead(
+                ["fraud_predictions", "model_versions"],
+                [Promql(or_unknown(_threshold("block")), "block from")],
+                "block",
+            ),
         ],
         unit="none",
         decimals=2,
-        overrides=[of_query("A", color=fixed(YELLOW)), of_query("B", color=fixed(RED))],
+        overrides=[of_query("A", color=fixed(YELLOW)), of_query("C", color=fixed(RED)), reasons.INSTEAD],
         shown="value_and_name",
         direction="vertical",
         sizes=(12, 20),
@@ -230,7 +240,9 @@ def _model() -> Panel:
         204,
         "Model in force",
         "Which model scores now: xgboost, or the ensemble that the responder switches on when features drift.",
-        [Promql(f"{IN_FORCE} or on () {named('vector(1)', 'model', '—')}", "{{model}}")],
+        reasons.instead(
+            ["config:fraud_model"], [Promql(f"{IN_FORCE} or on () {named('vector(1)', 'model', '—')}", "{{model}}")]
+        ),
         unit="none",
         steps=thresholds(GREY),
         shown="name",
@@ -242,7 +254,7 @@ def _feed() -> Panel:
     steps = thresholds(GREEN, (0.6, YELLOW), (0.8, RED))
     return table(
         205,
-        "🚨 Recent high-risk transactions",
+ f"🚨 Recent high-risk transactions{reasons.of('fraud_predictions')}",
         "The newest 50 that were blocked, sent to review, or scored above 0.65. Transaction, wallet and client lead to"
         " what else is known of them.",
         [Sql(FEED)],
@@ -267,7 +279,7 @@ def _spread() -> Panel:
     buckets = series("ticketing_fraud_score_bucket", 'le!="+Inf"')
     return heatmap(
         206,
-        "Spread of scores",
+        f"Spread of scores{reasons.of('fraud_predictions')}",
         "How many predictions fall into each tenth of the score, in every five minutes. A model that fails collapses"
         " into few of them.",
         Promql(
@@ -282,7 +294,7 @@ def _spread() -> Panel:
 
 SECTION = Section(
     200,
-    "🚨 Real-Time Fraud Detection",
+    f"🚨 Real-Time Fraud Detection{reasons.of('fraud')}",
     [
         [Column(19, [(11, _scatter())]), Column(5, [(4, _share()), (4, _in_force()), (3, _model())])],
         line(9, (18, _feed()), (6, _spread())),

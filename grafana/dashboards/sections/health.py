@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grafana.dashboards import reasons
 from grafana.dashboards.dashboard_json import Panel
 from grafana.dashboards.layout import Section, line
 from grafana.dashboards.links import runbook
@@ -203,7 +204,7 @@ def _with_name(expr: str) -> str:
 
 SECTION = Section(
     500,
-    "🩺 System Health",
+    f"🩺 System Health{reasons.of('health')}",
     [
         line(9, (15, _services()), (9, _resources())),
         line(4, (24, _warnings())),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from contract.definition import KPI_FRAUD_RATE, KPI_LATENCY_P95, KPI_REVENUE_PER_HOUR, KPI_TRANSACTIONS_PER_HOUR
+from grafana.dashboards import reasons
 from grafana.dashboards.dashboard_json import Panel, thresholds
 from grafana.dashboards.layout import Section, line
 from grafana.dashboards.links import runbook
@@ -38,9 +40,14 @@ from grafana.dashboards.promql import (
 from grafana.dashboards.queries import Promql
 from grafana.dashboards.transformations import EVERY_MOMENT, at_every_moment, columns
 
+NOT_HERE, READING = -2, -3
+"""No verdict, and why."""
 VERDICTS = words(
-    {GOOD: ("✅ OK", GREEN), WATCH: ("⚠️ WATCH", YELLOW), BAD: ("🔴 ALERT", RED), NOBODY_KNOWS: ("—", GREY)}
-)
+    {
+        GOOD: ("✅ OK", GREEN), WATCH: ("⚠️ WATCH", YELLOW), BAD: ("🔴 ALERT", RED), NOBODY_KNOWS: ("—", GREY),
+        NOT_HERE: (reasons.HERE, GREY), READING: (reasons.READING, GREY),
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ class Card:
         good: whether it is: see `promql.judged`.
         bad: whether it is.
         alert: whose runbook the card leads to.
+        part: what `ticketing_platform_has` calls it.
+        section: whose history it may need.
     """
 
     number: int
@@ -84,6 +93,8 @@ class Card:
     good: str
     bad: str
     alert: str
+    part: str
+    section: str = "kpis"
 
     @property
     def judged(self) -> str:
@@ -117,6 +128,7 @@ CARDS = (
         "{value} >= bool {transactions_per_hour_target}",
         f"({{value}} < bool {{transactions_per_hour_low}}) * {PEAK_HOURS}",
         "TransactionsLow",
+        KPI_TRANSACTIONS_PER_HOUR,
     ),
     Card(
         120,
@@ -137,6 +149,8 @@ CARDS = (
         "({value} >= bool {fraud_blocked_ratio_low}) * ({value} < bool {fraud_rate_target})",
         "({value} > bool {fraud_blocked_ratio_high}) + ({value} < bool {fraud_blocked_ratio_low})",
         "FraudRateSpike",
+        KPI_FRAUD_RATE,
+        "fraud",
     ),
     Card(
         130,
@@ -156,6 +170,7 @@ CARDS = (
         "{value} < bool {api_latency_p95_target_seconds}",
         "{value} > bool {api_latency_p95_seconds}",
         "ApiLatencyDegradation",
+        KPI_LATENCY_P95,
     ),
     Card(
         140,
@@ -175,6 +190,7 @@ CARDS = (
         "{value} >= bool {revenue_per_hour_usd_baseline}",
         f"({{value}} < bool {{revenue_per_hour_usd_low}}) * {LAUNCH}",
         "RevenueLow",
+        KPI_REVENUE_PER_HOUR,
     ),
 )
 
@@ -214,16 +230,20 @@ def _below(card: Card) -> Panel:
     )
     aim, aim_scale = card.aim_limit
     number = with_thousands(as_label(f"{aim_scale} * {limit(aim)}", "aim", 0.01), "aim")
-    unknown = named("vector(1)", "target", "—")
+    aimed_at, unknown = sentence(number, card.aim_text, "target"), named("vector(1)", "target", "—")
+    gone = reasons.absent(card.part)
+    known = f"max({series(f'ticketing:{card.metric}:max')})"
+    reading = f"0 * {reasons.reading(card.section)} + {READING} unless on () {known}"
     better, worse = (GREEN, RED) if card.more_is_better else (RED, GREEN)
     return stat(
         card.number + 1,
         "",
         f"{card.title}: change against one hour ago, {card.aim.lower()}, and verdict.",
         [
-            Promql(" or ".join(texts), shape="table"),
-            Promql(f"{sentence(number, card.aim_text, 'target')} or on () {unknown}", shape="table"),
-            Promql(card.judged, shape="table"),
+            # The reason why there is none stands alone: it is longer than a verdict.
+            Promql(f"({' or '.join(texts)}) unless on () {gone}", shape="table"),
+            Promql(f"({aimed_at} or on () {unknown}) unless on () {gone}", shape="table"),
+            Promql(f"{NOT_HERE} * {gone} or ({reading}) or ({card.judged})", shape="table"),
         ],
         unit="none",
         steps=thresholds(GREY),
@@ -241,7 +261,7 @@ def _below(card: Card) -> Panel:
 
 SECTION = Section(
     100,
-    "📈 Key Performance Indicators",
+    f"📈 Key Performance Indicators{reasons.of('kpis')}",
     [
         line(4, *((6, _value(card)) for card in CARDS)),
         line(2, *((6, _below(card)) for card in CARDS)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grafana.dashboards import reasons
 from grafana.dashboards.dashboard_json import Panel, thresholds
 from grafana.dashboards.layout import Column, Section
 from grafana.dashboards.links import runbook
@@ -80,7 +81,7 @@ def _confusion() -> Panel:
     matrix = {"columnField": "predicted", "rowField": "actual", "valueField": "cell", "emptyValue": "null"}
     return table(
         401,
-        "Confusion matrix (last 24 hours)",
+ f"Confusion matrix (last 24 hours){reasons.of('labels')}",
         "Predictions of the last 24 hours that have a label by now. Predicted fraud is what was blocked. Labels come"
         " late, so this is provisional: see the labelled part beside it.",
         [Promql(cells, shape="table")],
@@ -121,10 +122,11 @@ def _quality() -> Panel:
         402,
         "",
         "Of the confusion matrix, each beside its value at training. The warnings say when precision is too far below.",
-        queries,
+        reasons.instead(["labels"], queries),
         unit="none",
         decimals=3,
         steps=thresholds(BLUE),
+        overrides=[reasons.INSTEAD],
         links=[runbook("ModelPrecisionDrop")],
         shown="value_and_name",
         direction="vertical",
@@ -135,7 +137,7 @@ def _quality() -> Panel:
 def _drift() -> Panel:
     return time_series(
         403,
-        "Feature drift score — KL divergence",
+ f"Feature drift score — KL divergence{reasons.of('drift')}",
         "Divergence of the last seven days of each feature from training, in nats; alert above the dashed line. Below"
         " the dotted line, the largest noise floor, a value is what chance alone makes of that few samples.",
         [
@@ -162,7 +164,7 @@ def _features() -> Panel:
     verdict = f"({HEALTHY} + {beyond}) * on (feature) ({DRIFT} > bool on (feature) {NOISE})"
     return table(
         404,
-        "Drift by feature",
+ f"Drift by feature{reasons.of('drift')}",
         "The same as numbers. Within the noise means no more than chance makes of that many samples.",
         [
             Promql(DRIFT, shape="table"),
@@ -223,17 +225,27 @@ def _warnings() -> Panel:
     unknown = " or ".join(
         named(f"0 * {READ} + {NOBODY_KNOWS} unless on () {value}", "message", text)
         for value, text in (
-            (DROP, "Precision beside its baseline is not known: no labels yet, or no baseline"),
-            (f"max({DRIFT})", "Drift is not known: too few samples, or no reference to compare them with"),
+            (
+                f"({DROP} or {reasons.absent('labels')})",
+                "Precision beside its baseline is not known: no labels yet, or no baseline",
+            ),
+            (
+                f"(max({DRIFT}) or {reasons.absent('drift')})",
+                "Drift is not known: too few samples, or no reference to compare them with",
+            ),
             (f"({DROP_LIMIT} and on () {DRIFT_LIMIT})", "A limit is not known: see prometheus/rules/limits.yml"),
         )
+    )
+    gone = " or ".join(
+        named(f"0 * {reasons.absent(part)} + {NOBODY_KNOWS}", "message", f"{what}: {reasons.HERE}")
+        for part, what in (("labels", "Labels of predictions"), ("drift", "Drift of features"))
     )
     both = " or ".join(f"{WARNING} * {each}" for each in (dropped, drifted))
     return table(
         405,
         "",
         "What the figures beside call for.",
-        [Promql(f"{both} or {ACTION} * {act} or {unplanned} or {fine} or {unknown}", shape="table")],
+        [Promql(f"{both} or {ACTION} * {act} or {unplanned} or {fine} or {unknown} or {gone}", shape="table")],
         transformations=columns({"Value": "Level", "message": "Message"}),
         overrides=[
             column("Level", mappings=[LEVELS], custom__width=125, custom__cellOptions=COLOUR_TEXT),
@@ -269,7 +281,7 @@ def _standing() -> Panel:
 
 SECTION = Section(
     400,
-    "🧠 Model Performance Metrics",
+    f"🧠 Model Performance Metrics{reasons.of('model')}",
     [
         [
             Column(10, [(5, _confusion()), (5, _quality()), (6, _warnings()), (4, _standing())]),

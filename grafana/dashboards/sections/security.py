@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grafana.dashboards import reasons
 from grafana.dashboards.dashboard_json import Panel, link
 from grafana.dashboards.layout import Column, Section, line
 from grafana.dashboards.links import TICKETING, dashboard, investigate, runbook
@@ -106,10 +107,12 @@ def _sign_ins() -> Panel:
         "Failed admin sign-ins (5 min)",
         "Of the account that has most. Red is an attack: as many as the limit. For second factors the account is"
         " locked.",
-        [_failures("second factor", "mfa_failures"), _failures("password", "login_failures")],
+        reasons.instead(
+            ["sign_ins"], [_failures("second factor", "mfa_failures"), _failures("password", "login_failures")]
+        ),
         unit="locale",
         decimals=0,
-        overrides=BY_VERDICT,
+        overrides=[*BY_VERDICT, reasons.INSTEAD],
         links=[runbook("UnauthorizedAdminAccess")],
         shown="value_and_name",
         direction="vertical",
@@ -119,7 +122,7 @@ def _sign_ins() -> Panel:
 
 SECTION = Section(
     600,
-    "🔒 Security Events (SIEM Feed)",
+    f"🔒 Security Events (SIEM Feed){reasons.of('security')}",
     [
         line(2, (24, _filter())),
         [Column(18, [(10, _feed())]), Column(6, [(5, _counts()), (5, _sign_ins())])],

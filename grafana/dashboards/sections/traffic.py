@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grafana.dashboards import reasons
 from grafana.dashboards.dashboard_json import Panel, link, thresholds
 from grafana.dashboards.layout import Column, Section, line
 from grafana.dashboards.links import investigate, runbook
@@ -40,7 +41,7 @@ SHOWN = f"(topk(5, {USED_BY_CLIENTS}) or {BLOCKS})"
 def _requests() -> Panel:
     return time_series(
         301,
-        "API requests per minute",
+        f"API requests per minute{reasons.of('requests')}",
         "Requests of all clients in the last whole minute.",
         [Promql(f"max({series('ticketing_api_requests_per_minute')})", "requests", over_time=True)],
         unit="locale",
@@ -58,7 +59,7 @@ def _top() -> Panel:
     requests = series("ticketing_client_requests", 'window="5m"')
     return bars(
         302,
-        "Top 5 IPs (last 5 min)",
+        f"Top 5 IPs (last 5 min){reasons.of('clients')}",
         "The clients with the most requests in the last five whole minutes.",
         [Promql(f"topk(5, max by (client) ({requests}))", "{{client}}")],
         unit="locale",
@@ -73,10 +74,14 @@ def _limited() -> Panel:
         303,
         "",
         "Clients that are blocked now because they exceeded their limit.",
-        [Promql(or_unknown(f"max({series('ticketing_rate_limited_clients')})"), "Rate limited IPs")],
+        reasons.instead(
+            ["ratelimit:blocked"],
+            [Promql(or_unknown(f"max({series('ticketing_rate_limited_clients')})"), "Rate limited IPs")],
+        ),
         unit="locale",
         decimals=0,
         steps=thresholds(GREEN, (1, RED)),
+        overrides=[reasons.INSTEAD],
         shown="value_and_name",
         fill=True,
         direction="horizontal",
@@ -108,7 +113,7 @@ def _status() -> Panel:
     )
     return table(
         304,
-        "Rate limit status",
+ f"Rate limit status{reasons.of('rate_limits')}",
         "Requests of the last whole minute against the limit: of all clients together, of the five busiest, and of"
         " those that are blocked (at most ten). Near is where the alerts begin.",
         [Promql(expr, shape="table") for expr in queries],
@@ -137,7 +142,7 @@ def _status() -> Panel:
 
 SECTION = Section(
     300,
-    "🌐 API Rate Limiting & Traffic",
+    f"🌐 API Rate Limiting & Traffic{reasons.of('traffic')}",
     [
         [Column(15, [(9, _requests())]), Column(9, [(7, _top()), (2, _limited())])],
         line(10, (24, _status())),
