@@ -4,6 +4,11 @@
 #: which that is the other way round.
 CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
     "api_latency_p95_seconds": ("ApiLatencyDegradation", {"ticketing_kpi_api_latency_p95_seconds": "0.12x30"}, 0.13),
+    "latency_transactions_minimum": (
+        "ApiLatencyDegradation",
+        {"ticketing_kpi_api_latency_p95_seconds": "0.12x30", "ticketing_kpi_transactions_per_hour": "120x30"},
+        130,
+    ),
     "transactions_per_hour_low": ("TransactionsLow", {"ticketing_kpi_transactions_per_hour": "450x30"}, 440),
     "revenue_per_hour_usd_low": (
         "RevenueLow",
@@ -21,6 +26,14 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
     "confidence_z": ("FraudRateSpike", {}, 2.5),
     "fraud_blocked_ratio_high": ("FraudRateSpike", {}, 0.05),
     "blocked_minimum": ("FraudRateSpike", {}, 100),
+    "likely_z": (
+        "FraudRateAboveLimit",
+        {
+            'ticketing_fraud_predictions{decision="BLOCKED",window="10m"}': "34x30",
+            'ticketing_fraud_predictions{decision="APPROVED",window="10m"}': "966x30",
+        },
+        2.5,
+    ),
     "fraud_blocked_ratio_low": ("FraudRateLow", {}, 0.06),
     "rate_limit_near_ratio": (
         "RateLimitNearGlobal",
@@ -32,7 +45,6 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
     ),
     "feature_drift_nats": ("ModelDrift", {'ticketing_model_feature_drift_nats{feature="age"}': "0.2x30"}, 0.21),
     "precision_drop_ratio": ("ModelPrecisionDrop", {}, 0.2),
-    "labelled_predictions_minimum": ("ModelPrecisionDrop", {}, 300),
     "service_slow_ratio": (
         "ServiceSlow",
         {
@@ -98,8 +110,8 @@ SHARED: dict[str, dict[str, str]] = {
         'ticketing_fraud_predictions{decision="APPROVED",window="1h"}': "960x30",
     },
     "ModelPrecisionDrop": {
-        'ticketing_model_predictions{predicted="fraud",actual="fraud",window="24h"}': "160x30",
-        'ticketing_model_predictions{predicted="fraud",actual="legit",window="24h"}': "40x30",
+        'ticketing_model_predictions{predicted="fraud",actual="fraud",window="24h"}': "140x30",
+        'ticketing_model_predictions{predicted="fraud",actual="legit",window="24h"}': "60x30",
         'ticketing_model_baseline_ratio{metric="precision"}': "0.9x30",
     },
     "ExporterUnstable": {

@@ -131,9 +131,8 @@ def test_a_number_in_place_of_a_limit_is_found(
 def test_the_text_of_an_alert_names_every_limit_but_its_confidence() -> None:
     """So that a text follows: what the expression compares with is what the text says."""
     silent = {
-        "FraudRateSpike": {"confidence_z", "blocked_minimum"},
+        "ApiLatencyDegradation": {"latency_transactions_minimum"},
         "FraudRateLow": {"confidence_z"},
-        "ModelPrecisionDrop": {"labelled_predictions_minimum"},
         "PredictionsStalled": {"busy_transactions_per_hour"},
         "ViewStale": {"busy_transactions_per_hour"},
         "KpiMismatch": {"kpi_mismatch_transactions", "kpi_mismatch_revenue_usd", "kpi_stale_seconds"},

@@ -30,6 +30,7 @@ LIMITS = {
     "blocked_minimum": (FRAUD, 1000),
     "confidence_z": (FRAUD, 20),
     "api_latency_p95_seconds": (LATENCY, 9),
+    "latency_transactions_minimum": (LATENCY, 9999),
     "feature_drift_nats": (DRIFT, 9),
     "mfa_failures": (ADMIN, 99),
 }
@@ -39,6 +40,7 @@ ticketing_fraud_predictions{decision="BLOCKED",window="10m"} 60
 ticketing_fraud_predictions{decision="REVIEW",window="10m"} 0
 ticketing_fraud_predictions{decision="APPROVED",window="10m"} 540
 ticketing_kpi_api_latency_p95_seconds 0.25
+ticketing_kpi_transactions_per_hour 1247
 ticketing_model_feature_drift_nats{feature="wallet_age_days"} 0.4
 ticketing_admin_mfa_failures{account="alice.ops",window="5m"} 4
 ticketing_exporter_collector_success{collector="fraud"} 1
@@ -169,8 +171,8 @@ def test_the_threshold_is_lowered_by_the_same_limits(
 
 
 def test_every_limit_that_a_playbook_reads_is_tried_here() -> None:
-    # The recorded lower bound reads one more.
-    assert {"confidence_z", *re.findall(r'limit="(\w+)"', SHIPPED.read_text())} == set(LIMITS)
+    # The recorded evidence reads two more.
+    assert {"confidence_z", "blocked_minimum", *re.findall(r'limit="(\w+)"', SHIPPED.read_text())} == set(LIMITS)
 
 
 def test_no_playbook_has_the_number_of_a_limit() -> None:
