@@ -95,10 +95,15 @@ LONGEST_DECISION_WORD = 40
 MOST_DECISION_WORDS = 12
 """Words that are told apart where each is a series of its own; rows with others are shown by their decision."""
 
-KPIS_VIEW: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "kpis": {"name": _TEXT, "value": ("double precision", "numeric"), "as_of": _TIME}
+KPIS_VIEW = "kpis"
+REQUESTS_VIEW, LIMITS_VIEW, BLOCKS_VIEW = "requests", "rate_limits", "blocked_clients"
+CONFIGURED_VIEWS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    KPIS_VIEW: {"name": _TEXT, "value": ("double precision", "numeric"), "as_of": _TIME},
+    REQUESTS_VIEW: {"timestamp": _TIME, "client": _TEXT, "requests": ("bigint",)},
+    LIMITS_VIEW: {"scope": _TEXT, "requests_per_minute": ("bigint", "integer", "numeric", "double precision")},
+    BLOCKS_VIEW: {"client": _TEXT, "blocked_until": _TIME},
 }
-"""The view of a platform that computes its KPIs in PostgreSQL and not in Redis; for who configures it."""
+"""Of what a platform has in PostgreSQL while others have it in Redis: read where the configuration says so."""
 
 FUNCTIONS = (
     "record_security_event(text, text, text, text, text, uuid)",

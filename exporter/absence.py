@@ -54,9 +54,15 @@ FEATURES: Mapping[str, tuple[Item, ...]] = {
     "revenue": (("key", definition.KPI_REVENUE_PER_HOUR),),
     "launches": (("view", "event_launches"),),
     "clients": (("key", CLIENTS),),
-    "rate_limits": (("key", LIMITS), ("key", BLOCKED), ("feature", "global_limit"), ("feature", "client_limit")),
+    "rate_limits": (
+        ("key", LIMITS),
+        ("feature", "global_limit"),
+        ("feature", "client_limit"),
+        ("feature", "blocked_clients"),
+    ),
     "global_limit": (),
     "client_limit": (),
+    "blocked_clients": (("key", BLOCKED),),
     "sign_ins": (),
 }
 """Features of the product, each with what is absent without it."""
@@ -70,6 +76,7 @@ _FOLLOWS: Mapping[Item, tuple[Item, ...]] = {
     ("view", "event_launches"): (("feature", "launches"),),
     ("key", definition.KPI_LATENCY_P95): (("feature", "latency"),),
     ("key", CLIENTS): (("feature", "clients"),),
+    ("key", BLOCKED): (("feature", "blocked_clients"),),
     ("section", "security"): (("feature", "sign_ins"),),
     ("section", "traffic"): (("feature", "rate_limits"),),
 }

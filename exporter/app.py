@@ -20,6 +20,7 @@ from exporter.scrape import Scraper
 from exporter.sources.postgres import PostgresLateError, PostgresSource
 from exporter.sources.redis import RedisError, RedisSource
 from exporter.sources.status import SourceStatus
+from exporter.traffic_sources import VIEW
 from exporter.waiting import run
 
 NAME = "ticketing-exporter"
@@ -117,7 +118,13 @@ class Exporter:
         collectors = [
             kpis.collector(postgres("kpis"), postgres("kpis-view"), redis("kpis"), settle, absence, config.kpis),
             fraud.collector(postgres("fraud"), redis("fraud"), settle, absence, config.kpis),
-            traffic.collector(redis("traffic"), redis("limits"), lambda: self._rate_limits, absence),
+            traffic.collector(
+                redis("traffic"),
+                redis("limits"),
+                traffic.Views(postgres("traffic"), postgres("limits")),
+                lambda: self._rate_limits,
+                config,
+            ),
             model.collector(postgres("labels"), postgres("drift"), settle, absence, config.predicted_fraud),
             health.collector(lambda: self._schedule),
             security.collector(postgres("security"), settle, absence),
@@ -143,4 +150,6 @@ class Exporter:
 
 def _collected(config: Config) -> tuple[object, ...]:
     """What collectors are made for."""
-    return config.settle, config.absence, config.kpis, config.predicted_fraud, config.metrics
+    limits = config.rate_limits
+    in_views = limits if limits.adapter == VIEW else None
+    return config.settle, config.absence, config.kpis, config.predicted_fraud, config.metrics, config.traffic, in_views

@@ -10,10 +10,11 @@ from typing import Annotated, Literal, get_args
 import msgspec
 
 from common.yaml_files import ConfigError, Duration, Strict, decode, read_yaml
-from contract.definition import BLOCKED, Decision
+from contract.definition import BLOCKED, RATE_LIMIT_FIELDS, RATE_LIMITS, Decision
 from exporter.absence import NAMES, Absence
 from exporter.kpi_sources import Kpis, check_kpis, keys_not_needed
 from exporter.own_metrics.config import Entry, check_metrics, decode_metrics
+from exporter.traffic_sources import Traffic, check_traffic, keys_elsewhere
 
 
 class ProbeBase(Strict, frozen=True, kw_only=True):
@@ -85,19 +86,26 @@ class RateLimits(Strict, frozen=True, kw_only=True):
     """How the platform keeps its rate limits.
 
     Attributes:
-        adapter: `contract` reads the contract's keys, which hold the limits too; `none` is for who has no
-            limits.
+        adapter: `contract` reads the contract's keys, which hold the limits too; `view` the views
+            monitoring.blocked_clients and, for limits that are not told here, monitoring.rate_limits; `none` is for
+            who has no limits.
         global_per_minute: for the other adapters: requests per minute of all clients together.
         client_per_minute: for the other adapters: requests per minute of one client.
         storage_prefix: for flask-limiter: `key_prefix` of its storage options.
         key_prefix: for flask-limiter: its own `key_prefix`.
     """
 
-    adapter: Literal["contract", "flask-limiter", "sliding-window", "none"] = "contract"
+    adapter: Literal["contract", "flask-limiter", "sliding-window", "view", "none"] = "contract"
     global_per_minute: Positive | None = None
     client_per_minute: Positive | None = None
     storage_prefix: str = "LIMITS"
     key_prefix: str = ""
+
+    @property
+    def told(self) -> dict[str, int]:
+        """The limits that are told here, by scope."""
+        limits = {"global": self.global_per_minute, "client": self.client_per_minute}
+        return {scope: limit for scope, limit in limits.items() if limit is not None}
 
 
 class Absent(Strict, frozen=True, kw_only=True):
@@ -151,6 +159,7 @@ class Config(Strict, frozen=True, kw_only=True):
         max_lag: what a replica tells that is later is not believed.
         probes: by the name they have in the label `probe`.
         rate_limits: see `RateLimits`.
+        traffic: see `Traffic`.
         kpis: see `Kpis`.
         predicted_fraud: decisions that count as fraud predicted in precision, recall and F1.
         api: see `Api`.
@@ -164,6 +173,7 @@ class Config(Strict, frozen=True, kw_only=True):
         default_factory=lambda: {"postgresql": PostgresProbe(), "redis_cache": RedisProbe()}
     )
     rate_limits: RateLimits = RateLimits()
+    traffic: Traffic = Traffic()
     kpis: Kpis = Kpis()
     predicted_fraud: Annotated[tuple[Decision, ...], msgspec.Meta(min_length=1)] = (BLOCKED,)
     api: Api = Api()
@@ -172,15 +182,20 @@ class Config(Strict, frozen=True, kw_only=True):
 
     @property
     def absence(self) -> Absence:
-        """All that is absent, with what follows; a KPI that does not come from its key is there without it."""
+        """All that is absent, with what follows; what does not come from its key is there without it."""
         declared: dict[str, tuple[str, ...]] = msgspec.structs.asdict(self.platform.absent)
-        without = keys_not_needed(self.kpis)
-        declared["keys"] = tuple(key for key in declared["keys"] if key not in without)
-        if self.rate_limits.adapter == "none":
+        limits = self.rate_limits
+        if limits.adapter == "none":
             declared["features"] += ("rate_limits",)
+        elif limits.adapter in TELLS_NO_LIMITS and RATE_LIMITS in declared["keys"]:
+            declared["features"] += tuple(f"{scope}_limit" for scope in RATE_LIMIT_FIELDS if scope not in limits.told)
+        without = keys_not_needed(self.kpis) | keys_elsewhere(self.traffic, limits.adapter)
+        declared["keys"] = tuple(key for key in declared["keys"] if key not in without)
         return Absence.of(declared)
 
 
+TELLS_NO_LIMITS = ("flask-limiter", "sliding-window")
+"""Adapters whose limits are those of the configuration."""
 LONGEST_SETTLE = 120
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
@@ -197,6 +212,7 @@ def load(path: Path | None, platform_path: Path | None = None) -> Config:
     config = _with_platform(_load(path) if path else Config(), path, platform_path)
     check_kpis(config.kpis, config.absence, f"{path}: kpis")
     check_metrics(config.metrics, config.absence, float(config.settle), f"{path}: metrics")
+    check_traffic(config.traffic, config.rate_limits.adapter, config.absence, f"{path}: traffic")
     return config
 
 

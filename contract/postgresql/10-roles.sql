@@ -12,7 +12,7 @@ BEGIN
 END
 $$;
 
--- The exporter holds at most 7 connections, and one for each entry of `metrics`, Grafana a pool of its own; a leak
+-- The exporter holds at most 10 connections, and one for each entry of `metrics`, Grafana a pool of its own; a leak
 -- anywhere must not take the platform's connections.
 ALTER ROLE monitoring_reader CONNECTION LIMIT 60;
 -- A seat belt: grants are the fence. Each client sets a shorter limit for its own queries.

@@ -9,6 +9,7 @@ from typing import TextIO
 from common.deadline import DeadlineExceededError
 from common.postgres import PostgresError
 from common.secret_text import SecretError, SecretText
+from contract.definition import KPIS_VIEW
 from exporter.config import Config
 from exporter.contract_check.amounts import check_amounts
 from exporter.contract_check.database import Database, reason
@@ -23,10 +24,12 @@ from exporter.contract_check.plans import check_plans
 from exporter.contract_check.redis_keys import check_redis
 from exporter.contract_check.report import FORMATS
 from exporter.contract_check.schema import Columns, check_functions, check_schema
+from exporter.contract_check.traffic_views import check_traffic_views
 from exporter.contract_check.words import check_words
 from exporter.kpi_sources import KPIS
 from exporter.sources.postgres import PostgresSource
 from exporter.sources.redis import RedisSource
+from exporter.traffic_sources import views_read
 
 NAME = "ticketing-exporter/check"
 
@@ -50,9 +53,13 @@ def check(postgres_dsn: SecretText, redis_url: SecretText, config: Config, outpu
 
 def _postgres(database: Database, config: Config, usable: Columns) -> Iterator[Finding]:
     try:
-        yield from check_schema(database, config.absence, usable, kpis_view=has_view(config.kpis))
+        limits = config.rate_limits
+        views = [KPIS_VIEW] if has_view(config.kpis) else []
+        views += views_read(config.traffic, limits.adapter, config.absence, limits_told=bool(limits.told))
+        yield from check_schema(database, config.absence, usable, views)
         for part in (check_freshness, check_plans, check_words, check_decision_words, check_amounts, check_features):
             yield from part(database, usable)
+        yield from check_traffic_views(database, config.traffic, usable)
         yield from check_kpi_sources(database, config.kpis, usable)
         yield from check_own_views(database, config.metrics)
         yield from check_functions(database)

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import pairwise
 from statistics import median
 
+from contract.definition import REQUESTS_VIEW
 from exporter.contract_check.database import Database, newest
 from exporter.contract_check.finding import OK, WARNING, WRONG, Finding
 from exporter.contract_check.schema import Columns
@@ -19,8 +20,9 @@ TIMES = {
     "fraud_labels": "labeled_at",
     "transactions": "timestamp",
     "security_events": "timestamp",
+    REQUESTS_VIEW: "timestamp",
 }
-STEADY = ("fraud_predictions", "transactions")
+STEADY = ("fraud_predictions", "transactions", REQUESTS_VIEW)
 """Views whose rows come all day: a stretch without any, where other days have some, is a fault."""
 QUIET_SECONDS = 900
 """A shorter stretch without rows is no fault."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from contract.definition import BLOCKED
-from exporter.collectors import fraud, kpis, model, security
+from contract.definition import BLOCKED, BLOCKS_VIEW, REQUESTS_VIEW
+from exporter.collectors import fraud, kpis, model, security, traffic_views
 from exporter.contract_check.database import Database
 from exporter.contract_check.finding import OK, WARNING, WRONG, Finding
 from exporter.contract_check.indexes import index_for
@@ -65,6 +65,10 @@ def _queries() -> Iterator[Asked]:
     yield Asked("fraud_labels by labeled_at", "fraud_labels", ("labeled_at", "predicted_at"), newly)
     yield ranges(kpis.QUERY, "kind", "amount_usd", "platform_fee_usd")
     yield ranges(security.QUERY, "severity", "event_type", "account")
+    requests = traffic_views.requests_sql(now // traffic_views.MINUTE - 1, of_clients=True)
+    yield Asked(f"{REQUESTS_VIEW} by timestamp", REQUESTS_VIEW, ("timestamp", "client", "requests"), requests)
+    blocks = traffic_views.limits_sql(now, limits=False, blocks=True)
+    yield Asked(f"{BLOCKS_VIEW} by blocked_until", BLOCKS_VIEW, ("client", "blocked_until"), blocks)
 
 
 def plan_of(database: Database, asked: Asked) -> Iterator[Finding]:

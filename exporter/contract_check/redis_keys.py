@@ -31,6 +31,7 @@ from exporter.contract_check.finding import ABSENT, DENIED, DOWN, OK, WARNING, W
 from exporter.kpi_sources import KPIS
 from exporter.sources.byte_text import shown
 from exporter.sources.redis import RedisError, RedisSource
+from exporter.traffic_sources import CONTRACT, NO_LIMITS, VIEW, keys_elsewhere
 from exporter.waiting import complete
 
 MINUTE = "{minute}"
@@ -75,7 +76,7 @@ def check_redis(client: RedisSource, config: Config, values: dict[str, float]) -
     for command in sorted(client.refused):
         detail = "this user may not: a wrong clock, or a master that is gone, would not be noticed"
         yield Finding(WARNING, command, detail, "ACL SETUSER … +time +info|replication")
-    if config.rate_limits.adapter != "contract" and not absence.feature("rate_limits"):
+    if config.rate_limits.adapter not in (CONTRACT, VIEW) and not absence.feature("rate_limits"):
         yield from _limiter(client, config.rate_limits)
 
 
@@ -89,6 +90,8 @@ def form(key: RedisKey) -> str:
 def _asked(config: Config) -> Iterator[RedisKey]:
     """The keys that the exporter reads, KPIs under the platform's own names for them."""
     own_names = {kpi.key: kpi.redis_key(config.kpis) for kpi in KPIS}
+    elsewhere = keys_elsewhere(config.traffic, config.rate_limits.adapter)
+    no_limits = config.rate_limits.adapter == NO_LIMITS
     for key in REDIS_KEYS:
         if key.name in own_names:
             if name := own_names[key.name]:
@@ -96,7 +99,7 @@ def _asked(config: Config) -> Iterator[RedisKey]:
         elif key.name == KPI_UPDATED_AT:
             if any(own_names.values()):
                 yield key
-        elif key.name not in OF_THE_LIMITER or config.rate_limits.adapter == "contract":
+        elif key_name(key.name) not in elsewhere and not (key.name in OF_THE_LIMITER and no_limits):
             yield key
 
 

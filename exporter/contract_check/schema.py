@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
-from contract.definition import FUNCTIONS, KPIS_VIEW, OPTIONAL_COLUMNS, VIEWS
+from contract.definition import CONFIGURED_VIEWS, FUNCTIONS, OPTIONAL_COLUMNS, VIEWS
 from exporter.absence import NOT_HERE, Absence
 from exporter.contract_check.database import Database
 from exporter.contract_check.finding import ABSENT, DENIED, MISSING, OK, WARNING, WRONG, Finding
@@ -33,16 +33,14 @@ _MENDED_BY = {
 }
 
 
-def check_schema(
-    database: Database, absence: Absence, usable: Columns, *, kpis_view: bool = False
-) -> Iterator[Finding]:
+def check_schema(database: Database, absence: Absence, usable: Columns, more: Sequence[str] = ()) -> Iterator[Finding]:
     """The views; those that can be read, and are not declared absent, are left in `usable`.
 
     Args:
         database: that has them.
         absence: what is declared absent.
         usable: to be filled.
-        kpis_view: there is to be the view of KPIs, too.
+        more: names of views that are to be there, too, as the configuration reads them.
     """
     if database.rows(_NO_USAGE):
         mend = f"GRANT USAGE ON SCHEMA monitoring TO {READER}"
@@ -53,12 +51,14 @@ def check_schema(
     for view, column, kind, allowed in database.rows(_COLUMNS):
         found.setdefault(view, {})[column] = kind
         readable[view] = allowed
-    for view, columns in {**VIEWS, **(KPIS_VIEW if kpis_view else {})}.items():
+    for view, columns in {**VIEWS, **{name: CONFIGURED_VIEWS[name] for name in more}}.items():
         if absence.view(view):
             yield Finding(ABSENT, view, NOT_HERE)
         elif view not in found:
             where = (
-                "contract/README.md" if view in KPIS_VIEW else "contract/postgresql/30-views.sql; or declare it absent"
+                "contract/README.md"
+                if view in CONFIGURED_VIEWS
+                else "contract/postgresql/30-views.sql; or declare it absent"
             )
             mend = f"CREATE VIEW monitoring.{view}, see {where}"
             yield Finding(MISSING, view, "no such view in schema monitoring", mend)

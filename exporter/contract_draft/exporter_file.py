@@ -16,6 +16,10 @@ probes:
   postgresql: {kind: postgres}
 """
 _REDIS = "  redis_cache: {kind: redis}\n"
+_LIMITS = (
+    "# Requests, clients and limits can come from views, too: contract/README.md, traffic from elsewhere.",
+    "rate_limits: {adapter: none}",
+)
 _COUNTED = {
     transactions.VIEW: ("transactions_per_hour", "revenue_per_hour"),
     predictions.VIEW: ("fraud_rate",),
@@ -31,4 +35,4 @@ def exporter_file(views: Sequence[DraftedView], keys: Keys) -> str:
     counted = [name for view, names in _COUNTED.items() if view in there for name in names]
     lines = ["# Nobody writes the KPIs into Redis: PostgreSQL counts those that it can."] if counted else []
     lines += ["kpis:", *(f"  {name}: {{from: postgresql}}" for name in counted)] if counted else []
-    return _HEAD + "\n".join([*lines, "rate_limits: {adapter: none}"]) + "\n"
+    return _HEAD + "\n".join([*lines, *_LIMITS]) + "\n"

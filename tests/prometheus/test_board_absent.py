@@ -30,8 +30,10 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     others = {name: lacking(declared) for name, declared in LACKS.items()}
     read = 'ticketing_exporter_history_complete_ratio{collector="fraud"} '
     others["limits"] = others["limits"].replace(f"{read}1", f"{read}0.917")
+    # Of clients only its rate limiter knows, and of a minute.
+    others["limiter"] = re.sub(r'(ticketing_client_requests\{.*)window="5m"', r'\1window="1m"', golden())
     with board(tmp_path_factory.mktemp("board"), [golden()], others=others) as running:
-        wait_for(running, "count(ticketing:kpi_revenue_per_hour_usd:max offset 2s) == 4")
+        wait_for(running, "count(ticketing:kpi_revenue_per_hour_usd:max offset 2s) == 5")
         wait_for(running, "count(count by (platform) (ticketing:platform:absent)) == 3")
         yield running
 
@@ -44,6 +46,13 @@ def test_history_that_is_still_being_read(prometheus: Prometheus) -> None:
     told = "section fraud is still reading history, 91.7% of it is read"
     assert told in section(fetch(prometheus, "?platform=limits"), "health")
     assert "reading history" not in fetch(prometheus)
+
+
+def test_clients_of_a_minute(prometheus: Prometheus) -> None:
+    page, other = (section(fetch(prometheus, where), "traffic") for where in ("?platform=limiter", ""))
+    assert "Top 5 IPs, last minute" in page
+    assert "Top 5 IPs, last 5 minutes" in other
+    assert page.replace("last minute", "last 5 minutes") == other
 
 
 def test_sections(prometheus: Prometheus) -> None:

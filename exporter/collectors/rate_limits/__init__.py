@@ -20,5 +20,6 @@ ADAPTERS: Mapping[str, Callable[[RateLimits], Adapter]] = {
     "contract": ContractKeys,
     "flask-limiter": FlaskLimiter,
     "sliding-window": SlidingWindow,
+    "view": NoLimits,  # of which Redis knows: see `collectors.traffic_views`
     "none": NoLimits,
 }

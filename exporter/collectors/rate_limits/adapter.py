@@ -28,11 +28,13 @@ class State:
         limits: requests per minute by scope, `global` and `client`.
         blocked: clients blocked now; None when that is not known.
         blocked_until: blocked clients with the unix time their block ends, the latest first.
+        busiest: clients with their requests of the last 60 seconds, the busiest first; None when that is not known.
     """
 
     limits: Mapping[str, float] = field(default_factory=dict)
     blocked: int | None = None
     blocked_until: Sequence[tuple[str, float]] = ()
+    busiest: Sequence[tuple[str, int]] | None = None
 
 
 class Adapter(Protocol):
@@ -55,8 +57,7 @@ class Adapter(Protocol):
 
 def configured(config: RateLimits) -> dict[str, float]:
     """The limits of a platform that keeps them in its code."""
-    limits = {"global": config.global_per_minute, "client": config.client_per_minute}
-    return {scope: float(limit) for scope, limit in limits.items() if limit is not None}
+    return {scope: float(limit) for scope, limit in config.told.items()}
 
 
 def blocked_state(limits: Mapping[str, float], blocked: Mapping[str, float], *, known: bool) -> State:

@@ -56,12 +56,13 @@ def _requests() -> Panel:
 
 def _top() -> Panel:
     client = "${__field.labels.client}"
-    requests = series("ticketing_client_requests", 'window="5m"')
+    requests = f"max by (client, window) ({series('ticketing_client_requests')})"
     return bars(
         302,
         f"Top 5 IPs (last 5 min){reasons.of('clients')}",
-        "The clients with the most requests in the last five whole minutes.",
-        [Promql(f"topk(5, max by (client) ({requests}))", "{{client}}")],
+        "The clients with the most requests in the last five whole minutes. Where only a rate limiter tells them, it"
+        " is the last minute, and says so.",
+        [Promql(f'topk(5, label_replace({requests}, "since", " in 1 min", "window", "1m"))', "{{client}}{{since}}")],
         unit="locale",
         decimals=0,
         colour={"mode": "continuous-BlYlRd"},

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 import redis
 
-from exporter.config import RateLimits
+from exporter.config import Absent, Config, Platform, RateLimits
 from exporter.sources.redis import RedisSource
+from exporter.traffic_sources import Traffic
 from testbed.servers.redis import Redis
 from tests.exporter.collectors.limiting import FLASK, NOW, SLIDING, read
-from tests.exporter.web.serving import secret
+from tests.exporter.collectors.test_traffic import lacks, scrape
+from tests.exporter.web.serving import exporter_of, secret
 
 
 def request(client: redis.Redis, name: str, *ages: float) -> None:
@@ -98,3 +101,51 @@ def test_without_any_key_nobody_knows_who_is_blocked(source: RedisSource) -> Non
     for limits in (FLASK, SLIDING):
         state, problems = read(source, limits)
         assert (state.blocked, list(state.blocked_until), problems) == (None, [], [])
+
+
+def test_sliding_window_knows_the_busiest_of_the_last_minute(source: RedisSource, redis_client: redis.Redis) -> None:
+    request(redis_client, "10.0.0.1", 1, 2, 59.9, 60, 61)
+    request(redis_client, "10.0.0.2", 5)
+    request(redis_client, "10.0.0.3", 5)
+    request(redis_client, "10.0.0.4", 70)
+    request(redis_client, "", 1)
+    for n in range(10, 18):
+        request(redis_client, f"10.0.0.{n}", 1, 2)
+    state, problems = read(source, SLIDING)
+    assert problems == []
+    assert state.busiest == [("10.0.0.1", 3), *[(f"10.0.0.{n}", 2) for n in range(10, 18)], ("10.0.0.2", 1)]
+
+
+def test_sliding_window_without_any_key_knows_nobody(source: RedisSource, redis_client: redis.Redis) -> None:
+    assert redis_client.dbsize() == 0
+    state, _ = read(source, SLIDING)
+    assert state.busiest is None
+
+
+def test_clients_of_the_sliding_window_are_series_of_one_minute(redis_server: Redis, redis_client: redis.Redis) -> None:
+    config = Config(
+        probes={},
+        traffic=Traffic(clients="rate-limiter"),
+        rate_limits=SLIDING,
+        platform=Platform(absent=Absent(keys=("traffic:requests", "traffic:clients", "ratelimit:limits"))),
+    )
+    request(redis_client, "10.0.0.1", 1, 2)
+    redis_client.set("rate_limit:ip:10.0.0.2", "7")
+    exporter = exporter_of("host=127.0.0.1 port=1", redis_server.url(), config, clock=lambda: NOW)
+    try:
+        found = scrape(exporter)
+        assert found == {
+            ("rate_limit_requests_per_minute", "client"): 3,
+            ("client_requests", "10.0.0.1", "1m"): 2,
+            ("client_requests_per_minute", "10.0.0.1"): 2,
+        }
+        # The global limit is not told, and there is no key of it.
+        assert lacks(exporter) == {"traffic:requests", "global_limit"}
+        # Who keeps nothing tells nothing.
+        redis_client.flushdb()
+        assert ("client_requests", "10.0.0.1", "1m") not in scrape(exporter)
+        # Another adapter does not know them.
+        exporter.apply(msgspec.structs.replace(config, traffic=Traffic(), rate_limits=FLASK))
+        assert "clients" in lacks(exporter)
+    finally:
+        exporter.close()

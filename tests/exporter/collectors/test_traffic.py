@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -34,6 +35,12 @@ def scrape(exporter: Exporter) -> Samples:
         for sample in family.samples
         if not sample.name.startswith(("ticketing_exporter_", "ticketing_source_", "process_"))
     }
+
+
+def lacks(exporter: Exporter) -> set[str]:
+    """What the platform does not have, as a scrape says."""
+    text = exporter.scraper.scrape(["traffic"], 20).text.decode()
+    return set(re.findall(r'^ticketing_platform_has\{part="([^"]+)"\} 0$', text, re.M))
 
 
 def problems(exporter: Exporter) -> list[str]:
