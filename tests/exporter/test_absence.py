@@ -104,7 +104,10 @@ def test_a_name_says_which_part_it_is() -> None:
     assert len(parts) == len(set(parts))
 
 
-def test_what_is_there_is_told_of_sections_and_views(filled: ContractDatabase, redis_server: Redis) -> None:
+def test_what_is_there_is_told_of_sections_and_views(
+    filled: ContractDatabase, redis_server: Redis, redis_client: redis.Redis
+) -> None:
+    write_keys(redis_client)
     text = scrape(exporter(filled, redis_server, features=("labels",)))
     told = dict(re.findall(r'^ticketing_platform_has\{part="(.+)"\} (\d)$', text, re.MULTILINE))
     gone = {"labels", "fraud_labels"}

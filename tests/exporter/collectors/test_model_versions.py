@@ -37,7 +37,11 @@ def test_numbers_that_are_none_are_absent(database: ContractDatabase, exporter: 
 
 def test_without_an_active_model_there_is_none(database: ContractDatabase, exporter: Exporter) -> None:
     models(database, "('v1', now(), false, 0.67, 0.89, 0.76, 0.6, 0.8, now())")
-    names = {name.partition("|")[0] for name in found(exporter, "model") if not name.startswith("ticketing_source_")}
+    names = {
+        name.partition("|")[0]
+        for name in found(exporter, "model")
+        if not name.startswith(("ticketing_source_", "ticketing_platform_"))
+    }
     assert names == {"ticketing_model_predictions", "ticketing_model_unlabelled_predictions"}
     assert exporter.scraper.statuses()["model"].success
 

@@ -33,7 +33,7 @@ def scrape(exporter: Exporter) -> Samples:
         (sample.name.removeprefix("ticketing_"), *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if not sample.name.startswith(("ticketing_exporter_", "ticketing_source_", "process_"))
+        if not sample.name.startswith(("ticketing_exporter_", "ticketing_source_", "ticketing_platform_", "process_"))
     }
 
 
