@@ -1,7 +1,7 @@
 # Everything a developer runs. `make demo` and `make test` need nothing installed beforehand; a target that starts no
 # server needs no Debian package but Python.
 .DEFAULT_GOAL := help
-.PHONY: help install python demo incident dashboards test test-slow test-identity lint bench bench-alerts bench-scale clean
+.PHONY: help install python demo incident dashboards test test-slow test-identity lint bench bench-alerts bench-alert-quality bench-scale clean
 .PHONY: secrets gateway stack-demo stack-scale kubernetes lock
 
 BIN := .venv/bin
@@ -73,6 +73,9 @@ bench: install ## Measure the exporter beside its peers, the responder and the d
 
 bench-alerts: install ## Measure from a condition in the platform to its notification; rewrites its table in docs/benchmarks.md (ten minutes)
 	@$(BIN)/python -m benchmarks.alert_latency
+
+bench-alert-quality: install ## Count false alerts of healthy weeks and what is told of incidents; rewrites its tables in docs/benchmarks.md (hours; it keeps what it has run)
+	@$(BIN)/python -m benchmarks.alert_quality
 
 bench-scale: install ## Measure what the monitoring costs as the platform grows; rewrites the tables in docs/scaling.md (15 minutes)
 	@$(BIN)/python -m benchmarks.scale

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
@@ -44,7 +45,7 @@ def verify_due(postgres: Postgres, prometheus: Prometheus, playbooks: Playbooks,
         playbook = playbooks.get(check.playbook)
         ends_when = playbook.ends_when if playbook is not None else EndsWhen()
         try:
-            doubt = _doubt(answers, check, ends_when)
+            doubt = why_not_over(answers.to, check, ends_when)
         except PrometheusError as error:
             doubt = str(error)
         except _TimeIsUpError:
@@ -103,15 +104,16 @@ class _Answers:
         return asked.result()
 
 
-def _doubt(answers: _Answers, check: Check, ends_when: EndsWhen) -> str | None:
+def why_not_over(ask: Callable[[str], Sequence[Sample]], check: Check, ends_when: EndsWhen) -> str | None:
     """Why the incident may not be over; None when it is.
 
-    Raises:
-        PrometheusError: Prometheus does not say.
-        _TimeIsUpError: it was not asked everything.
+    Args:
+        ask: Prometheus, for the vector that an expression gives; what it raises comes through.
+        check: the incident.
+        ends_when: of its playbook.
     """
     platform = platform_of(check.labels)
-    for series in answers.to(f'ALERTS{{alertname="{promql(check.alertname)}"}}'):
+    for series in ask(f'ALERTS{{alertname="{promql(check.alertname)}"}}'):
         if platform_of(series.labels) != platform:
             continue
         # Labels that only one side has do not tell two alerts apart: Alertmanager is told the external ones of
@@ -120,7 +122,7 @@ def _doubt(answers: _Answers, check: Check, ends_when: EndsWhen) -> str | None:
         if all(check.labels.get(name, value) == value for name, value in own.items()):
             return f"the alert is {series.labels.get('alertstate')}"
     source = check.labels.get("source_job")
-    if source and not answers.to(f'up{{job="{promql(source)}",platform="{promql(platform)}"}} == 1'):
+    if source and not ask(f'up{{job="{promql(source)}",platform="{promql(platform)}"}} == 1'):
         return f"its source, job {source}, is not up"
     values = values_of(check.labels, check.annotations, check.playbook, str(check.correlation_id))
     for expression in ends_when.all:
@@ -128,6 +130,6 @@ def _doubt(answers: _Answers, check: Check, ends_when: EndsWhen) -> str | None:
             filled = fill(expression, values, promql)
         except PlaceholderError as error:
             return str(error)
-        if not answers.to(filled):
+        if not ask(filled):
             return f"false or unknown: {filled}"
     return None

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PRODUCT = ("common", "contract", "exporter", "responder")
+PRODUCT = ("backtest", "common", "contract", "exporter", "responder")
 #: What each package may import of the others. The demo, the tests and the benchmarks may import all.
 KNOWS = {
     "common": set[str](),
     "contract": set[str](),
     "exporter": {"common", "contract"},
     "responder": {"common", "contract"},
+    "backtest": {"common", "responder"},
     "testbed": {"common"},
     "simulator": {"common", "contract", "testbed"},
     "gateway": set[str](),

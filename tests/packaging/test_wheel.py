@@ -17,7 +17,7 @@ from testbed.servers.redis import Redis
 from tests.exporter.contract_check.reporting import write_keys
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"common", "contract", "exporter", "responder"}
+PACKAGES = {"backtest", "common", "contract", "exporter", "responder"}
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
@@ -74,7 +74,13 @@ def test_holds_the_product_and_nothing_else(wheel: Path) -> None:
         "responder/playbooks.yml",
         *(f"{package}/py.typed" for package in PACKAGES),
     }
-    assert set(entry_points.split()) & {"ticketing-exporter", "ticketing-responder", "ticketing-simulator"} == {
+    assert set(entry_points.split()) & {
+        "ticketing-backtest",
+        "ticketing-exporter",
+        "ticketing-responder",
+        "ticketing-simulator",
+    } == {
+        "ticketing-backtest",
         "ticketing-exporter",
         "ticketing-responder",
     }

@@ -1,0 +1,1 @@
+"""What alerts and playbooks would have done on the history that a Prometheus has."""

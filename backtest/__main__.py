@@ -1,0 +1,130 @@
+"""The command `ticketing-backtest`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from backtest import engine, playbooks, report, rules
+from backtest.engine import Span
+from backtest.history import Access, History, HistoryError
+from backtest.promql import ExpressionError
+from backtest.promtool import PromtoolError
+from backtest.rules import RulesError, RuleSet
+from backtest.times import duration, instant
+from common.version import VERSION
+from common.yaml_files import ConfigError
+from responder import playbook_file
+from responder.playbooks import Playbooks
+
+NAME = "ticketing-backtest"
+#: What the rules look back upon costs as much as what is asked for.
+LONGEST_WARM_UP = "6h"
+
+T = TypeVar("T")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status is 0 when it could answer."""
+    parser = _parser()
+    flags = parser.parse_args(arguments)
+    try:
+        _run(flags)
+    except (ExpressionError, PromtoolError, HistoryError, RulesError, ConfigError, ValueError) as error:
+        print(f"{NAME}: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _run(flags: argparse.Namespace) -> None:
+    now = time.time()
+    sets = [rules.load(directory) for directory in flags.rules]
+    if len(sets) > 2:
+        raise ValueError("--rules: at most two rule sets are compared")
+    books = playbook_file.load(flags.playbooks)
+    step, most = duration(flags.step), duration(flags.warm_up)
+    start, end = (round(instant(text, now)) // step * step for text in (flags.from_, flags.to))
+    if end <= start:
+        raise ValueError("--from: must be before --to")
+    back = -(-int(max(one.alerts().look_back for one in sets)) // step) * step
+    span = Span(start, end, step, min(back, most))
+    notes = [] if back <= most else [f"rules look back {back} s; what is further back than {most} s is not read"]
+    history = History(Access(flags.prometheus, flags.token_file, flags.basic_auth_file, flags.ca_file), step)
+    found = [_outcome(one, books, history, span, notes) for one in sets]
+    show = report.as_json if flags.output == "json" else report.as_text
+    sys.stdout.write(show(found, span, notes))
+
+
+def _outcome(chosen: RuleSet, books: Playbooks, history: History, span: Span, notes: list[str]) -> report.Outcome:
+    read = chosen.alerts().read
+    if not read & history.metrics:
+        notes.append(f"{chosen.name}: Prometheus has none of the metrics that these rules read")
+    source = partial(history.series, read)
+    with _progress(chosen.name) as told:
+        firings = engine.alerts(chosen, source, span, told=told)
+    more = partial(history.series, chosen.read)
+    return report.Outcome(chosen.name, firings, playbooks.incidents(firings, books, chosen, more, span))
+
+
+class _progress:  # noqa: N801 (used as a function)
+    """A bar on a terminal; nothing elsewhere."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Callable[[float], None]:
+        self._show(0.0)
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\033[K")
+
+    def _show(self, share: float) -> None:
+        if sys.stderr.isatty():
+            bar = "█" * round(20 * share)
+            spent = time.monotonic() - self._began
+            left = f", {spent / share - spent:.0f} s left" if share else ""
+            sys.stderr.write(f"\r\033[K{self._name} {bar:░<20} {share:.0%}{left}")
+            sys.stderr.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=NAME,
+        description="Tells which alerts would have fired on the history that a Prometheus has, which playbooks would"
+        " have acted, and what differs between two rule sets. Needs promtool. Acts on nothing.",
+    )
+    parser.add_argument("--version", action="version", version=f"{NAME} {VERSION}")
+    parser.add_argument("--prometheus", required=True, metavar="URL", help="of Prometheus, or of what has its API")
+    parser.add_argument("--token-file", type=Path, help="holds a bearer token")
+    parser.add_argument("--basic-auth-file", type=Path, help="holds user:password")
+    parser.add_argument("--ca-file", help="certificates to trust instead of the system's")
+    parser.add_argument("--from", dest="from_", default="24h", help="24h (ago), 2026-03-02T18:00 (UTC), unix seconds")
+    parser.add_argument("--to", default="now", help="likewise (default: %(default)s)")
+    parser.add_argument(
+        "--rules",
+        type=Path,
+        action="append",
+        required=True,
+        help="directory or file; twice: what the second does otherwise",
+    )
+    parser.add_argument("--playbooks", type=Path, metavar="FILE", help="of the responder (default: those shipped)")
+    parser.add_argument("--step", default="15s", help="between two evaluations (default: %(default)s)")
+    parser.add_argument(
+        "--warm-up", default=LONGEST_WARM_UP, help="how far rules may look back before --from (default: %(default)s)"
+    )
+    parser.add_argument("--output", choices=["text", "json"], default="text")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

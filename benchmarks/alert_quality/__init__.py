@@ -1,0 +1,1 @@
+"""How often the alert rules wake somebody for nothing, and what they miss."""
