@@ -116,7 +116,7 @@ def _runs(points: Sequence[float | str]) -> Iterator[str]:
             while end < len(points) and (points[end] == point or (points[end] != points[end] and point != point)):
                 end += 1
         count = end - position
-        text = point if isinstance(point, str) else f"{point:.17g}"
+        text = point if isinstance(point, str) else repr(float(point))
         if count > 1:
             # A value times n is n more of it, nothing times n is n of it.
             text = f"_x{count}" if point == "_" else f"{text}x{count - 1}"

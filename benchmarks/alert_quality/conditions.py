@@ -13,9 +13,10 @@ Floats = NDArray[Any]
 HOUR, DAY, WEEK = 3600, 86400, 604800
 #: As the simulator: the share of an ordinary day's sales in each hour of UTC, and of a week's on each weekday.
 HOURS = np.array(
-    "0.50 0.38 0.30 0.25 0.23 0.25 0.33 0.45 0.60 0.72 0.82 0.90 "
-    "0.97 1.00 1.03 1.10 1.30 1.75 2.49 2.45 2.10 1.70 1.35 0.80".split(),
-    float,
+    [
+        *(0.50, 0.38, 0.30, 0.25, 0.23, 0.25, 0.33, 0.45, 0.60, 0.72, 0.82, 0.90),
+        *(0.97, 1.00, 1.03, 1.10, 1.30, 1.75, 2.49, 2.45, 2.10, 1.70, 1.35, 0.80),
+    ]
 )
 WEEKDAYS = np.array((0.85, 0.90, 0.95, 1.05, 1.20, 1.15, 0.90))
 #: On-sales of a week: weekday (Monday is 0), hour, and how many times the usual it sells at first.
