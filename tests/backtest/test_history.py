@@ -27,7 +27,7 @@ groups:
       - {alert: Held, expr: 'value{x="a"} > 1', keep_firing_for: 3s, labels: {severity: low}}
       - {alert: Down, expr: 'up == 0', labels: {severity: critical}}
       - {alert: Gone, expr: 'absent(value{x="b \\" ä"})', labels: {severity: low}}
-      - {alert: Slow, expr: 'sum(rate(turns_total[5s])) < 0.5', labels: {severity: low}}
+      - {alert: Slow, expr: 'sum(rate(turns_total[8s])) < 0.5', labels: {severity: low}}
       - {alert: Clock, expr: 'time() - timestamp(value{x="a"}) > 2 or time() - written > 9', labels: {severity: low}}
   - name: records
     interval: 1s
