@@ -15,6 +15,7 @@ from typing import Any
 from common.deadline import Deadline
 from common.version import VERSION
 from exporter import process
+from exporter.absence import HAS
 from exporter.collection import Collection, Outcome, SharedPart
 from exporter.collectors.base import Collector, History
 from exporter.exposition import Family, Metric, Rendered, assemble, render
@@ -70,7 +71,7 @@ INTERRUPTED = Outcome((), ["interrupted"], 0.0)
 """Of a part that could not even be run to its end."""
 
 OF_SECTIONS = (SUCCESS, DURATION, LAST_SUCCESS, REJECTED, HISTORY_COMPLETE)
-METRICS = (*OF_SECTIONS, BUILD_INFO, *report.METRICS)
+METRICS = (*OF_SECTIONS, BUILD_INFO, HAS, *report.METRICS)
 
 
 @dataclass(frozen=True)

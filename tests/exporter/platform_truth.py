@@ -23,7 +23,8 @@ COUNTERS = ("ticketing_fraud_predictions_total", "ticketing_security_events_tota
 
 def parse(exposition: bytes) -> Samples:
     """Samples by name and labels, without what the exporter says of itself, its sources, probes and freshness."""
-    others = ("ticketing_exporter_", "ticketing_source_", "ticketing_probe_", "ticketing_view_", "process_")
+    of_ours = ("exporter", "platform", "source", "probe", "view")
+    others = ("process_", *(f"ticketing_{kind}_" for kind in of_ours))
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(exposition.decode())

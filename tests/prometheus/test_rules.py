@@ -8,7 +8,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import scrape
-from exporter.absence import HAS
 from exporter.collectors import METRICS, SECTIONS
 from responder.ledger.totals import Totals
 from responder.metrics import Counters, exposition
@@ -103,7 +102,7 @@ def _id(rule: Rule) -> str:
 
 def _exported() -> set[str]:
     names = set()
-    for metric in (*METRICS, *scrape.METRICS, HAS):
+    for metric in (*METRICS, *scrape.METRICS):
         suffixes = ("_bucket", "_sum", "_count") if metric.kind == "histogram" else ("",)
         names |= {metric.name + suffix for suffix in suffixes}
     return names

@@ -108,6 +108,7 @@ _TELLING_LABELS = {
     "ticketing_view_future_rows": "view",
 }
 _HISTOGRAM = "ticketing_fraud_score"
+_OTHERS = ("ticketing_exporter_", "ticketing_source_", "ticketing_platform_", "process_", "python_")
 
 
 def expect(samples: Samples, lost: Iterable[str] = ()) -> None:
@@ -135,7 +136,7 @@ def series(samples: Samples) -> set[str]:
     for name, labels in samples:
         if name.startswith(f"{_HISTOGRAM}_"):
             names.add(_HISTOGRAM)
-        elif not name.startswith(("ticketing_exporter_", "ticketing_source_", "process_", "python_")):
+        elif not name.startswith(_OTHERS):
             telling = dict(labels).get(_TELLING_LABELS.get(name, ""))
             names.add(name if telling is None else f"{name} {telling}")
     return names

@@ -10,7 +10,6 @@ import yaml
 
 from common.yaml_files import ConfigError
 from exporter import collectors, scrape
-from exporter.absence import HAS
 from exporter.config import load
 from exporter.own_metrics.config import PREFIX
 
@@ -142,5 +141,5 @@ def test_a_section_that_is_absent_shows_nothing(tmp_path: Path) -> None:
 
 
 def test_no_metric_of_the_product_has_the_prefix() -> None:
-    product = [*collectors.METRICS, *scrape.METRICS, HAS]
+    product = [*collectors.METRICS, *scrape.METRICS]
     assert [metric.name for metric in product if metric.name.startswith(PREFIX)] == []
