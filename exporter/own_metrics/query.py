@@ -8,7 +8,7 @@ from operator import add
 from typing import Any
 
 from exporter.exposition import LONGEST_UNCUT
-from exporter.own_metrics.config import UNKNOWN, FromView, Histogram, Key, Sum
+from exporter.own_metrics.config import UNKNOWN, Count, FromView, Histogram, Key, Sum
 from exporter.own_metrics.names import Names
 from exporter.sources.ranges import RangeQuery
 from exporter.windows import MICROSECONDS, Range, Row
@@ -44,13 +44,19 @@ def key(key: Key) -> str:
     return f"coalesce(nullif(left({column}, {LONGEST_UNCUT}), ''), {constant(UNKNOWN)})"
 
 
+def limit(value: Sum | Histogram) -> int:
+    """Numbers have to be below it, or are left out."""
+    return MOST_OBSERVED if isinstance(value, Histogram) else MOST_SUMMED
+
+
 def aggregates(value: Sum | Histogram) -> tuple[str, str]:
     """Expressions for a column's sum, in billionths, and for how many numbers are left out of it."""
     column = identifier(value.column)
+    usable = f"abs({column}) < {limit(value)}"
     if isinstance(value, Histogram):
-        usable, scaled = f"abs({column}) < {MOST_OBSERVED}", f"({column}::float8 * {PER_UNIT})::bigint"
+        scaled = f"({column}::float8 * {PER_UNIT})::bigint"
     else:
-        usable, scaled = f"abs({column}) < {MOST_SUMMED}", f"round({column}::numeric * {PER_UNIT})"
+        scaled = f"round({column}::numeric * {PER_UNIT})"
     return f"coalesce(sum({scaled}) FILTER (WHERE {usable}), 0)", f"count(*) FILTER (WHERE NOT {usable})"
 
 
@@ -71,6 +77,15 @@ def values(entry: FromView) -> tuple[str, ...]:
         if isinstance(value, Sum | Histogram):
             found += aggregates(value)
     return tuple(found)
+
+
+def positions_of(entry: FromView) -> dict[str, int]:
+    """Where among `values` the sum of each value is; how many numbers it leaves out is behind it."""
+    found, position = {}, 1
+    for name, value in entry.values.items():
+        found[name] = 0 if isinstance(value, Count) else position
+        position += 0 if isinstance(value, Count) else 2
+    return found
 
 
 def keys(entry: FromView) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ ticketing_own_refund_wait_seconds_quantile{quantile="0.95",window="1h"} 5210.0
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from exporter.collectors.base import Moment
@@ -17,13 +17,14 @@ from exporter.collectors.freshness import freshness
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric, Number
 from exporter.own_metrics.config import PREFIX, Count, FromView, Histogram, Sum
-from exporter.own_metrics.labels import Labelled, Labels, Sums
+from exporter.own_metrics.labels import ByLabels, Labelled, Labels
 from exporter.own_metrics.quantile import quantile
-from exporter.own_metrics.query import MOST_OBSERVED, MOST_SUMMED, PER_UNIT, OwnQuery
+from exporter.own_metrics.query import PER_UNIT, OwnQuery, limit, positions_of
 from exporter.sources.postgres import PostgresSource
 from exporter.windows import MICROSECONDS, Cells
 
-ByLabels = Mapping[Labels, Sums]
+Known = Mapping[str, tuple[Cells, int]]
+"""The windows that are read, the shortest first: the sums, and the bucket with which it begins."""
 
 
 class Rolling:
@@ -39,43 +40,29 @@ class Rolling:
         self._entry = entry
         self._query = OwnQuery.of(entry)
         self._view = WindowedView(postgres, self._query, tuple(entry.seconds.values()), settle)
-        self._groups: dict[Labels | None, Labelled] = {
-            value.by: Labelled(entry, value.by, self._query.names) for value in entry.values.values()
-        }
-        self._values: list[_Counted | _Summed | _Observed] = []
-        position = 1
+        positions = positions_of(entry)
+        groups: dict[Labels | None, list[str]] = {}
         for name, value in entry.values.items():
-            group = self._groups[value.by]
-            if isinstance(value, Count):
-                self._values.append(_Counted(name, value, group))
-                continue
-            if isinstance(value, Sum):
-                self._values.append(_Summed(name, value, group, position))
-            else:
-                self._values.append(_Observed(name, value, group, position))
-            position += 2
+            groups.setdefault(value.by, []).append(name)
+        self._groups = [_Group(entry, names, self._query, positions) for names in groups.values()]
+        self._left_out = [
+            (positions[name] + 1, f"{entry.view}: {value.column} is not below {limit(value):,}")
+            for name, value in entry.values.items()
+            if isinstance(value, Sum | Histogram)
+        ]
 
     async def __call__(self, moment: Moment) -> Iterable[Family]:
         """See `Part`."""
         await self._view.refresh(moment)
         known = self._known(moment)
-        families: dict[Labels | None, tuple[dict[str, ByLabels], ByLabels]] = {}
-        for by, group in self._groups.items():
-            windows = {window: group.sums(cells, first) for window, (cells, first) in known.items()}
-            counters = group.sums(self._view.counters)
-            seen = {labels for sums in (*windows.values(), counters) for labels in sums}
-            families[by] = (
-                {window: group.complete(sums, seen, known[window][1]) for window, sums in windows.items()},
-                group.complete(counters, seen),
-            )
-        self._reject(moment, known)
-        return [
-            *(family for value in self._values for family in value.families(*families[value.by])),
-            *freshness(self._entry.collector, self._view, moment),
-        ]
+        families = [family for group in self._groups for family in group.families(known, self._view.counters)]
+        # Of the longest window that is known, which has the others in it.
+        longest = list(known.values())[-1][0] if known else {}
+        for position, reason in self._left_out:
+            moment.reject(reason, sum(sums[position] for sums in longest.values()))
+        return [*families, *freshness(self._entry.collector, self._view, moment)]
 
-    def _known(self, moment: Moment) -> dict[str, tuple[Cells, int]]:
-        """The windows that are read, the shortest first: the sums, and the bucket with which it begins."""
+    def _known(self, moment: Moment) -> Known:
         found = {}
         longest = max(self._entry.seconds.values())
         for window, seconds in self._entry.seconds.items():
@@ -95,64 +82,76 @@ class Rolling:
         for key in [key for key in counters if key[at] is not None and key[at] not in known]:
             del counters[key]
 
-    def _reject(self, moment: Moment, known: dict[str, tuple[Cells, int]]) -> None:
-        # Of the longest window that is known, which has the others in it.
-        cells = list(known.values())[-1][0] if known else {}
-        for value in self._values:
-            if not isinstance(value, _Counted):
-                unusable = sum(sums[value.position + 1] for sums in cells.values())
-                moment.reject(f"{self._entry.view}: {value.column} is not below {value.limit:,}", unusable)
+
+class _Group:
+    """The values of an entry that are by the same labels."""
+
+    def __init__(self, entry: FromView, names: Sequence[str], query: OwnQuery, positions: Mapping[str, int]) -> None:
+        values = [entry.values[name] for name in names]
+        histogram = any(isinstance(value, Histogram) for value in values)
+        at = [positions[name] for name in names]
+        self._labelled = Labelled(entry, values[0].by, query.names, at, cells=histogram)
+        self._windowed = any(not isinstance(value, Histogram) or value.quantiles for value in values)
+        make = {Count: _Counted, Sum: _Summed, Histogram: _Observed}
+        self._series: list[_Counted | _Summed | _Observed] = [
+            make[type(value)](name, value, self._labelled.labels, slot)
+            for slot, (name, value) in enumerate(zip(names, values, strict=True))
+        ]
+
+    def families(self, known: Known, counters: Cells) -> Iterator[Family]:
+        of = self._labelled
+        windows = {window: of.sums(cells, first) for window, (cells, first) in known.items() if self._windowed}
+        total = of.sums(counters)
+        seen = {labels for sums in (*windows.values(), total) for labels in sums}
+        complete = {window: of.complete(sums, seen, known[window][1]) for window, sums in windows.items()}
+        for series in self._series:
+            yield from series.families(complete, of.complete(total, seen))
 
 
 class _Counted:
-    def __init__(self, name: str, value: Count, group: Labelled) -> None:
-        self.by = value.by
-        self._gauge = Metric(PREFIX + name, "gauge", value.help, (*group.labels, "window"))
+    def __init__(self, name: str, value: Count, labels: Labels, slot: int) -> None:
+        self._slot = slot
+        self._gauge = Metric(PREFIX + name, "gauge", value.help, (*labels, "window"))
         total = f"{value.help} Since the exporter started."
-        self._counter = Metric(f"{PREFIX}{name}_total", "counter", total, group.labels)
+        self._counter = Metric(f"{PREFIX}{name}_total", "counter", total, labels)
 
     def families(self, windows: Mapping[str, ByLabels], counters: ByLabels) -> Iterator[Family]:
         gauge, counter = Family(self._gauge), Family(self._counter)
         for window, sums in windows.items():
             for labels, of in sums.items():
-                gauge.add(of.values[0], *labels, window)
+                gauge.add(of.values[self._slot], *labels, window)
         # A counter that is born at 3 has not increased: series start at 0 as soon as a name is known.
         for labels, of in counters.items():
-            counter.add(of.values[0], *labels)
+            counter.add(of.values[self._slot], *labels)
         yield gauge
         yield counter
 
 
 class _Summed:
-    limit = MOST_SUMMED
-
-    def __init__(self, name: str, value: Sum, group: Labelled, position: int) -> None:
-        self.by, self.column, self.position = value.by, value.column, position
-        self._gauge = Metric(PREFIX + name, "gauge", value.help, (*group.labels, "window"))
+    def __init__(self, name: str, value: Sum, labels: Labels, slot: int) -> None:
+        self._slot = slot
+        self._gauge = Metric(PREFIX + name, "gauge", value.help, (*labels, "window"))
         self._factor = value.factor
 
     def families(self, windows: Mapping[str, ByLabels], counters: ByLabels) -> Iterator[Family]:  # noqa: ARG002
         gauge = Family(self._gauge)
         for window, sums in windows.items():
             for labels, of in sums.items():
-                gauge.add(scaled(of.values[self.position], self._factor), *labels, window)
+                gauge.add(scaled(of.values[self._slot], self._factor), *labels, window)
         yield gauge
 
 
 class _Observed:
-    limit = MOST_OBSERVED
-
-    def __init__(self, name: str, value: Histogram, group: Labelled, position: int) -> None:
-        self.by, self.column, self.position = value.by, value.column, position
+    def __init__(self, name: str, value: Histogram, labels: Labels, slot: int) -> None:
+        self._slot = slot
         self._bounds, self._quantiles = value.buckets, value.quantiles
-        self._histogram = Metric(PREFIX + name, "histogram", value.help, group.labels)
-        labels = (*group.labels, "quantile", "window")
-        self._quantile = Metric(f"{PREFIX}{name}_quantile", "gauge", value.help, labels)
+        self._histogram = Metric(PREFIX + name, "histogram", value.help, labels)
+        self._quantile = Metric(f"{PREFIX}{name}_quantile", "gauge", value.help, (*labels, "quantile", "window"))
 
     def families(self, windows: Mapping[str, ByLabels], counters: ByLabels) -> Iterator[Family]:
         histogram, quantiles = Family(self._histogram), Family(self._quantile)
         for labels, of in counters.items():
-            histogram.add_histogram(self._bounds, of.cells, of.values[self.position] / PER_UNIT, *labels)
+            histogram.add_histogram(self._bounds, of.cells, of.values[self._slot] / PER_UNIT, *labels)
         for window, sums in windows.items():
             for labels, of in sums.items():
                 for share in self._quantiles:

@@ -12,7 +12,7 @@ from exporter.exposition import Family, Metric
 from exporter.own_metrics.config import PREFIX, FromView, Sum
 from exporter.own_metrics.labels import Labelled
 from exporter.own_metrics.names import Names
-from exporter.own_metrics.query import MOST_SUMMED, folded, keys, relation, values
+from exporter.own_metrics.query import folded, keys, limit, positions_of, relation, values
 from exporter.own_metrics.rolling import scaled
 from exporter.sources.postgres import PostgresSource
 from exporter.windows import Cells
@@ -41,8 +41,12 @@ class State:
         self._postgres = postgres
         self._keys, self._values = len(entry.keys), len(values(entry))
         self._sql = state_query(entry)
+        self._positions = positions_of(entry)
+        self._series = {
+            name: Labelled(entry, value.by, {}, [self._positions[name]]) for name, value in entry.values.items()
+        }
         self._metrics = {
-            name: Metric(PREFIX + name, "gauge", value.help, Labelled(entry, value.by, {}).labels)
+            name: Metric(PREFIX + name, "gauge", value.help, self._series[name].labels)
             for name, value in entry.values.items()
         }
 
@@ -54,16 +58,12 @@ class State:
         return list(self._families(moment, cells))
 
     def _families(self, moment: Moment, cells: Cells) -> Iterator[Family]:
-        position = 1
         for name, value in self._entry.values.items():
             family = Family(self._metrics[name])
-            group = Labelled(self._entry, value.by, {})
-            sums = group.sums(cells)
-            for labels, of in group.complete(sums, sums).items():
-                found = of.values
-                family.add(scaled(found[position], value.factor) if isinstance(value, Sum) else found[0], *labels)
+            sums = self._series[name].sums(cells)
+            for labels, of in self._series[name].complete(sums, sums).items():
+                family.add(scaled(of.values[0], value.factor) if isinstance(value, Sum) else of.values[0], *labels)
             if isinstance(value, Sum):
-                unusable = sum(of.values[position + 1] for of in sums.values())
-                moment.reject(f"{self._entry.view}: {value.column} is not below {MOST_SUMMED:,}", unusable)
-                position += 2
+                unusable = sum(values[self._positions[name] + 1] for values in cells.values())
+                moment.reject(f"{self._entry.view}: {value.column} is not below {limit(value):,}", unusable)
             yield family

@@ -1,0 +1,1 @@
+"""What section fraud costs, and what it costs written as a configuration."""
