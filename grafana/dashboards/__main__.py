@@ -4,9 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from grafana.dashboards import investigate, stack, ticketing
+from grafana.dashboards import investigate, own, stack, ticketing
 
-DASHBOARDS = (ticketing.DASHBOARD, stack.DASHBOARD, investigate.DASHBOARD)
+DASHBOARDS = (ticketing.DASHBOARD, stack.DASHBOARD, investigate.DASHBOARD, own.DASHBOARD)
 
 HERE = Path(__file__).parent
 

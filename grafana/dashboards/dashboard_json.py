@@ -48,6 +48,7 @@ class Panel:
         time_from: its own range, for example 24h, wherever the dashboard's is relative.
         interval: shortest step of its queries.
         transparent: without a frame.
+        repeat: a variable: one such panel for each of its values, three a line.
     """
 
     id: int
@@ -62,6 +63,7 @@ class Panel:
     time_from: str | None = None
     interval: str | None = None
     transparent: bool = False
+    repeat: str | None = None
 
     def json(self, x: int, y: int, width: int, height: int) -> Json:
         """The panel at its place on the grid."""
@@ -82,6 +84,8 @@ class Panel:
         defaults = {"mappings": [], "thresholds": thresholds(None), **self.defaults}
         json = panel.panel_json({"type": self.kind, "pluginVersion": PLUGIN_VERSION, "options": dict(self.options)})
         json["fieldConfig"] = {"defaults": defaults, "overrides": list(self.overrides)}
+        if self.repeat is not None:
+            json |= {"repeat": self.repeat, "repeatDirection": "h", "maxPerRow": 3}
         kept: Json = plain(without(json, _PANEL_RELICS))
         return kept
 

@@ -15,7 +15,7 @@ from grafana.dashboards.variables import PLATFORM, SOURCES
 BASE = "/admin/monitoring"
 """Where the gateway serves Grafana."""
 
-TICKETING, INVESTIGATE, STACK = "ticketing", "ticketing-investigate", "ticketing-stack"
+TICKETING, INVESTIGATE, STACK, OWN = "ticketing", "ticketing-investigate", "ticketing-stack", "ticketing-own"
 
 RULES = Path(__file__).parents[2] / "prometheus" / "rules"
 

@@ -25,12 +25,14 @@ class Settings(TypedDict, total=False):
         transformations: of the answers, in order: see `grafana.dashboards.transformations`.
         time_from: its own range, for example 24h.
         interval: shortest step of its queries.
+        repeat: see `Panel`.
     """
 
     overrides: Sequence[Json]
     transformations: Sequence[Json]
     time_from: str
     interval: str
+    repeat: str
 
 
 class ValueSettings(Settings, total=False):

@@ -118,6 +118,43 @@ class ChoiceVariable:
 
 
 @dataclass(frozen=True)
+class SeriesVariable:
+    """Names of series, of which the viewer chooses several or all.
+
+    Attributes:
+        name: as queries have it.
+        label: as shown.
+        query: `label_values(SELECTOR, __name__)`.
+        regex: which of the names, as Grafana takes it.
+    """
+
+    name: str
+    label: str
+    query: str
+    regex: str
+
+    def json(self) -> Json:
+        """As `templating.list` has it."""
+        return {
+            "type": "query",
+            "name": self.name,
+            "label": self.label,
+            "datasource": PROMETHEUS,
+            "query": {"query": self.query, "refId": "PrometheusVariableQueryEditor-VariableQuery"},
+            "regex": self.regex,
+            "refresh": 1,
+            "sort": 1,
+            "hide": 0,
+            "multi": True,
+            "includeAll": True,
+            "allValue": None,
+            "skipUrlSync": False,
+            "current": {"text": ["All"], "value": ["$__all"], "selected": True},
+            "options": [],
+        }
+
+
+@dataclass(frozen=True)
 class TextVariable:
     """What the viewer types, or a link fills in."""
 

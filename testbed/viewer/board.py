@@ -13,7 +13,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "grafana" / "dashboards"
 
-UIDS = ("ticketing", "ticketing-stack", "ticketing-investigate")
+UIDS = ("ticketing", "ticketing-stack", "ticketing-investigate", "ticketing-own")
 
 Json = dict[str, Any]
 
