@@ -36,8 +36,9 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     }
     unread = [line for line in golden().splitlines(True) if "kpi_fraud_rate_ratio" not in line]
     others["reading"] = "".join(unread).replace(f"{READ}1", f"{READ}0.416")
+    others["limiter"] = re.sub(r'(ticketing_client_requests\{.*)window="5m"', r'\1window="1m"', golden())
     with board(tmp_path_factory.mktemp("reasons"), [golden()], others=others) as running:
-        wait_for(running, "count(ticketing:kpi_revenue_per_hour_usd:max offset 2s) == 4")
+        wait_for(running, "count(ticketing:kpi_revenue_per_hour_usd:max offset 2s) == 5")
         wait_for(running, "count(count by (platform) (ticketing:platform:absent)) == 2")
         yield running
 
@@ -74,6 +75,14 @@ def test_nothing_of_a_platform_that_has_everything(prometheus: Prometheus) -> No
     assert whys(prometheus, "main") == {}
     for number in (111, 121, 131, 141, 202, 203, 204, 303, 402, 604):
         assert HERE not in str(shown(prometheus, "main", number))
+
+
+def test_the_busiest_of_a_minute_say_so(prometheus: Prometheus) -> None:
+    of_five, of_one = (shown(prometheus, name, 302) for name in ("main", "limiter"))
+    assert len(of_five) == 5
+    assert [labels["client"] for labels in of_one] == [labels["client"] for labels in of_five]
+    assert {labels.get("since") for labels in of_five} == {None}
+    assert {labels["since"] for labels in of_one} == {" in 1 min"}
 
 
 def test_titles_say_what_is_not_here(prometheus: Prometheus) -> None:
