@@ -9,10 +9,9 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.prometheus.mutants import mutants
-from tests.prometheus.promtool import needed_by, promtool
+from tests.prometheus.promtool import needed_by, promtool, write
 from tests.prometheus.ruleset import METRIC, Rule, TestFile, Yaml, rules, unit_test_files
 
 SHIPPED = rules()
@@ -39,7 +38,6 @@ MUTATED = [
     and (rule.name != "SeriesMissing" or rule.content["labels"]["section"] == STAND_IN)
 ]
 TESTS_AT_ONCE = 4
-_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _NUMBERED = re.compile(r"(?:alertname|rule): \w+_m(\d+)\b|expr: .*?_m(\d+)\b")
 
 
@@ -96,10 +94,6 @@ def _tests(file: TestFile, readers: list[Rule], suffixes: Mapping[int, str]) -> 
     return chosen
 
 
-def _write(path: Path, content: Yaml) -> None:
-    path.write_text(yaml.dump(content, Dumper=_Dumper, sort_keys=False), encoding="utf-8")
-
-
 def _noticed(rule: Rule, candidates: Mapping[int, Yaml], directory: Path) -> set[int]:
     """The candidates, by number, that fail a test."""
     noticed: set[int] = set()
@@ -134,10 +128,7 @@ def _noticed_by(
         tests = _tests(file, readers, suffixes)
         if not tests:
             break
-        _write(directory / "rules.yml", {"groups": [{"name": "all", "rules": groups}]})
-        interval = file.content["evaluation_interval"]
-        _write(directory / "tests.yml", {"rule_files": ["rules.yml"], "evaluation_interval": interval, "tests": tests})
-        run = promtool("test", "rules", directory / "tests.yml")
+        run = promtool("test", "rules", write(directory, groups, file.content["evaluation_interval"], tests))
         output = run.stdout + run.stderr
         found = {int(one or other) for one, other in _NUMBERED.findall(output)}
         assert found or run.returncode == 0, output[-2000:]
