@@ -180,7 +180,7 @@ class History:
                 largest=LARGEST_BODY,
             )
         except http_client.TooLargeError:
-            raise _TooLargeError from None
+            raise _TooLargeError(f"--prometheus: the answer has more than {LARGEST_BODY} bytes") from None
         except http_client.HttpError as error:
             raise _PassingError(str(error)) from None
         if answer.status >= 500 or answer.status == 429:

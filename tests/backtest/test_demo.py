@@ -1,0 +1,128 @@
+"""A demo with incidents: the backtest says what Prometheus, Alertmanager and the responder's ledger really did."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from backtest.__main__ import main
+from backtest.engine import Firing
+from demo import incident
+from demo.directory import run_directory
+from demo.parts import Parts, plan, running
+from demo.programs import Responder
+from responder.playbook_file import SHIPPED
+from tests.alertmanager.chain import wait_until
+from tests.backtest.live import apart, compared, fired, told
+from tests.demo.test_end_to_end import ADMIN_ATTACK, FRAUD_SPIKE, LONGEST, configure
+
+#: Seconds between two evaluations of the backtest, and between two scrapes; the demo's rules are evaluated each second.
+STEP = 2
+#: An evaluation of the backtest, and one scrape that it meets at once and Prometheus at its next evaluation.
+APART = 2 * STEP
+#: Longer than what the hastened alerts look back upon and wait.
+WARM_UP = 16
+#: The responder looks whether an incident is over every five seconds.
+CHECK_EVERY = 5
+PLAYBOOKS = ("UnauthorizedAdminAccess", "FraudRateSpike")
+
+
+class HastyResponder(Responder):
+    """With the shipped playbooks, whose incidents are over soon after their alerts."""
+
+    def command(self) -> list[str]:
+        content = yaml.safe_load(SHIPPED.read_text())
+        for playbook in content.values():
+            collected, *_ = playbook["ends_when"]["all"]
+            playbook["ends_when"] = {"all": [collected], "for": "4s"}
+        path = self.directory / "playbooks.yml"
+        path.write_text(yaml.safe_dump(content))
+        return [*super().command(), f"--playbooks.file={path}"]
+
+
+@contextmanager
+def pipeline() -> Iterator[Parts]:
+    with run_directory() as directory:
+        parts = plan(directory, preset=None, hours=1)
+        own, token = parts.responder, directory / "alerting" / "secrets" / "responder_token"
+        hasty = HastyResponder(own.directory, parts.postgres, parts.redis, token)
+        hasty.name = own.name
+        parts = replace(parts, responders=(hasty,))
+        configure(parts)
+        with running(parts):
+            yield parts
+
+
+def ledger(parts: Parts) -> list[dict[str, Any]]:
+    authorized = {"Authorization": f"Bearer {parts.responder.token()}"}
+    answer = requests.get(f"{parts.responder.url}/incidents", headers=authorized, timeout=10)
+    answer.raise_for_status()
+    return [one for one in answer.json()["incidents"] if one["playbook"] in PLAYBOOKS]
+
+
+def is_over(one: dict[str, Any]) -> bool:
+    return one["state"] == "closed" and all(action["state"] not in ("pending", "running") for action in one["actions"])
+
+
+def well(parts: Parts) -> bool:
+    """Whether everything has been collected for as long as the rules look back, and nothing fires any more."""
+    kept = f"count_over_time(ticketing_exporter_collector_success[{2 * WARM_UP}s] offset {2 * WARM_UP}s)"
+    names = {labels["alertname"] for labels, _ in parts.prometheus.query("ALERTS")}
+    return len(parts.prometheus.query(kept)) == 6 and names == {"Watchdog"}
+
+
+def seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def test_says_what_prometheus_alertmanager_and_the_ledger_did(capsys: pytest.CaptureFixture[str]) -> None:
+    with pipeline() as parts:
+        demo = {"simulator": parts.simulator.url, "prometheus": parts.prometheus.url}
+        wait_until(lambda: well(parts), 2 * LONGEST)
+        start = int(time.time()) // STEP * STEP
+        for one in (ADMIN_ATTACK, FRAUD_SPIKE):
+            incident.start(demo, one)
+        wait_until(lambda: {one["playbook"] for one in ledger(parts)} == {*PLAYBOOKS}, LONGEST)
+        for one in (ADMIN_ATTACK, FRAUD_SPIKE):
+            incident.stop(demo, one)
+        wait_until(lambda: all(map(is_over, ledger(parts))), 2 * LONGEST)
+        end = int(time.time()) // STEP * STEP - STEP
+        really = fired(parts.prometheus.url, start, end, STEP)
+        books = f"--playbooks={parts.responder.directory / 'playbooks.yml'}"
+        times = [f"--from={start}", f"--to={end}", f"--step={STEP}s", f"--warm-up={WARM_UP}s", "--output=json"]
+        rules = f"--rules={parts.rules}"
+        assert main([f"--prometheus={parts.prometheus.url}", rules, books, *times]) == 0
+        (foreseen,) = json.loads(capsys.readouterr().out)["rule_sets"]
+        webhooks = [alert for one in parts.inbox.notifications("responder") for alert in one["raw"]["alerts"]]
+        incidents = ledger(parts)
+
+    firings = [Firing(**one) for one in foreseen["alerts"]]
+    assert apart(told(firings), really) <= APART, compared(told(firings), really)
+
+    # Alertmanager told of each, with the begin that Prometheus had told it.
+    begins = {one.name: one.start for one in firings}
+    for name in PLAYBOOKS:
+        sent = {seconds(alert["startsAt"]) for alert in webhooks if alert["labels"]["alertname"] == name}
+        assert min(sent) == pytest.approx(begins[name], abs=APART)
+
+    by_playbook = {one["playbook"]: one for one in foreseen["incidents"] if one["playbook"] in PLAYBOOKS}
+    assert len(incidents) == len(by_playbook) == len(PLAYBOOKS)
+    for kept in incidents:
+        mine = by_playbook[kept["playbook"]]
+        assert mine["opened"] == pytest.approx(seconds(kept["opened_at"]), abs=APART)
+        assert mine["closed"] == pytest.approx(seconds(kept["closed_at"]), abs=APART + CHECK_EVERY)
+        assert [(done["phase"], done["action"]) for done in mine["actions"]] == [
+            (action["phase"], action["action"]) for action in kept["actions"]
+        ]
+        for done, action in zip(mine["actions"], kept["actions"], strict=True):
+            assert (done["at"] is None) == (action["state"] == "skipped"), action
+            assert (done["put_back"] is None) == (action["reverted_at"] is None), action
+            if done["put_back"] is not None:
+                assert done["put_back"] == pytest.approx(seconds(action["reverted_at"]), abs=APART + CHECK_EVERY)
