@@ -20,7 +20,7 @@ from demo.configs import sections_by_job
 from demo.openmetrics import create_blocks, import_samples, write_scrape
 from demo.past import world
 from exporter.app import Exporter
-from exporter.collectors.freshness import FUTURE
+from exporter.collectors.freshness import FUTURE, NEWEST
 from exporter.config import load
 from simulator.redis_state import write_redis_at
 from simulator.world import World
@@ -70,7 +70,7 @@ class Replay:
         answers = self._threads.map(
             lambda sections: self._exporter.scraper.scrape(sections, TIMEOUT_SECONDS), jobs.values()
         )
-        return {job: _without_future(answer.text.decode()) for job, answer in zip(jobs, answers, strict=True)}
+        return {job: without_future(answer.text.decode()) for job, answer in zip(jobs, answers, strict=True)}
 
     def close(self) -> None:
         """End its connections and threads."""
@@ -80,10 +80,10 @@ class Replay:
         self._redis.close()
 
 
-def _without_future(exposition: str) -> str:
-    """Without the count of rows from the future: what happened after the instant is in the database already."""
+def without_future(exposition: str) -> str:
+    """Without what is told of rows from the future: what happened after the instant is in the database already."""
     lines = exposition.splitlines(keepends=True)
-    return "".join(line for line in lines if FUTURE.name not in line)
+    return "".join(line for line in lines if FUTURE.name not in line and NEWEST.name not in line)
 
 
 def steps(hours: float, half: str) -> range:

@@ -15,7 +15,8 @@ from exporter.exposition import Family, Metric
 NEWEST = Metric(
     "ticketing_view_newest_row_age_seconds",
     "gauge",
-    "Age of the newest row by the database's clock, up to 5 s too high; negative: in the future, by over a minute.",
+    "Age of the newest row by the database's clock, up to 5 s too high, of labels a minute, by their predictions' time;"
+    " negative: in the future, by over a minute.",
     ("view",),
 )
 FUTURE = Metric(
@@ -28,10 +29,10 @@ FUTURE = Metric(
 METRICS = (NEWEST, FUTURE)
 
 
-def freshness(collector: str, view: WindowedView, moment: Moment) -> Iterator[Family]:
-    """Both, of one view, at the time that its windows end at."""
+def freshness(collector: str, view: WindowedView, moment: Moment, *, age: bool = True) -> Iterator[Family]:
+    """Both, of one view, at the time that its windows end at; without the age where somebody else tells it."""
     newest, future = Family(NEWEST), Family(FUTURE)
-    if view.newest is not None:
+    if age and view.newest is not None:
         newest.add(round(moment.seconds - view.newest, 3), view.name)
     if view.future_rows is not None:
         future.add(view.future_rows, collector, view.name)

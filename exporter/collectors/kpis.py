@@ -155,7 +155,14 @@ def collector(
         parts.append(_View(view, rows, written, reports=not keys))
     if keys:
         parts.append(_Keys(redis, keys, written, updated=not absence.key(definition.KPI_UPDATED_AT)))
+    if not parts:
+        parts.append(_nothing)
     return Collector("kpis", parts)
+
+
+async def _nothing(_: Moment) -> Iterable[Family]:
+    # All figures are recorded by Prometheus. The section is there all the same, and its absence would be missed.
+    return ()
 
 
 @dataclass

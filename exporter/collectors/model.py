@@ -22,6 +22,7 @@ from contract.definition import BLOCKED, Decision
 from exporter.absence import NOTHING, Absence
 from exporter.collectors.base import Collector, Moment, Part
 from exporter.collectors.drift import DRIFT, NOISE_FLOOR, SAMPLES, Drift
+from exporter.collectors.freshness import freshness
 from exporter.collectors.windowed import WindowedView
 from exporter.exposition import Family, Metric
 from exporter.sources.postgres import PostgresSource
@@ -135,6 +136,7 @@ class _Labels:
             if not self._absence.view("fraud_predictions"):
                 await self._predicted.refresh(moment)
             families += self._matrix(moment)
+            families += freshness("model", self._labelled, moment)
         else:
             await self._postgres.check(moment.deadline)
         if not self._absence.view("model_versions"):

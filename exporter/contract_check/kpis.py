@@ -42,10 +42,17 @@ _TRANSACTIONS = f"""
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit that a value may be in, in place of the right one: by `factor` it becomes right."""
+    """A unit that a value may be in, in place of the right one.
+
+    Attributes:
+        name: for the report.
+        factor: by it the value becomes right.
+        setting: how the configuration names it; empty where it does not know it.
+    """
 
     name: str
     factor: float
+    setting: str = ""
 
 
 UNITS: Mapping[str, tuple[str, tuple[Unit, ...]]] = {
@@ -53,10 +60,10 @@ UNITS: Mapping[str, tuple[str, tuple[Unit, ...]]] = {
         "transactions an hour",
         (Unit("a minute", 60), Unit("a second", 3600), Unit("a day", 1 / 24)),
     ),
-    KPI_FRAUD_RATE: ("percent", (Unit("a ratio", 100), Unit("basis points", 0.01))),
+    KPI_FRAUD_RATE: ("percent", (Unit("a ratio", 100, "ratio"), Unit("basis points", 0.01))),
     KPI_REVENUE_PER_HOUR: (
         "USD an hour",
-        (Unit("cents", 0.01), Unit("a minute", 60), Unit("a day", 1 / 24), Unit("thousands", 1000)),
+        (Unit("cents", 0.01, "cents"), Unit("a minute", 60), Unit("a day", 1 / 24), Unit("thousands", 1000)),
     ),
 }
 """By key: the unit of the contract, and what is written in its place."""
@@ -114,12 +121,21 @@ def _latency(value: float) -> Iterator[Finding]:
         yield Finding(WRONG, KPI_LATENCY_P95, f"{value:g} is negative", "correct what writes it")
     elif 0 < value < 1:
         detail = f"{value:g} ms cannot be: is it {value:g} s?"
-        yield Finding(WRONG, KPI_LATENCY_P95, detail, f"write milliseconds: {value * 1000:g}")
+        yield Finding(WRONG, KPI_LATENCY_P95, detail, f"write milliseconds: {value * 1000:g}; {_says('seconds')}")
     elif value > 60_000:
         detail = f"{value:g} ms cannot be: is it microseconds?"
         yield Finding(WRONG, KPI_LATENCY_P95, detail, f"write milliseconds: {value / 1000:g}")
     elif 0 < value < 5:
-        yield Finding(WARNING, KPI_LATENCY_P95, f"{value:g} ms is little: is it seconds?", "write milliseconds")
+        yield Finding(
+            WARNING,
+            KPI_LATENCY_P95,
+            f"{value:g} ms is little: is it seconds?",
+            f"write milliseconds; {_says('seconds')}",
+        )
+
+
+def _says(unit: str) -> str:
+    return f"or say so: `unit: {unit}` beside the KPI's `from` under `kpis` of the exporter's configuration"
 
 
 def _updated(value: float, now: float) -> Iterator[Finding]:
@@ -143,7 +159,8 @@ def _unit(key: str, value: float, truth: float) -> Iterator[Finding]:
     fits = [other for other in others if value and _alike(value * other.factor, truth)]
     if fits:
         best = min(fits, key=lambda other: abs(math.log(value * other.factor / truth)))
-        yield Finding(WRONG, key, f"{told}: is it in {best.name}?", f"write {unit}: × {best.factor:.4g}")
+        mend = f"write {unit}: × {best.factor:.4g}" + (f"; {_says(best.setting)}" if best.setting else "")
+        yield Finding(WRONG, key, f"{told}: is it in {best.name}?", mend)
     else:
         mend = "one of both is wrong: compare them with the payment provider's figure of the same hour"
         yield Finding(WARNING, key, told, mend)

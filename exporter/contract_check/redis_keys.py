@@ -28,6 +28,7 @@ from exporter.collectors.rate_limits import ADAPTERS
 from exporter.config import Config, RateLimits
 from exporter.contract_check.database import SECONDS
 from exporter.contract_check.finding import ABSENT, DENIED, DOWN, OK, WARNING, WRONG, Finding
+from exporter.contract_check.schema import declared
 from exporter.kpi_sources import KPIS
 from exporter.sources.byte_text import shown
 from exporter.sources.redis import RedisError, RedisSource
@@ -48,10 +49,13 @@ def check_redis(client: RedisSource, config: Config, values: dict[str, float]) -
     absence = config.absence
     asked = list(_asked(config))
     keys = [key for key in asked if not absence.key(key.name)]
+    gone = [key for key in asked if absence.key(key.name)]
     names = [key.name.replace(MINUTE, str(minute)) for key in keys]
+    # Where nothing is read from Redis there need not be one.
+    others = [key.name.replace(MINUTE, str(minute)) for key in gone] if keys else []
     kpis = {kpi.redis_key(config.kpis): kpi for kpi in KPIS}
     try:
-        kinds = complete(client.read([("TYPE", name) for name in names], Deadline(SECONDS)))
+        kinds = complete(client.read([("TYPE", name) for name in (*names, *others)], Deadline(SECONDS)))
         questions = [_value_command(key, name) for key, name in zip(keys, names, strict=True)]
         answers = complete(client.read(questions, Deadline(SECONDS)))
         found = _forms_found(client, {form(key) for key in keys}) if "none" in kinds else None
@@ -59,10 +63,10 @@ def check_redis(client: RedisSource, config: Config, values: dict[str, float]) -
     except (RedisError, DeadlineExceededError, SecretError) as error:
         yield Finding(DOWN, "connection", str(error), "see REDIS_URL, the network, and the server's log")
         return
-    for key in asked:
-        if absence.key(key.name):
-            yield Finding(ABSENT, key_name(key.name), NOT_HERE)
-    for key, name, kind, value in zip(keys, names, kinds, answers, strict=True):
+    for key, kind in zip(gone, kinds[len(keys) :] or ["none"] * len(gone), strict=True):
+        name = key_name(key.name)
+        yield Finding(ABSENT, name, NOT_HERE) if kind == "none" else declared(name, "the key is there")
+    for key, name, kind, value in zip(keys, names, kinds[: len(keys)], answers, strict=True):
         if kind == "none":
             yield _missing(key, name, found, elsewhere)
             continue

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from common.deadline import DeadlineExceededError
+from common.postgres import PostgresError
 from contract.definition import CONFIGURED_VIEWS, FUNCTIONS, OPTIONAL_COLUMNS, VIEWS
 from exporter.absence import NOT_HERE, Absence
 from exporter.contract_check.database import Database
@@ -53,7 +55,8 @@ def check_schema(database: Database, absence: Absence, usable: Columns, more: Se
         readable[view] = allowed
     for view, columns in {**VIEWS, **{name: CONFIGURED_VIEWS[name] for name in more}}.items():
         if absence.view(view):
-            yield Finding(ABSENT, view, NOT_HERE)
+            has_rows = view in found and readable[view] and _has_rows(database, view)
+            yield declared(view, "the view has rows") if has_rows else Finding(ABSENT, view, NOT_HERE)
         elif view not in found:
             where = (
                 "contract/README.md"
@@ -84,6 +87,19 @@ def check_functions(database: Database) -> Iterator[Finding]:
         return
     for function in FUNCTIONS:
         yield _function(database, function)
+
+
+def declared(subject: str, detail: str) -> Finding:
+    """That something is there which is declared absent, so that nothing of it is shown."""
+    mend = "see platform.absent in the exporter's configuration: take out what declares it, or drop what is there"
+    return Finding(WARNING, subject, f"declared absent, but {detail}", mend)
+
+
+def _has_rows(database: Database, view: str) -> bool:
+    try:
+        return bool(database.rows(f"SELECT 1 FROM monitoring.{view} LIMIT 1"))
+    except (PostgresError, DeadlineExceededError):
+        return False
 
 
 def _read_one(database: Database, view: str) -> Iterator[Finding]:

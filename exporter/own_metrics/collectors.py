@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from contract.definition import VIEWS
 from exporter.collectors.base import Collector
 from exporter.own_metrics.config import Entry, FromView
 from exporter.own_metrics.redis import Reads
@@ -27,6 +28,7 @@ def collectors(
         redis: the same.
         settle: see `WindowedView`.
     """
+    told = {f"monitoring.{view}" for view in VIEWS}
     for entry in entries:
         part: Rolling | State | Reads
         if not isinstance(entry, FromView):
@@ -34,5 +36,6 @@ def collectors(
         elif entry.time is None:
             part = State(entry, postgres(entry.collector))
         else:
-            part = Rolling(entry, postgres(entry.collector), settle)
+            part = Rolling(entry, postgres(entry.collector), settle, tells_age=entry.view not in told)
+            told.add(entry.view)
         yield Collector(entry.section, (part,), entry.collector)

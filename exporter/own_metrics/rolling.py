@@ -34,10 +34,12 @@ class Rolling:
         entry: with time and windows.
         postgres: where its view is.
         settle: see `WindowedView`.
+        tells_age: of its view, which another collector may read, too.
     """
 
-    def __init__(self, entry: FromView, postgres: PostgresSource, settle: float) -> None:
+    def __init__(self, entry: FromView, postgres: PostgresSource, settle: float, *, tells_age: bool = True) -> None:
         self._entry = entry
+        self._tells_age = tells_age
         self._query = OwnQuery.of(entry)
         self._view = WindowedView(postgres, self._query, tuple(entry.seconds.values()), settle)
         positions = positions_of(entry)
@@ -60,7 +62,7 @@ class Rolling:
         longest = list(known.values())[-1][0] if known else {}
         for position, reason in self._left_out:
             moment.reject(reason, sum(sums[position] for sums in longest.values()))
-        return [*families, *freshness(self._entry.collector, self._view, moment)]
+        return [*families, *freshness(self._entry.collector, self._view, moment, age=self._tells_age)]
 
     def _known(self, moment: Moment) -> Known:
         found = {}

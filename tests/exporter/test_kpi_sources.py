@@ -101,7 +101,14 @@ def test_what_postgresql_counts_needs_no_redis_at_all(filled: ContractDatabase) 
     assert found == pytest.approx({"transactions_per_hour": 2, "fraud_rate_ratio": 1 / 3, "revenue_per_hour_usd": 106})
     text = exporter.scraper.scrape(("kpis",), 30).text.decode()
     assert 'ticketing_platform_has{part="kpi:latency_p95"} 0' in text
-    assert 'name="kpi:txn_per_hour"' not in text
+    assert 'part="kpi:txn_per_hour"' not in text
+    assert 'ticketing_exporter_collector_success{collector="kpis"} 1' in text
+    exporter.close()
+
+
+def test_figures_that_are_all_recorded_by_prometheus_leave_the_section_there(filled: ContractDatabase) -> None:
+    exporter = made(filled, "redis://127.0.0.1:1/0", IN_PROMETHEUS, views=("transactions", "event_launches"))
+    text = exporter.scraper.scrape(("kpis",), 30).text.decode()
     assert 'ticketing_exporter_collector_success{collector="kpis"} 1' in text
     exporter.close()
 

@@ -18,7 +18,7 @@ from simulator.world import World
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.redis import Redis
 from tests.prometheus.promtool import promtool
-from tests.prometheus.ruleset import RULES
+from tests.prometheus.ruleset import RULES, unit_test_files
 
 SEED, PER_HOUR = 1, 1247.0
 #: End of the hour.
@@ -42,6 +42,8 @@ CHAIN = {
     "alertmanager_config_last_reload_successful": 1,
     'alertmanager_notifications_failed_total{integration="slack"}': 0,
 }
+
+(ORDINARY,) = [file for file in unit_test_files() if file.path.stem == "ordinary"]
 
 #: Value by step, by series.
 Series = dict[str, dict[int, float]]
@@ -127,7 +129,12 @@ def evaluate(
     file = directory / "healthy.yml"
     interval = f"{step_seconds}s"
     test = {"interval": interval, "input_series": values, "promql_expr_test": tests}
-    content = {"rule_files": [*map(str, rules)], "evaluation_interval": interval, "tests": [test]}
+    content = {
+        "rule_files": [*map(str, rules)],
+        "evaluation_interval": interval,
+        "group_eval_order": ORDINARY.content["group_eval_order"],
+        "tests": [test],
+    }
     file.write_text(yaml.dump(content, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), width=1 << 20))
     run = promtool("test", "rules", file)
     assert run.returncode == 0, (run.stdout + run.stderr)[-3000:]

@@ -34,6 +34,18 @@ def test_a_key(platform: ContractDatabase, redis_server: Redis, keys: redis.Redi
     assert (status, faults(lines)) == (0, [f"absent {key} not on this platform", "The contract holds."])
 
 
+@pytest.mark.usefixtures("keys")
+def test_what_is_there_all_the_same_is_told(platform: ContractDatabase, redis_server: Redis) -> None:
+    config = declared(views=("transactions", "event_launches"), keys=("kpi:latency_p95",))
+    platform.server.execute("DELETE FROM platform.event_launches", platform.name)
+    status, lines = report(platform.reader_dsn, redis_server.url(), config)
+    assert status == 0
+    found = faults(lines)
+    assert "warning transactions declared absent, but the view has rows" in found
+    assert "warning kpi:latency_p95 declared absent, but the key is there" in found
+    assert "absent event_launches not on this platform" in found  # an empty view is nothing
+
+
 def test_a_platform_with_next_to_nothing(
     platform: ContractDatabase, redis_server: Redis, redis_client: redis.Redis
 ) -> None:

@@ -24,6 +24,9 @@ BUSY = """
     SELECT now() - n * interval '5 s', n::text, 'purchase', 20, 1 FROM generate_series(1, 500) AS n"""
 """502 transactions, 10,606 USD, 2.2 % blocked."""
 
+SAY = "or say so: `unit: {}` beside the KPI's `from` under `kpis` of the exporter's configuration"
+SAY_SECONDS = SAY.format("seconds")
+
 
 ALL = "100.0% of the newest 3 predictions are unknown"
 
@@ -131,9 +134,14 @@ def test_a_reference_that_makes_no_sense(platform: ContractDatabase, redis_serve
 @pytest.mark.parametrize(
     ("key", "value", "fault", "mend"),
     [
-        ("kpi:latency_p95", "0.180", "0.18 ms cannot be: is it 0.18 s?", "write milliseconds: 180"),
+        ("kpi:latency_p95", "0.180", "0.18 ms cannot be: is it 0.18 s?", f"write milliseconds: 180; {SAY_SECONDS}"),
         ("kpi:latency_p95", "180000", "180000 ms cannot be: is it microseconds?", "write milliseconds: 180"),
-        ("kpi:fraud_rate", "0.02", "0.02 percent; PostgreSQL counts 2.187: is it in a ratio?", "write percent: × 100"),
+        (
+            "kpi:fraud_rate",
+            "0.02",
+            "0.02 percent; PostgreSQL counts 2.187: is it in a ratio?",
+            f"write percent: × 100; {SAY}".format("ratio"),
+        ),
         ("kpi:fraud_rate", "180", "180 is above 100 percent", "write blocked / all in percent: 1.8"),
         (
             "kpi:txn_per_hour",
@@ -145,7 +153,7 @@ def test_a_reference_that_makes_no_sense(platform: ContractDatabase, redis_serve
             "kpi:revenue_per_hour",
             "1060000",
             "1.06e+06 USD an hour; PostgreSQL counts 1.061e+04: is it in cents?",
-            "write USD an hour: × 0.01",
+            f"write USD an hour: × 0.01; {SAY}".format("cents"),
         ),
         ("kpi:revenue_per_hour", "-5", "-5 is negative", "correct what writes it"),
         ("config:fraud_threshold", "60", "60 is not between 0 and 1", "write a score from 0 to 1: 0.6, not 60"),
@@ -255,6 +263,6 @@ def test_as_json(platform: ContractDatabase, redis_server: Redis, keys: redis.Re
         "state": "WRONG",
         "subject": "kpi:latency_p95",
         "detail": "0.18 ms cannot be: is it 0.18 s?",
-        "mend": "write milliseconds: 180",
+        "mend": f"write milliseconds: 180; {SAY_SECONDS}",
     } in told["findings"]
     assert {finding["source"] for finding in told["findings"]} == {"PostgreSQL", "Redis"}

@@ -62,6 +62,8 @@ PARTS: Mapping[str, frozenset[str]] = {
             "ticketing_model_baseline_ratio",
             "ticketing_model_info",
             "ticketing_model_next_retraining_timestamp_seconds",
+            "ticketing_view_newest_row_age_seconds fraud_labels",
+            "ticketing_view_future_rows fraud_labels",
         }
     ),
     "model/drift": frozenset(
