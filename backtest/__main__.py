@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from backtest import engine, playbooks, report, rules
 from backtest.engine import Span
 from backtest.history import Access, History, HistoryError
+from backtest.progress import Progress
 from backtest.promql import ExpressionError
 from backtest.promtool import PromtoolError
 from backtest.rules import RulesError, RuleSet
@@ -25,8 +25,6 @@ from responder.playbooks import Playbooks
 NAME = "ticketing-backtest"
 #: What the rules look back upon costs as much as what is asked for.
 LONGEST_WARM_UP = "6h"
-
-T = TypeVar("T")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,35 +64,13 @@ def _outcome(chosen: RuleSet, books: Playbooks, history: History, span: Span, no
     read = chosen.alerts().read
     if not read & history.metrics:
         notes.append(f"{chosen.name}: Prometheus has none of the metrics that these rules read")
-    source = partial(history.series, read)
-    with _progress(chosen.name) as told:
-        firings = engine.alerts(chosen, source, span, told=told)
-    more = partial(history.series, chosen.read)
-    return report.Outcome(chosen.name, firings, playbooks.incidents(firings, books, chosen, more, span))
 
+    def source_of(names: frozenset[str]) -> engine.Source:
+        return partial(history.series, names)
 
-class _progress:  # noqa: N801 (used as a function)
-    """A bar on a terminal; nothing elsewhere."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._began = time.monotonic()
-
-    def __enter__(self) -> Callable[[float], None]:
-        self._show(0.0)
-        return self._show
-
-    def __exit__(self, *_: object) -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write("\r\033[K")
-
-    def _show(self, share: float) -> None:
-        if sys.stderr.isatty():
-            bar = "█" * round(20 * share)
-            spent = time.monotonic() - self._began
-            left = f", {spent / share - spent:.0f} s left" if share else ""
-            sys.stderr.write(f"\r\033[K{self._name} {bar:░<20} {share:.0%}{left}")
-            sys.stderr.flush()
+    with Progress(chosen.name) as told:
+        firings = engine.alerts(chosen, source_of(read), span, told=told)
+    return report.Outcome(chosen.name, firings, playbooks.incidents(firings, books, chosen, source_of, span))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from backtest import promtool
 from backtest.engine import Firing, Key, Source, Span
+from backtest.promql import names
 from backtest.rules import RuleSet
 from responder.actions import ACTIONS
 from responder.actions.base import RevertingAction
@@ -24,6 +25,8 @@ from responder.verify import why_not_over
 VERIFIED_WITHIN = 7200
 #: What was skipped for now is looked at again so often: repeat_interval of the route to the responder.
 REPEATED_EVERY = 600
+#: Gives the raw series of these names; words that are no metrics give nothing.
+SourceOf = Callable[[frozenset[str]], Source]
 #: The brake counts incidents of so long.
 BRAKE_SECONDS = 3600
 
@@ -69,7 +72,7 @@ class Incident:
 
 
 def incidents(
-    firings: Sequence[Firing], playbooks: Playbooks, rules: RuleSet, source: Source, span: Span
+    firings: Sequence[Firing], playbooks: Playbooks, rules: RuleSet, source_of: SourceOf, span: Span
 ) -> list[Incident]:
     """All incidents of alerts whose playbook there is.
 
@@ -77,14 +80,14 @@ def incidents(
         firings: of the whole time.
         playbooks: of the responder.
         rules: under which they fired.
-        source: of the raw series.
+        source_of: gives the raw series of these names.
         span: the time.
 
     Raises:
         PromtoolError, ExpressionError: see there; and whatever the source raises.
     """
     mine = [one for one in firings if one.labels.get("playbook") in playbooks]
-    answers = _Answers(rules, source, span)
+    answers = _Answers(rules, source_of, span)
     for one in mine:
         answers.add(one, playbooks[one.labels["playbook"]])
     answers.ask()
@@ -94,8 +97,8 @@ def incidents(
 class _Answers:
     """What the engine says to each question at each instant at which the responder would have asked it."""
 
-    def __init__(self, rules: RuleSet, source: Source, span: Span) -> None:
-        self._rules, self._source, self._span = rules, source, span
+    def __init__(self, rules: RuleSet, source_of: SourceOf, span: Span) -> None:
+        self._rules, self._source_of, self._span = rules, source_of, span
         self._questions: dict[str, set[int]] = {}
         self._alerts: set[str] = set()
         self._found: dict[tuple[str, int], list[Sample]] = {}
@@ -125,6 +128,7 @@ class _Answers:
         if not self._questions:
             return
         rules = self._rules.only(self._alerts, self._questions)
+        source = self._source_of(rules.read.union(*map(names, self._questions)))
         instants = sorted(set[int]().union(*self._questions.values()))
         for first, last in _stretches(instants, max(self._span.warm_up, 3600)):
             begin = first - self._span.warm_up // self._span.step * self._span.step
@@ -137,7 +141,7 @@ class _Answers:
             with tempfile.TemporaryDirectory(prefix="ticketing-backtest-") as directory:
                 samples = promtool.run(
                     rules,
-                    self._source(begin, last),
+                    source(begin, last),
                     questions,
                     start=begin,
                     step=self._span.step,

@@ -152,10 +152,9 @@ def _sales(c: Conditions) -> Iterator[Told]:
         ("fraud_predictions", "fraud", predictions),
         ("transactions", "kpis", transactions),
     ):
-        at = np.where(counts > 0, c.start + c.seconds, 0.0)
-        newest = np.maximum.accumulate(at)
+        newest = np.maximum.accumulate(np.where(counts > 0, c.seconds, -1.0))
         labels = f'collector="{collector}",view="{view}"'
-        yield "ticketing_view_newest_row_timestamp_seconds", LIVE, labels, np.where(newest > 0, newest, NOTHING)
+        yield "ticketing_view_newest_row_age_seconds", LIVE, labels, np.where(newest >= 0, c.seconds - newest, NOTHING)
 
 
 def _p95(c: Conditions, requests: Floats) -> Floats:
@@ -261,6 +260,8 @@ def _security(c: Conditions) -> Iterator[Told]:
 
 
 def _monitoring(c: Conditions) -> Iterator[Told]:
+    for part in (*COLLECTORS, "event_launches", "fraud_labels", "ratelimit:limits"):
+        yield "ticketing_platform_has", LIVE, f'part="{part}"', np.ones(c.steps)
     for job in JOBS:
         yield "up", job, "", c.up[job].astype(float)
     for collector, job in COLLECTORS.items():
@@ -269,7 +270,7 @@ def _monitoring(c: Conditions) -> Iterator[Told]:
         yield "ticketing_exporter_collector_success", job, labels, succeeds.astype(float)
         last = np.maximum.accumulate(np.where(succeeds, c.start + c.seconds, 0.0))
         yield "ticketing_exporter_collector_last_success_timestamp_seconds", job, labels, last
-        yield "ticketing_exporter_history_missing_seconds", job, labels, np.zeros(c.steps)
+        yield "ticketing_exporter_history_complete_ratio", job, labels, np.ones(c.steps)
         yield "ticketing_exporter_rejected_values", job, labels, np.zeros(c.steps)
 
 

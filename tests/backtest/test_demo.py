@@ -5,11 +5,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
-from typing import Any
 
 import pytest
-import requests
 import yaml
 
 from backtest.__main__ import main
@@ -20,7 +17,7 @@ from demo.parts import Parts, plan, running
 from demo.programs import Responder
 from responder.playbook_file import SHIPPED
 from tests.alertmanager.chain import wait_until
-from tests.backtest.live import apart, compared, fired, told
+from tests.backtest.live import apart, assert_same_incidents, compared, fired, is_over, ledger, seconds, told
 from tests.demo.test_end_to_end import ADMIN_ATTACK, FRAUD_SPIKE, LONGEST, configure
 
 #: Seconds between two evaluations of the backtest, and between two scrapes; the demo's rules are evaluated each second.
@@ -60,26 +57,11 @@ def pipeline() -> Iterator[Parts]:
             yield parts
 
 
-def ledger(parts: Parts) -> list[dict[str, Any]]:
-    authorized = {"Authorization": f"Bearer {parts.responder.token()}"}
-    answer = requests.get(f"{parts.responder.url}/incidents", headers=authorized, timeout=10)
-    answer.raise_for_status()
-    return [one for one in answer.json()["incidents"] if one["playbook"] in PLAYBOOKS]
-
-
-def is_over(one: dict[str, Any]) -> bool:
-    return one["state"] == "closed" and all(action["state"] not in ("pending", "running") for action in one["actions"])
-
-
 def well(parts: Parts) -> bool:
     """Whether everything has been collected for as long as the rules look back, and nothing fires any more."""
     kept = f"count_over_time(ticketing_exporter_collector_success[{2 * WARM_UP}s] offset {2 * WARM_UP}s)"
     names = {labels["alertname"] for labels, _ in parts.prometheus.query("ALERTS")}
     return len(parts.prometheus.query(kept)) == 6 and names == {"Watchdog"}
-
-
-def seconds(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
 
 
 def test_says_what_prometheus_alertmanager_and_the_ledger_did(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,10 +71,18 @@ def test_says_what_prometheus_alertmanager_and_the_ledger_did(capsys: pytest.Cap
         start = int(time.time()) // STEP * STEP
         for one in (ADMIN_ATTACK, FRAUD_SPIKE):
             incident.start(demo, one)
-        wait_until(lambda: {one["playbook"] for one in ledger(parts)} == {*PLAYBOOKS}, LONGEST)
+        wait_until(
+            lambda: (
+                {one["playbook"] for one in ledger(parts.responder.url, parts.responder.token(), PLAYBOOKS)}
+                == {*PLAYBOOKS}
+            ),
+            LONGEST,
+        )
         for one in (ADMIN_ATTACK, FRAUD_SPIKE):
             incident.stop(demo, one)
-        wait_until(lambda: all(map(is_over, ledger(parts))), 2 * LONGEST)
+        wait_until(
+            lambda: all(map(is_over, ledger(parts.responder.url, parts.responder.token(), PLAYBOOKS))), 2 * LONGEST
+        )
         end = int(time.time()) // STEP * STEP - STEP
         really = fired(parts.prometheus.url, start, end, STEP)
         books = f"--playbooks={parts.responder.directory / 'playbooks.yml'}"
@@ -101,7 +91,7 @@ def test_says_what_prometheus_alertmanager_and_the_ledger_did(capsys: pytest.Cap
         assert main([f"--prometheus={parts.prometheus.url}", rules, books, *times]) == 0
         (foreseen,) = json.loads(capsys.readouterr().out)["rule_sets"]
         webhooks = [alert for one in parts.inbox.notifications("responder") for alert in one["raw"]["alerts"]]
-        incidents = ledger(parts)
+        incidents = ledger(parts.responder.url, parts.responder.token(), PLAYBOOKS)
 
     firings = [Firing(**one) for one in foreseen["alerts"]]
     assert apart(told(firings), really) <= APART, compared(told(firings), really)
@@ -112,17 +102,4 @@ def test_says_what_prometheus_alertmanager_and_the_ledger_did(capsys: pytest.Cap
         sent = {seconds(alert["startsAt"]) for alert in webhooks if alert["labels"]["alertname"] == name}
         assert min(sent) == pytest.approx(begins[name], abs=APART)
 
-    by_playbook = {one["playbook"]: one for one in foreseen["incidents"] if one["playbook"] in PLAYBOOKS}
-    assert len(incidents) == len(by_playbook) == len(PLAYBOOKS)
-    for kept in incidents:
-        mine = by_playbook[kept["playbook"]]
-        assert mine["opened"] == pytest.approx(seconds(kept["opened_at"]), abs=APART)
-        assert mine["closed"] == pytest.approx(seconds(kept["closed_at"]), abs=APART + CHECK_EVERY)
-        assert [(done["phase"], done["action"]) for done in mine["actions"]] == [
-            (action["phase"], action["action"]) for action in kept["actions"]
-        ]
-        for done, action in zip(mine["actions"], kept["actions"], strict=True):
-            assert (done["at"] is None) == (action["state"] == "skipped"), action
-            assert (done["put_back"] is None) == (action["reverted_at"] is None), action
-            if done["put_back"] is not None:
-                assert done["put_back"] == pytest.approx(seconds(action["reverted_at"]), abs=APART + CHECK_EVERY)
+    assert_same_incidents(incidents, foreseen["incidents"], APART, APART + CHECK_EVERY)

@@ -119,3 +119,16 @@ def test_a_directory_without_rules_is_told(tmp_path: Path) -> None:
 )
 def test_writes_values_in_short(points: list[float | str], written: str) -> None:
     assert promtool.values(points) == written
+
+
+def test_a_rule_that_fails_at_some_time_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text(
+        "groups: [{name: g, rules: [{alert: Failing, expr: 'value * on () group_left () value > 1'}]}]"
+    )
+
+    def source(first: int, last: int) -> Iterator[tuple[str, str]]:
+        for name in "ab":
+            yield f'value{{x="{name}"}}', promtool.values([1.0] * ((last - first) // STEP + 1))
+
+    with pytest.raises(promtool.PromtoolError, match="rule: Failing"):
+        engine.alerts(rules.load(tmp_path), source, HOUR)

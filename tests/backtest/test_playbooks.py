@@ -51,7 +51,7 @@ def foreseen(directory: Path, **high: list[tuple[int, int, float]]) -> list[Inci
     chosen = rules.load(directory / "rules.yml")
     firings = engine.alerts(chosen, source, SPAN, processors=1)
     books = playbook_file.load(directory / "books" / "playbooks.yml")
-    return playbooks.incidents(firings, books, chosen, source, SPAN)
+    return playbooks.incidents(firings, books, chosen, lambda _names: source, SPAN)
 
 
 def at(instant: int | None) -> int | None:
@@ -106,3 +106,21 @@ def test_more_than_the_brake_allows_are_left_to_people(tmp_path: Path) -> None:
     assert [one.braked for one in found] == [False, False, True, True]
     assert all(done.at is None and "max_per_hour" in done.note for done in found[2].actions)
     assert [done.phase for done in found[2].actions] == ["firing"] * 3
+
+
+def test_asks_for_what_playbooks_alone_read(tmp_path: Path) -> None:
+    asked: set[str] = set()
+
+    def source_of(names: frozenset[str]) -> engine.Source:
+        asked.update(names)
+        return lambda _first, _last: ()
+
+    (tmp_path / "rules.yml").write_text(RULES)
+    (tmp_path / "playbooks.yml").write_text(PLAYBOOKS.replace("<= 1", "<= 1 or of_no_rule"))
+    books = playbook_file.load(tmp_path / "playbooks.yml")
+    labels = {"alertname": "High", "playbook": "Calm", "x": "a", "source_job": "it", "platform": "main"}
+    fired = engine.Firing(labels, START + 600, START + 900)
+    (one,) = playbooks.incidents([fired], books, rules.load(tmp_path / "rules.yml"), source_of, SPAN)
+    assert {"of_no_rule", "up", "value"} <= asked
+    # Nothing is known, so nothing was certainly high, and nothing is certainly over.
+    assert (one.actions[0].at, one.closed) == (None, None)

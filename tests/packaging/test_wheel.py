@@ -103,3 +103,8 @@ def test_checks_a_contract(
     assert told.returncode == 0, told.stdout + told.stderr
     assert "ok       fraud_predictions.timestamp" in told.stdout
     assert told.stdout.endswith("The contract holds.\n")
+
+
+def test_the_backtest_runs_elsewhere(commands: Path, elsewhere: Path) -> None:
+    version = run(commands / "ticketing-backtest", "--version", cwd=elsewhere)
+    assert (version.returncode, version.stdout) == (0, f"ticketing-backtest {VERSION}\n"), version.stderr
