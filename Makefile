@@ -2,7 +2,7 @@
 # server needs no Debian package but Python.
 .DEFAULT_GOAL := help
 .PHONY: help install python demo incident dashboards test test-slow test-identity lint bench bench-alerts bench-alert-quality bench-scale clean
-.PHONY: secrets gateway stack-demo stack-scale kubernetes lock
+.PHONY: pytest secrets gateway stack-demo stack-scale kubernetes lock
 
 BIN := .venv/bin
 
@@ -27,7 +27,11 @@ dashboards: python ## Write the JSON of the Grafana dashboards from their code
 test-slow: install ## What `make test` leaves out: every incident in a demo, a healthy week, everything breaking in turn, a store that is away, 10,000 alerts for the responder (over two hours)
 	@$(BIN)/python -m pytest -m slow --ignore=tests/gateway/identity --log-cli-level=info
 
-test: install lint ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
+test: install ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
+	@$(MAKE) --no-print-directory --jobs=2 lint pytest
+
+# Beside it lint has a processor that waits for tests.
+pytest:
 	@$(BIN)/python -m pytest -n 4 --dist worksteal
 
 test-identity: install ## Sign in with a real Keycloak, oauth2-proxy and browser, which tools/identity.sh fetches (some minutes)
