@@ -90,6 +90,12 @@ VIEWS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 OPTIONAL_COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {"fraud_predictions": {"decision_word": _TEXT}}
 """Columns that a view may have besides; without them nothing is missing."""
+NOT_READ: Mapping[str, frozenset[str]] = {
+    "model_versions": frozenset({"trained_at", "review_threshold"}),
+    "security_events": frozenset({"event_id"}),
+    "event_launches": frozenset({"event_id"}),
+}
+"""Columns that nothing here reads: a view may go without them."""
 LONGEST_DECISION_WORD = 40
 """Characters of a platform's own word for a decision that are shown."""
 MOST_DECISION_WORDS = 12

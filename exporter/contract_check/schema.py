@@ -7,7 +7,7 @@ from functools import partial
 
 from common.deadline import DeadlineExceededError
 from common.postgres import PostgresError
-from contract.definition import CONFIGURED_VIEWS, FUNCTIONS, OPTIONAL_COLUMNS, VIEWS
+from contract.definition import CONFIGURED_VIEWS, FUNCTIONS, NOT_READ, OPTIONAL_COLUMNS, VIEWS
 from exporter.absence import NOT_HERE, Absence
 from exporter.contract_check.database import Database
 from exporter.contract_check.finding import ABSENT, DENIED, MISSING, OK, WARNING, WRONG, Finding
@@ -70,7 +70,8 @@ def check_schema(database: Database, absence: Absence, usable: Columns, more: Se
             yield Finding(DENIED, view, "this role may not SELECT from it", mend)
         else:
             there = {name: kinds for name, kinds in OPTIONAL_COLUMNS.get(view, {}).items() if name in found[view]}
-            columns = {**columns, **there}
+            left_out = NOT_READ.get(view, frozenset()) - found[view].keys()
+            columns = {column: kinds for column, kinds in {**columns, **there}.items() if column not in left_out}
             for column, kinds in columns.items():
                 yield _column(view, column, found[view].get(column), kinds)
             unreadable = list(database.guarded(view, partial(_read_one, database, view)))

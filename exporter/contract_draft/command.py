@@ -54,7 +54,8 @@ def draft(postgres_dsn: SecretText, redis_url: SecretText, directory: Path, outp
     edits = files[views_file.FILE].count("-- EDIT: ")
     for view, match in chosen.items():
         print(f"  {view:18} {one_line(match.relation.quoted)}", file=output)
-    print(f"Written to {directory}: {', '.join(files)}. {edits} lines are to be filled in.", file=output)
+    to_fill_in = "1 line is" if edits == 1 else f"{edits} lines are"
+    print(f"Written to {directory}: {', '.join(files)}. {to_fill_in} to be filled in.", file=output)
     return 0 if chosen else 1
 
 

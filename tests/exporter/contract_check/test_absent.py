@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import redis
 
+from contract.definition import NOT_READ
+from contract.definition import VIEWS as VIEW_COLUMNS
 from exporter.absence import KEYS, VIEWS
 from exporter.config import Absent, Config, Platform, RateLimits
 from testbed.servers.contract import ContractDatabase
@@ -61,3 +63,20 @@ def test_a_platform_with_next_to_nothing(
     assert status == 0, lines
     limiter = Config(platform=config.platform, rate_limits=RateLimits(adapter="flask-limiter"))
     assert report(platform.reader_dsn, redis_server.url(), limiter)[0] == 0
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(
+    ("view", "column"), [(view, column) for view, names in NOT_READ.items() for column in sorted(names)]
+)
+def test_a_column_that_nothing_reads_may_be_left_out(
+    platform: ContractDatabase, redis_server: Redis, view: str, column: str
+) -> None:
+    kept = ", ".join(f'"{name}"' for name in VIEW_COLUMNS[view] if name != column)
+    platform.server.execute(
+        f"ALTER VIEW monitoring.{view} RENAME TO whole; CREATE VIEW monitoring.{view} AS SELECT {kept}"
+        f" FROM monitoring.whole; GRANT SELECT ON monitoring.{view} TO monitoring_reader",
+        platform.name,
+    )
+    status, lines = report(platform.reader_dsn, redis_server.url())
+    assert (status, faults(lines)) == (0, ["The contract holds."])
