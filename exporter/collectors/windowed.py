@@ -170,5 +170,8 @@ class WindowedView:
     ) -> list[Row]:
         query = self._query
         others = len(query.values) + len(query.rest)
-        sql = query.sql(plan.ranges, apart=self._many_rows, aside=aside, ahead_of=ahead_of)
-        return query.rows(await self._postgres.query_now(sql, len(query.keys), others, deadline))
+        while True:
+            sql = query.sql(plan.ranges, apart=self._many_rows, aside=aside, ahead_of=ahead_of)
+            answer = await self._postgres.query_now(sql, len(query.keys), others, deadline)
+            if not query.asks_anew(answer):
+                return query.rows(answer)

@@ -20,7 +20,8 @@ from exporter.contract_check.plans import LARGE_BYTES, RECENT_SECONDS, Asked, pl
 from exporter.contract_check.scans import whole_reads
 from exporter.contract_check.schema import READER, wrong_type
 from exporter.own_metrics.config import OTHER, Entry, FromRedis, FromView, Histogram, Read, Sum
-from exporter.own_metrics.query import OwnQuery, identifier, key, relation
+from exporter.own_metrics.query import OwnQuery, key, relation
+from exporter.own_metrics.quoting import identifier
 from exporter.own_metrics.redis import command, value_of
 from exporter.own_metrics.state import state_query
 from exporter.sources.ranges import MOST_AHEAD_SECONDS

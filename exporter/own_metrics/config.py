@@ -148,6 +148,12 @@ class FromView(Strict, frozen=True, kw_only=True, tag_field="from", tag="view"):
         return NARROW if max(self.seconds.values()) <= FINE_WINDOW else WIDE
 
     @property
+    def cells(self) -> int:
+        """How many combinations of names and the histogram's cells a time bucket may have."""
+        of_histogram = len(self.histogram.buckets) + 2 if self.histogram else 1
+        return math.prod(key.names for key in self.keys.values()) * of_histogram
+
+    @property
     def histogram(self) -> Histogram | None:
         """Its histogram, of which there is one at most."""
         return next((value for value in self.values.values() if isinstance(value, Histogram)), None)
@@ -301,11 +307,9 @@ def _key_problems(entry: FromView) -> Iterator[str]:
             yield f"keys.{label}.words: one is there twice, or there are more than {MOST_NAMES}"
         if OTHER in key.words or any("\0" in word or not 0 < len(word) < 200 for word in key.words):
             yield f"keys.{label}.words: none may be {OTHER!r}, empty or longer than 199 characters"
-    cells = math.prod(key.names for key in entry.keys.values())
-    if entry.histogram:
-        cells *= len(entry.histogram.buckets) + 2
-    if cells > MOST_CELLS:
-        yield f"keys: {cells} combinations (names × buckets) are more than {MOST_CELLS}; lower most, or split the entry"
+    if entry.cells > MOST_CELLS:
+        combinations = f"{entry.cells} combinations (names × buckets) are more than {MOST_CELLS}"
+        yield f"keys: {combinations}; lower most, or split the entry"
 
 
 def _value_problems(entry: FromView) -> Iterator[str]:

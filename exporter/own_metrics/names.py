@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from exporter.own_metrics.quoting import constant
+
 # How the bytes of a database are shown that keeps any: asked for by that, they would not be found.
 _NOT_AS_IT_IS = re.compile(r"\\x[0-9a-f]{2}")
 
@@ -37,6 +39,14 @@ class Names:
     def free(self) -> int:
         """How many places there are."""
         return self._most - len(self._since)
+
+    def is_known(self, name: str) -> str:
+        """An SQL condition: an expression is one of the known names."""
+        return f"{name} IN ({', '.join(map(constant, self._since))})" if self._since else "false"
+
+    def of_known(self, name: str) -> str:
+        """An SQL expression: the name if it is known, else NULL."""
+        return f"CASE WHEN {self.is_known(name)} THEN {name} END"
 
     def ask(self, last_bucket: int) -> None:
         """Buckets up to this one are about to be read."""

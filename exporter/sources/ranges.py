@@ -72,6 +72,10 @@ class RangeQuery:
         """The view's name, in messages."""
         return self.source.split()[0]
 
+    def asks_anew(self, answer: Sequence[tuple[Any, ...]]) -> bool:  # noqa: ARG002
+        """Whether an answer is of no use, and `sql` now another question."""
+        return False
+
     def rows(self, answer: Iterable[tuple[Any, ...]]) -> list[Row]:
         """The rows of an answer.
 

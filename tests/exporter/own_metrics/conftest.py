@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
+from common.deadline import Deadline
+from exporter.sources.postgres import PostgresSource
 from testbed.servers.contract import ContractDatabase
 from testbed.servers.redis import Redis
 from tests.exporter.own_metrics.running import Running
@@ -32,3 +35,20 @@ def running(
     running.execute(TABLES)
     yield running
     running.close()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that are sent, by the name of the connection, and how many rows come back."""
+    sent: list[str] = []
+    original = PostgresSource.query
+
+    async def query(
+        self: PostgresSource, sql: str, parameters: Sequence[Any], deadline: Deadline
+    ) -> list[tuple[Any, ...]]:
+        rows = await original(self, sql, parameters, deadline)
+        sent.extend([self._name.partition("/")[2]] + [f"{self._name.partition('/')[2]} row"] * len(rows))
+        return rows
+
+    monkeypatch.setattr(PostgresSource, "query", query)
+    return sent

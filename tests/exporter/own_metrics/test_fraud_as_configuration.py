@@ -5,13 +5,8 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
-import pytest
-
-from common.deadline import Deadline
-from exporter.sources.postgres import PostgresSource
 from tests.exporter.own_metrics.running import SECOND, Running
 from tests.exporter.platform_truth import instant, parse
 
@@ -63,23 +58,6 @@ def both(running: Running) -> tuple[dict[Any, float], dict[Any, float]]:
         elif name.startswith("ticketing_fraud_") and name != "ticketing_fraud_blocked_ratio":
             product[name, labels] = value
     return product, own
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements that are sent, by the name of the connection, and how many rows come back."""
-    sent: list[str] = []
-    original = PostgresSource.query
-
-    async def query(
-        self: PostgresSource, sql: str, parameters: Sequence[Any], deadline: Deadline
-    ) -> list[tuple[Any, ...]]:
-        rows = await original(self, sql, parameters, deadline)
-        sent.extend([self._name.partition("/")[2]] + [f"{self._name.partition('/')[2]} row"] * len(rows))
-        return rows
-
-    monkeypatch.setattr(PostgresSource, "query", query)
-    return sent
 
 
 def test_it_has_the_same_values_from_as_many_statements_and_rows(running: Running, asked: list[str]) -> None:
