@@ -7,6 +7,10 @@ import random
 from collections import Counter
 from typing import Any
 
+from exporter.collectors import fraud
+from exporter.own_metrics.config import FromView
+from exporter.own_metrics.query import OwnQuery
+from exporter.windows import RollingWindows
 from tests.exporter.own_metrics.running import SECOND, Running
 from tests.exporter.platform_truth import instant, parse
 
@@ -88,3 +92,21 @@ def test_without_own_metrics_nothing_more_is_asked(running: Running, asked: list
     running.start("")
     running.text()
     assert {name for name in asked if " " not in name} == {"kpis", "fraud", "labels", "drift", "security"}
+
+
+def test_its_query_costs_postgresql_no_more_than_a_tenth_more(running: Running) -> None:
+    predict(running, random.Random(2), 3000, 86400)
+    running.execute("ANALYZE platform.fraud_predictions")
+    running.start(FRAUD)
+    (entry,) = running.exporter.config.metrics
+    assert isinstance(entry, FromView)
+    ranges = RollingWindows((600, 3600, 86400), width=5, settle=20).plan(running.now).ranges
+    blocks, cost = [], []
+    for query in (fraud.QUERY, OwnQuery.of(entry)):
+        sql = query.sql(ranges)
+        running.execute(sql)  # whatever is read for the first time
+        (((plan,),),) = running.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}")
+        blocks.append(plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"])
+        cost.append(plan["Plan"]["Total Cost"])
+    assert blocks[1] <= 1.1 * blocks[0]
+    assert cost[1] <= 1.1 * cost[0]
