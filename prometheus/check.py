@@ -55,11 +55,13 @@ class Record:
 
     limit: str
     platform: str
+    weekday: str
     expr: str
 
     def __str__(self) -> str:
         """For a message."""
-        return f"{self.limit} of platform {self.platform}" if self.platform else self.limit
+        of = f" of platform {self.platform}" if self.platform else ""
+        return f"{self.limit}{of} on weekday {self.weekday}" if self.weekday else f"{self.limit}{of}"
 
 
 def main(arguments: list[str]) -> int:
@@ -96,9 +98,9 @@ def records(path: Path) -> Iterator[Record]:
         labels = rule.get("labels") if isinstance(rule, dict) else None
         if not isinstance(labels, dict) or set(rule) != {"record", "labels", "expr"} or rule["record"] != RECORD:
             raise ValueError(f"{rule} is not a record of {RECORD} with labels and expr")
-        if "limit" not in labels or set(labels) - {"limit", "platform"}:
-            raise ValueError(f"{rule}: its labels must be limit and, for one platform alone, platform")
-        yield Record(labels["limit"], labels.get("platform", ""), rule["expr"])
+        if "limit" not in labels or set(labels) - {"limit", "platform", "weekday"}:
+            raise ValueError(f"{rule}: its labels must be limit and, for one of them alone, platform or weekday")
+        yield Record(labels["limit"], labels.get("platform", ""), labels.get("weekday", ""), rule["expr"])
 
 
 def read(directory: Path) -> dict[str, Path]:
@@ -124,16 +126,18 @@ def handed_on(path: Path) -> HandedOn:
 
 def faults(found: list[Record], readers: dict[str, Path], needed: HandedOn) -> Iterator[str]:
     """Find what is missing, doubled, unusable, or read by nobody."""
-    defaults = {record.limit for record in found if not record.platform}
+    defaults = {record.limit for record in found if not record.platform and not record.weekday}
     for name in sorted({*readers, *needed.names} - defaults):
         reader = readers.get(name, Path(NEEDED)).name
         yield f"{name}: {reader} reads it, and {NAME} has no record of it without a platform"
     for name in sorted({*readers} - needed.names):
         yield f"{name}: {readers[name].name} reads it, and {NEEDED} does not list it"
-    for record, times in Counter((record.limit, record.platform) for record in found).items():
+    for record, times in Counter((record.limit, record.platform, record.weekday) for record in found).items():
         if times > 1:
             yield f"{Record(*record, '')}: is recorded {times} times"
     for record in found:
+        if record.weekday not in {"", *"0123456"}:
+            yield f"{record}: a weekday is 0 (Sunday) to 6 (Saturday)"
         if record.limit not in {*readers, *needed.names}:
             yield f"{record}: nobody reads a limit of this name"
         elif not _NUMBER.fullmatch(record.expr):

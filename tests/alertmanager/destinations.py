@@ -39,6 +39,7 @@ SECURITY = {"account": "alice", "playbook": "UnauthorizedAdminAccess"}
 #: One row for each alert of prometheus/rules.
 ALERTS = (
     row("FraudRateSpike", "high", "fraud", "fraud", PAGE, playbook="FraudRateSpike"),
+    row("FraudRateAboveLimit", "low", "fraud", "fraud", SLACK),
     row("FraudRateLow", "medium", "fraud", "fraud", SLACK),
     row("ApiLatencyDegradation", "medium", "engineering", "kpis", SLACK, playbook="ApiLatencyDegradation"),
     row("ModelDrift", "medium", "ml", "model", MAIL, AGGREGATES, playbook="ModelDrift", feature="price_deviation"),
@@ -53,6 +54,8 @@ ALERTS = (
         **SECURITY,
     ),
     row("AdminLoginBruteForce", "high", "security", "security", PAGE, CRITICAL, account="alice"),
+    row("AdminMfaSpray", "high", "security", "security", PAGE, CRITICAL),
+    row("AdminMfaSlowGuessing", "high", "security", "security", PAGE, CRITICAL, account="alice"),
     row("TransactionsLow", "medium", "business", "kpis", SLACK),
     row("RevenueLow", "high", "business", "kpis", PAGE_AND_SLACK),
     row("RateLimitNearGlobal", "low", "engineering", "traffic", SLACK),
@@ -68,6 +71,8 @@ ALERTS = (
     row("CollectorFailing", "high", "engineering", "kpis", PAGE_AND_SLACK, collector="kpis"),
     row("SourceStale", "high", "engineering", "kpis", PAGE_AND_SLACK, collector="kpis"),
     row("SourceLagging", "high", "engineering", "health", PAGE_AND_SLACK, source="postgresql"),
+    row("ExporterUnreliable", "medium", "engineering", "health", SLACK),
+    row("ExporterClockAhead", "medium", "engineering", "health", SLACK),
     row("ClockSkewed", "medium", "engineering", "health", SLACK, source="redis"),
     row("HistoryUnread", "medium", "engineering", "model", SLACK, collector="model"),
     row("ViewStale", "medium", "engineering", "fraud", SLACK, collector="fraud", view="fraud_predictions"),

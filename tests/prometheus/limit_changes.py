@@ -54,6 +54,40 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
         },
         3,
     ),
+    "service_down_ratio": ("ServiceDown", {'ticketing_probe_success{probe="backend"}': "0 1x1 " * 10}, 0.9),
+    "collector_failing_ratio": (
+        "CollectorFailing",
+        {'ticketing_exporter_collector_success{collector="kpis",job="ticketing-live"}': "0 1x1 " * 10},
+        0.9,
+    ),
+    "clock_ahead_seconds": (
+        "ExporterClockAhead",
+        {
+            'ticketing_exporter_collector_last_success_timestamp_seconds{collector="kpis",job="ticketing-live"}': (
+                "30+60x30"
+            )
+        },
+        60,
+    ),
+    "unchecked_transactions_minimum": (
+        "PredictionsStalled",
+        {
+            "ticketing_kpi_transactions_per_hour": "12x30",
+            'ticketing_fraud_predictions{decision="BLOCKED",window="10m"}': "0x30",
+            'ticketing_fraud_predictions{decision="BLOCKED",window="1h"}': "0x30",
+        },
+        13,
+    ),
+    "mfa_failures_of_all": (
+        "AdminMfaSpray",
+        {f'ticketing_admin_mfa_failures{{account="a{number}",window="5m"}}': "2x30" for number in range(5)},
+        11,
+    ),
+    "mfa_failures_of_6_hours": (
+        "AdminMfaSlowGuessing",
+        {'ticketing_admin_mfa_failures{account="alice",window="5m"}': "5x30"},
+        40,
+    ),
     "mfa_failures": (
         "UnauthorizedAdminAccess",
         {'ticketing_admin_mfa_failures{account="alice",window="5m"}': "3x30"},
@@ -126,6 +160,8 @@ SHARED: dict[str, dict[str, str]] = {
         'ticketing_transactions{kind="purchase",window="1h"}': "1200x30",
     },
 }
+#: Of these the other limit is the one with which it fires.
+FIRE_WHEN_CHANGED = {"collector_failing_ratio", "fraud_blocked_ratio_low", "service_down_ratio"}
 #: Only colour the dashboard and the board.
 COLOURS = {
     "transactions_per_hour_target",

@@ -41,6 +41,18 @@ def test_what_is_shipped_is_accepted() -> None:
             "has no record of it without a platform",
         ),
         ("labels: {limit: feature_drift_nats, team: ml}, expr: 0.15}", "its labels must be limit and"),
+        (
+            DRIFT + "\n      - {record: ticketing:limit, labels: {limit: mfa_failures, weekday: 7}, expr: 4}",
+            "0 (Sunday) to 6",
+        ),
+        (
+            DRIFT + 2 * "\n      - {record: ticketing:limit, labels: {limit: mfa_failures, weekday: 6}, expr: 4}",
+            "mfa_failures on weekday 6: is recorded 2 times",
+        ),
+        (
+            "labels: {limit: feature_drift_nats, weekday: 1}, expr: 0.15}",
+            "has no record of it without a platform",
+        ),
         ("labels: {limit: feature_drift_nats}, expr: vector(0.15)}", "feature_drift_nats: vector(0.15) is not a plain"),
         ("labels: {limit: feature_drift_nats}, expr: NaN}", "feature_drift_nats: NaN is not a plain number"),
         ("labels: {limit: feature_drift_nats}, expr: 1_000}", "feature_drift_nats: 1_000 is not a plain number"),

@@ -133,7 +133,7 @@ def test_the_text_of_an_alert_names_every_limit_but_its_confidence() -> None:
     silent = {
         "ApiLatencyDegradation": {"latency_transactions_minimum"},
         "FraudRateLow": {"confidence_z"},
-        "PredictionsStalled": {"busy_transactions_per_hour"},
+        "PredictionsStalled": {"busy_transactions_per_hour", "unchecked_transactions_minimum"},
         "ViewStale": {"busy_transactions_per_hour"},
         "KpiMismatch": {"kpi_mismatch_transactions", "kpi_mismatch_revenue_usd", "kpi_stale_seconds"},
     }

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.prometheus.limit_changes import CHANGES, COLOURS, PEAK_AT_MIDNIGHT, SHARED
-from tests.prometheus.promtool import promtool
+from tests.prometheus.limit_changes import CHANGES, COLOURS, FIRE_WHEN_CHANGED, PEAK_AT_MIDNIGHT, SHARED
+from tests.prometheus.promtool import needed_by, promtool
 from tests.prometheus.ruleset import LIMIT_NAMES, RULES, rules
 
 LIMITS = RULES / "limits.yml"
@@ -145,6 +145,7 @@ def test_an_alert_follows_its_limit(name: str, tmp_path: Path) -> None:
     changed = {_record(limit): _record(limit, number) for limit, number in limits.items()}
     kept = PEAK_AT_MIDNIGHT.get(name, _limit(name))
     extra = f"      - {{record: ticketing:limit, labels: {{limit: {name}, platform: shipped}}, expr: {kept}}}\n"
-    follows = "main" if name == "fraud_blocked_ratio_low" else "shipped"
-    files = sorted({rule.file for rule in rules() if rule.name == alert} | {"fraud"})
+    follows = "main" if name in FIRE_WHEN_CHANGED else "shipped"
+    needed = needed_by(rule for rule in rules() if rule.name == alert)
+    files = sorted({rule.file for rule in needed if not rule.file.startswith("limits")} | {"fraud"})
     evaluate(tmp_path, series, {"28m": [firing(alert, follows)]}, changed=changed, extra=extra, files=files)

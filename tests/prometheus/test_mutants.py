@@ -24,7 +24,14 @@ EQUIVALENT = {
     ("FraudRateSpike", "> → >="),
     ("FraudRateAboveLimit", "> → >="),
     ("ModelPrecisionDrop", "> → >="),
+    # No part of so many evaluations is exactly a half.
+    ("ServiceDown", "<= → <"),
+    ("CollectorFailing", "<= → <"),
+    ("ExporterUnreliable", "< → <="),
+    ("ExporterUnstable", "< → <="),
+    ("ExporterUnstable", ">= → >"),
     # The larger of two that are equal is either.
+    ("ticketing:api_requests_per_minute:frequent_limit_ratio", "> → >="),
     ("ticketing:fraud_blocked:lasting_evidence", "> → >="),
     ("ticketing:kpi_api_latency_p95_seconds:lasting", "> → >="),
 }
