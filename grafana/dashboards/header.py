@@ -150,7 +150,7 @@ def _firing() -> Panel:
     return table(
         5,
         "What is firing",
-        "Alerts of the chosen sections. The name leads to the runbook, the section to the panel to look at first.",
+        "Alerts of the chosen sections and of own metrics. The name leads to the runbook, the section to its panel.",
         [Promql(f"{FIRING} or on () {NOTHING_FIRES}", shape="table")],
         transformations=columns(
             {

@@ -7,13 +7,13 @@ from grafana.dashboards.dashboard_json import Dashboard, Panel, thresholds
 from grafana.dashboards.layout import Section, line, stack
 from grafana.dashboards.looks import BY_THRESHOLD, COLOUR_TEXT, GREY, YELLOW, column
 from grafana.dashboards.panels import table, time_series
-from grafana.dashboards.promql import series
+from grafana.dashboards.promql import OWN_COLLECTORS, series
 from grafana.dashboards.queries import Promql
 from grafana.dashboards.stack import OK
 from grafana.dashboards.transformations import columns
 from grafana.dashboards.variables import SeriesVariable
 
-_OWN = 'collector=~"own_.+"'
+_OWN = f'collector=~"{OWN_COLLECTORS}"'
 _METRIC = SeriesVariable(
     "metric",
     "Metric",

@@ -40,8 +40,11 @@ _FIRING = 'alertstate="firing",alertname!="Watchdog"'
 FIRING_COUNT = f"count({series('ALERTS', _FIRING)}) or 0 * max({WATCHDOG})"
 """How many alerts fire; unknown, not 0, when no rules are evaluated."""
 
-FIRING_IN_SECTION = series("ALERTS", f'{_FIRING},section=~"$section"')
-"""The alerts that fire in the sections that the viewer has chosen."""
+OWN_COLLECTORS = "own_.+"
+"""A pattern of the collectors of an operator's own metrics."""
+
+FIRING_IN_SECTION = series("ALERTS", f'{_FIRING},section=~"$section|{OWN_COLLECTORS}"')
+"""The alerts that fire in the sections that the viewer has chosen, and on own metrics, which are in no choice."""
 
 
 def or_unknown(expr: str) -> str:
