@@ -9,6 +9,20 @@ import numpy as np
 
 from benchmarks.alert_quality.conditions import ADMINS, COLLECTORS, HOUR, PROBES, Conditions
 
+#: The blueprint's alerts that are about an incident, by the begin of its name. What else it tells meanwhile is chance.
+LITERALLY = {
+    "blocked-share": {"FraudRateSpike", "FraudRate"},
+    "bot-swarm": {"FraudRateSpike", "FraudRate"},
+    "card-testing": {"FraudRateSpike", "FraudRate"},
+    "model-lets-pass": {"FraudRate"},
+    "api-slow": {"ApiLatencyDegradation"},
+    "few-sales": {"TransactionsLow"},
+    "payment-down": {"TransactionsLow"},
+    "launch": {"RevenueLow"},
+    "second-factor": {"UnauthorizedAdminAccess"},
+    "drift": {"ModelDrift"},
+    "dashboard-down": {"DashboardDown"},
+}
 STRENGTHS = ("weak", "medium", "strong")
 PAGE, MESSAGE = ("critical", "high"), ("critical", "high", "medium", "low")
 
@@ -36,6 +50,10 @@ class Incident:
     wanted: Sequence[str] = PAGE
     hour: float = 14.0
     minutes: int = 60
+
+    def literal(self) -> set[str]:
+        """The blueprint's alerts that are about it."""
+        return next((alerts for begin, alerts in LITERALLY.items() if self.name.startswith(begin)), set())
 
 
 #: Seconds that are seen before it begins; what fires before is not told because of it.

@@ -136,6 +136,8 @@ def _together(chosen: Sequence[Incident], rate: float, rules: str, seed: int) ->
         began = start + BEGIN
         caused = [one for one in found if one.labels.get("platform") == name and one.start > began - INCIDENT_STEP]
         caused = [one for one in caused if one.labels["severity"] != "none"]
+        if rules == "literal":
+            caused = [one for one in caused if one.name in incident.literal()]
         loud = [one for one in caused if one.labels["severity"] in incident.wanted]
         first = loud[0] if loud else None
         others = sorted({one.name for one in caused} - ({first.name} if first else set()))
