@@ -99,7 +99,7 @@ def _healthy(weeks: dict[str, list[Week]]) -> Iterable[str]:
                 counts = sum((Counter(getattr(week, kind)) for week in own), Counter[str]())
                 names = ", ".join(f"{alert} {count}" for alert, count in counts.most_common())
                 cells.append(
-                    f"{sum(counts.values()) / seen:.2g}" + (f" ({names})" if names and name == "shipped" else "")
+                    f"{sum(counts.values()) / seen:.1f}" + (f" ({names})" if names and name == "shipped" else "")
                 )
         rows.append((f"{rate:,.0f}", f"{seen:.2g}", cells[0], cells[2], cells[1], cells[3]))
     head = ("predictions/h", "weeks", "false pages a week", "literal", "false messages a week", "literal")
