@@ -6,8 +6,11 @@ ticketing_kpi_api_latency_p95_seconds 0.045
 ticketing_kpi_revenue_per_hour_usd 12450
 ticketing_kpi_updated_timestamp_seconds 1764354153
 ticketing_event_launch_active 0
+ticketing_transactions{kind="purchase",window="10m"} 184
+ticketing_transactions{kind="transfer",window="10m"} 24
 ticketing_transactions{kind="purchase",window="1h"} 1102
 ticketing_transactions{kind="transfer",window="1h"} 145
+ticketing_revenue_usd{window="10m"} 2075
 ticketing_revenue_usd{window="1h"} 12449.5
 """
 
@@ -86,6 +89,7 @@ OF_KPI = {
 UNKNOWN = "unknown"
 """Label of kinds that the contract does not have."""
 HOUR = 3600
+WINDOWS = {"10m": 600, "1h": HOUR}
 MOST_USD = 10**12
 """An amount counts when it is below a trillion dollars, as are all that are meant: a token's "unlimited" is not."""
 PER_USD = 10**6
@@ -245,7 +249,7 @@ class _Transactions:
     """Counts; `kpis` names those KPIs that are this count."""
 
     def __init__(self, postgres: PostgresSource, settle: float, absence: Absence, kpis: Sequence[str]) -> None:
-        self._view = WindowedView(postgres, QUERY, (HOUR,), settle)
+        self._view = WindowedView(postgres, QUERY, tuple(WINDOWS.values()), settle)
         self._kpis = kpis
         self._launches = not absence.view("event_launches")
         self._revenue = not absence.feature("revenue")
@@ -256,26 +260,29 @@ class _Transactions:
         return [*active, *self._transactions(moment), *freshness("kpis", self._view, moment)]
 
     def _transactions(self, moment: Moment) -> Iterator[Family]:
-        sums = self._view.sums(HOUR)
-        if sums is None:
-            return
-        counts: Counter[str] = Counter()
-        revenue = rejected = 0
-        for (kind,), (count, usd, unusable) in sums.items():
-            counts[kind or UNKNOWN] += count
-            revenue += usd
-            rejected += unusable
-        moment.reject(f"monitoring.transactions: an amount is not below {MOST_USD:,} USD", rejected)
-        transactions = Family(TRANSACTIONS)
-        for kind in (*definition.TRANSACTION_KINDS, *([UNKNOWN] if counts[UNKNOWN] else [])):
-            transactions.add(counts[kind], kind, "1h")
+        transactions, money = Family(TRANSACTIONS), Family(REVENUE)
+        for window, seconds in WINDOWS.items():
+            sums = self._view.sums(seconds)
+            if sums is None:
+                continue
+            counts: Counter[str] = Counter()
+            revenue = rejected = 0
+            for (kind,), (count, usd, unusable) in sums.items():
+                counts[kind or UNKNOWN] += count
+                revenue += usd
+                rejected += unusable
+            for kind in (*definition.TRANSACTION_KINDS, *([UNKNOWN] if counts[UNKNOWN] else [])):
+                transactions.add(counts[kind], kind, window)
+            money.add(revenue / PER_USD, window)
+            if seconds == HOUR:
+                moment.reject(f"monitoring.transactions: an amount is not below {MOST_USD:,} USD", rejected)
+                if "transactions_per_hour" in self._kpis:
+                    yield Family(TRANSACTIONS_PER_HOUR).add(counts.total())
+                if "revenue_per_hour" in self._kpis:
+                    yield Family(REVENUE_PER_HOUR).add(revenue / PER_USD)
         yield transactions
-        if "transactions_per_hour" in self._kpis:
-            yield Family(TRANSACTIONS_PER_HOUR).add(counts.total())
         if self._revenue:
-            yield Family(REVENUE).add(revenue / PER_USD, "1h")
-        if "revenue_per_hour" in self._kpis:
-            yield Family(REVENUE_PER_HOUR).add(revenue / PER_USD)
+            yield money
 
 
 def _not_ahead(moment: Moment, what: str, written: float | None) -> float | None:

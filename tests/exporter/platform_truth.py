@@ -77,16 +77,18 @@ def _kpis(cursor: psycopg2.extensions.cursor, client: redis.Redis, now: int) -> 
         text: Any = client.get(f"kpi:{key}")
         if text is not None:
             yield f"ticketing_kpi_{name}", {}, float(text) / divisor
-    where = _window("timestamp", "1h", now)
-    for kind in ("purchase", "transfer"):
-        ((count,),) = _rows(cursor, f"SELECT count(*) FROM monitoring.transactions WHERE {where} AND kind = %s", kind)
-        yield "ticketing_transactions", {"kind": kind, "window": "1h"}, count
-    ((sales, fees),) = _rows(
-        cursor,
-        "SELECT sum(amount_usd) FILTER (WHERE kind = 'purchase'), sum(platform_fee_usd)"
-        f" FROM monitoring.transactions WHERE {where}",
-    )
-    yield "ticketing_revenue_usd", {"window": "1h"}, (sales or 0) + (fees or 0)
+    for window in ("10m", "1h"):
+        where = _window("timestamp", window, now)
+        for kind in ("purchase", "transfer"):
+            counted = f"SELECT count(*) FROM monitoring.transactions WHERE {where} AND kind = %s"
+            ((count,),) = _rows(cursor, counted, kind)
+            yield "ticketing_transactions", {"kind": kind, "window": window}, count
+        ((sales, fees),) = _rows(
+            cursor,
+            "SELECT sum(amount_usd) FILTER (WHERE kind = 'purchase'), sum(platform_fee_usd)"
+            f" FROM monitoring.transactions WHERE {where}",
+        )
+        yield "ticketing_revenue_usd", {"window": window}, (sales or 0) + (fees or 0)
     ((launches,),) = _rows(
         cursor,
         "SELECT count(*) FROM monitoring.event_launches WHERE starts_at <= %s AND ends_at > %s",
