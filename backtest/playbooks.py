@@ -11,7 +11,6 @@ from pathlib import Path
 
 from backtest import promtool
 from backtest.engine import Firing, Key, Source, Span
-from backtest.promql import names
 from backtest.rules import RuleSet
 from responder.actions import ACTIONS
 from responder.actions.base import RevertingAction
@@ -128,7 +127,7 @@ class _Answers:
         if not self._questions:
             return
         rules = self._rules.only(self._alerts, self._questions)
-        source = self._source_of(rules.read.union(*map(names, self._questions)))
+        source = self._source_of(rules.read | rules.raw(self._questions))
         instants = sorted(set[int]().union(*self._questions.values()))
         for first, last in _stretches(instants, max(self._span.warm_up, 3600)):
             begin = first - self._span.warm_up // self._span.step * self._span.step

@@ -14,6 +14,7 @@ import yaml
 from backtest import promql
 
 Yaml = dict[str, Any]
+_OF_ALERTS = {"ALERTS", "ALERTS_FOR_STATE"}
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -47,8 +48,11 @@ class RuleSet:
     @cached_property
     def read(self) -> frozenset[str]:
         """Names in the expressions that are not recorded here: all raw metrics, and words that are none."""
-        found = (promql.names(rule["expr"]) for rule in self.rules)
-        return frozenset().union(*found) - self.recorded - {"ALERTS", "ALERTS_FOR_STATE"}
+        return self.raw(rule["expr"] for rule in self.rules)
+
+    def raw(self, expressions: Iterable[str]) -> frozenset[str]:
+        """Names in these expressions of what neither the rules record nor their alerts make."""
+        return frozenset().union(*map(promql.names, expressions)) - self.recorded - _OF_ALERTS
 
     @property
     def look_back(self) -> float:

@@ -48,10 +48,7 @@ max by (platform) (increase(ticketing_fraud_predictions_total{{decision="BLOCKED
       ticketing_fraud_predictions_total - ticketing_fraud_predictions_total offset {two_windows}s
     )
   ) == 0
-  and on (platform) (
-    ticketing:peak_hours:active
-    or max by (platform) (last_over_time(ticketing_kpi_transactions_per_hour[1m])) >= 500
-  )
+  and on (platform) max by (platform) (last_over_time(ticketing_kpi_transactions_per_hour[1m])) >= 500
 )
 or ({shipped})""",
     # An attack is over when for one window the count has not grown, and not when the last attempt is five minutes old.

@@ -52,7 +52,7 @@ class Truth:
     def _all(self) -> Iterator[tuple[tuple[str, ...], float]]:
         yield from self._platform.figures.items()
         yield from self._fraud()
-        for window in ("1h",):
+        for window in ("10m", "1h"):
             for kind in TRANSACTION_KINDS:
                 yield ("transactions", kind, window), self._one("count(*)", "transactions", window, f"kind = '{kind}'")
             yield ("revenue_usd", window), self._one("coalesce(sum(usd), 0)", "transactions", window)

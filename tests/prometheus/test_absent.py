@@ -59,6 +59,7 @@ UNMISSED = {
     ("keys", "ratelimit:blocked"),
     ("keys", "config:fraud_model"),
     ("features", "clients"),
+    ("features", "blocked_clients"),
     ("features", "sign_ins"),
 }
 ALL = [(field, name) for field, names in NAMES.items() for name in names]
