@@ -28,3 +28,21 @@ def decision_column() -> Json:
         "Decision", mappings=[words(DECISIONS), *own], custom__width=125, custom__align="center",
         custom__cellOptions=COLOUR_CELL,
     )  # fmt: skip
+
+
+def newest(condition: str, most: int) -> str:
+    """SQL of the newest predictions in the chosen time that meet a condition, a row each."""
+    return f"""
+SELECT newest.*
+FROM {WITHOUT}
+CROSS JOIN LATERAL (
+    SELECT timestamp AS "Time", transaction_id AS "Txn ID", fraud_score AS "Score",
+           {SHOWN} AS "Decision",
+           top_feature AS "Top feature", left(wallet, 10) || '…' AS "Wallet", source_ip AS "Client",
+           wallet AS "full wallet"
+    FROM monitoring.fraud_predictions
+    WHERE $__timeFilter(timestamp) AND {condition}
+    ORDER BY timestamp DESC
+    LIMIT {most}
+) AS newest
+"""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from grafana.dashboards import links
 from grafana.dashboards.dashboard_json import Dashboard, Panel, link, thresholds
-from grafana.dashboards.decisions import SHOWN, WITHOUT, decision_column
+from grafana.dashboards.decisions import SHOWN, WITHOUT, decision_column, newest
 from grafana.dashboards.layout import Section, line, stack
 from grafana.dashboards.looks import (
     BLUE,
@@ -53,22 +53,6 @@ FROM monitoring.fraud_predictions AS p, jsonb_each_text(p.features) AS feature
 WHERE p.transaction_id = ${transaction:sqlstring}
 ORDER BY p.timestamp DESC, feature.key
 LIMIT 50
-"""
-
-# By wallet and by address there is no index: the time range bounds what is read.
-OF = f"""
-SELECT newest.*
-FROM {WITHOUT}
-CROSS JOIN LATERAL (
-    SELECT timestamp AS "Time", transaction_id AS "Txn ID", fraud_score AS "Score",
-           {SHOWN} AS "Decision",
-           top_feature AS "Top feature", left(wallet, 10) || '…' AS "Wallet", source_ip AS "Client",
-           wallet AS "full wallet"
-    FROM monitoring.fraud_predictions
-    WHERE $__timeFilter(timestamp) AND {{}} = ${{{{{{}}:sqlstring}}}}
-    ORDER BY timestamp DESC
-    LIMIT 200
-) AS newest
 """
 
 EVENTS = """
@@ -138,7 +122,8 @@ def _of(number: int, title: str, description: str, column_name: str, variable: s
         number,
         title,
         description,
-        [Sql(OF.format(column_name, variable))],
+        # By wallet and by address there is no index: the time range bounds what is read.
+        [Sql(newest(f"{column_name} = ${{{variable}:sqlstring}}", 200))],
         overrides=_overrides(),
         sort=[("Time", True)],
     )

@@ -63,22 +63,10 @@ class LabelVariable:
 
     def json(self) -> Json:
         """As `templating.list` has it."""
-        return {
-            "type": "query",
-            "name": self.name,
-            "label": self.label,
-            "datasource": PROMETHEUS,
-            "query": {"query": self.query, "refId": "PrometheusVariableQueryEditor-VariableQuery"},
-            "regex": "",
-            # When the dashboard is loaded: what is refreshed with the time range asks again every five seconds.
-            "refresh": 1,
-            "sort": 1,
-            "hide": 0,
+        return _asked(self.name, self.label, self.query) | {
             "multi": False,
             "includeAll": False,
-            "skipUrlSync": False,
             "current": {"text": self.default, "value": self.default, "selected": True},
-            "options": [],
         }
 
 
@@ -135,22 +123,12 @@ class SeriesVariable:
 
     def json(self) -> Json:
         """As `templating.list` has it."""
-        return {
-            "type": "query",
-            "name": self.name,
-            "label": self.label,
-            "datasource": PROMETHEUS,
-            "query": {"query": self.query, "refId": "PrometheusVariableQueryEditor-VariableQuery"},
+        return _asked(self.name, self.label, self.query) | {
             "regex": self.regex,
-            "refresh": 1,
-            "sort": 1,
-            "hide": 0,
             "multi": True,
             "includeAll": True,
             "allValue": None,
-            "skipUrlSync": False,
             "current": {"text": ["All"], "value": ["$__all"], "selected": True},
-            "options": [],
         }
 
 
@@ -197,3 +175,21 @@ SOURCES = (
     DataSourceVariable("postgresql", "Rows", POSTGRESQL["type"], "ticketing-postgresql", "Ticketing platform"),
 )
 """Which data sources the queries of every dashboard go to."""
+
+
+def _asked(name: str, label: str, query: str) -> Json:
+    """What variables have in common whose values Prometheus is asked for."""
+    return {
+        "type": "query",
+        "name": name,
+        "label": label,
+        "datasource": PROMETHEUS,
+        "query": {"query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"},
+        "regex": "",
+        # When the dashboard is loaded: what is refreshed with the time range asks again every five seconds.
+        "refresh": 1,
+        "sort": 1,
+        "hide": 0,
+        "skipUrlSync": False,
+        "options": [],
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contract.definition import MOST_DECISION_WORDS
 from grafana.dashboards import reasons
 from grafana.dashboards.dashboard_json import Panel, link, thresholds
-from grafana.dashboards.decisions import OWN_WORD, SHOWN, WITHOUT, decision_column
+from grafana.dashboards.decisions import OWN_WORD, WITHOUT, decision_column, newest
 from grafana.dashboards.layout import Column, Section, line
 from grafana.dashboards.links import investigate, runbook
 from grafana.dashboards.looks import (
@@ -85,20 +85,7 @@ APPROVED = POINTS.format(
 """
 )
 
-FEED = f"""
-SELECT newest.*
-FROM {WITHOUT}
-CROSS JOIN LATERAL (
-    SELECT timestamp AS "Time", transaction_id AS "Txn ID", fraud_score AS "Score",
-           {SHOWN} AS "Decision",
-           top_feature AS "Top feature", left(wallet, 10) || '…' AS "Wallet", source_ip AS "Client",
-           wallet AS "full wallet"
-    FROM monitoring.fraud_predictions
-    WHERE $__timeFilter(timestamp) AND (fraud_score > 0.65 OR decision <> 'APPROVED')
-    ORDER BY timestamp DESC
-    LIMIT 50
-) AS newest
-"""
+FEED = newest("(fraud_score > 0.65 OR decision <> 'APPROVED')", 50)
 
 TEN_MINUTES = 'window="10m"'
 IN_FORCE = f"max by (model) ({series('ticketing_fraud_model_active')})"
