@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from io import StringIO
 
-import msgspec
 import psycopg2
 import pytest
 import yaml
@@ -15,43 +12,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from common.secret_text import SecretText
 from exporter.absence import KEYS
-from exporter.config import Config, load
 from exporter.contract_check.check import check
 from exporter.web import api
-from testbed.servers.contract import ContractDatabase
-from testbed.servers.postgres import Postgres
-from tests.contract.drafting import Platform, apply, create_example, drafted
-from tests.contract.example_platforms import PLATFORMS
+from tests.contract.conftest import NO_REDIS, Connected
 from tests.contract.plans import plan, sent_queries, whole_reads
 from tests.contract.source_truth import FAMILIES, Truth, Values
 from tests.exporter.web.serving import exporter_of, secret
-
-NO_REDIS = "redis://127.0.0.1:1"
-
-
-@dataclass(frozen=True)
-class Connected:
-    """An example with its draft applied."""
-
-    platform: Platform
-    database: ContractDatabase
-    files: dict[str, str]
-    config: Config
-
-
-@pytest.fixture(scope="module", params=PLATFORMS, ids=lambda platform: platform.name)
-def connected(
-    request: pytest.FixtureRequest, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Connected]:
-    platform: Platform = request.param
-    database = create_example(postgres, platform)
-    directory = tmp_path_factory.mktemp(platform.name) / "draft"
-    files = drafted(database, directory)
-    apply(database, files, platform.edits)
-    postgres.execute("VACUUM (ANALYZE)", database.name)
-    config = msgspec.structs.replace(load(directory / "exporter.yml", directory / "platform.yml"), probes={})
-    yield Connected(platform, database, files, config)
-    postgres.drop_database(database.name)
 
 
 def test_each_line_to_fill_in_is_marked(connected: Connected) -> None:
