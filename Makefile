@@ -30,9 +30,9 @@ test-slow: install ## What `make test` leaves out: every incident in a demo, a h
 test: install ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
 	@$(MAKE) --no-print-directory --jobs=2 lint pytest
 
-# Six at once on two processors: much of their time they wait. Lint runs beside them.
+# Lint has a processor that waits for tests.
 pytest:
-	@$(BIN)/python -m pytest -n 6 --dist worksteal
+	@$(BIN)/python -m pytest -n 4 --dist worksteal
 
 test-identity: install ## Sign in with a real Keycloak, oauth2-proxy and browser, which tools/identity.sh fetches (some minutes)
 	@tools/identity.sh
