@@ -30,7 +30,7 @@ test-slow: install ## What `make test` leaves out: every incident in a demo, a h
 test: install ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
 	@$(MAKE) --no-print-directory --jobs=2 lint pytest
 
-# Lint has a processor that waits for tests.
+# Lint and types are checked beside the tests, which leave a processor idle now and then.
 pytest:
 	@$(BIN)/python -m pytest -n 4 --dist worksteal
 

@@ -16,7 +16,7 @@ from responder.actions import ACTIONS
 from responder.actions.base import RevertingAction
 from responder.ledger.checks import Check
 from responder.placeholders import PlaceholderError, fill, promql, values_of
-from responder.playbooks import Playbook, Playbooks, Step
+from responder.playbooks import BRAKE_SECONDS, Playbook, Playbooks, Step
 from responder.prometheus import Sample
 from responder.verify import why_not_over
 
@@ -26,8 +26,6 @@ VERIFIED_WITHIN = 7200
 REPEATED_EVERY = 600
 #: Gives the raw series of these names; words that are no metrics give nothing.
 SourceOf = Callable[[frozenset[str]], Source]
-#: The brake counts incidents of so long.
-BRAKE_SECONDS = 3600
 
 
 @dataclass(frozen=True)

@@ -60,4 +60,7 @@ class Playbook(Strict, frozen=True, kw_only=True):
     on_end: tuple[Step, ...]
 
 
+BRAKE_SECONDS = 3600
+"""The hour of `max_per_hour`."""
+
 Playbooks = Mapping[str, Playbook]

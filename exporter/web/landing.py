@@ -61,7 +61,7 @@ def page(
     statuses: dict[str, Status],
     sources: dict[str, SourceState],
     absence: Absence,
-    collectors: Mapping[str, Sequence[str]] | None = None,
+    collectors: Mapping[str, Sequence[str]],
 ) -> str:
     """The page as HTML, from the state of each section and source as of its last scrape.
 
@@ -74,7 +74,7 @@ def page(
     rows = "\n".join(
         _row(section, name, statuses.get(name), absent=absence.section(section))
         for section in SECTIONS
-        for name in dict.fromkeys([section, *(collectors or {}).get(section, ())])
+        for name in dict.fromkeys([section, *collectors.get(section, ())])
     )
     return _PAGE.format(version=escape(VERSION), rows=rows, sources=_sources(sources))
 

@@ -16,6 +16,8 @@ HERE = "not on this platform"
 READING = "reading history"
 
 SECTIONS = ("kpis", "fraud", "traffic", "model", "health", "security")
+WITH_HISTORY = ("kpis", "fraud", "model", "security")
+"""Those that read history after a start; traffic and health know what is now."""
 PARTS = {
     "fraud_predictions": "fraud_predictions",
     "requests": "traffic:requests",
@@ -75,7 +77,7 @@ class ReasonVariable:
         """As `templating.list` has it."""
         gone = named(absent(PARTS.get(self.name, self.name)), "why", f" · {HERE}")
         whys = [gone]
-        if self.name in SECTIONS:
+        if self.name in WITH_HISTORY:
             percent = as_label(f"floor(100 * {reading(self.name)})", "percent")
             whys.append(sentence(percent, f" · {READING}, {{percent}}% is read", "why"))
         query = f"query_result({' or on () '.join([*whys, named('vector(1)', 'why', ' ')])})"
@@ -86,8 +88,9 @@ class ReasonVariable:
             "datasource": PROMETHEUS,
             "query": {"query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"},
             "regex": '/why="([^"]*)"/',
-            # History is read in a while; what a platform has changes with its configuration.
-            "refresh": 2 if self.name in SECTIONS else 1,
+            # How much history is read is asked with each refresh of the dashboard; what a platform has changes with its
+            # configuration.
+            "refresh": 2 if self.name in WITH_HISTORY else 1,
             "sort": 0,
             "hide": 2,
             "multi": False,

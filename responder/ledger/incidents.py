@@ -9,7 +9,7 @@ from typing import Literal
 from psycopg2.extras import Json, execute_values
 
 from responder.config import Pace
-from responder.playbooks import Playbook, Step
+from responder.playbooks import BRAKE_SECONDS, Playbook, Step
 from responder.postgres import Cursor
 from responder.webhook import Alert
 
@@ -73,8 +73,8 @@ def _firing(cursor: Cursor, told: Told, pace: Pace) -> Outcome:
         return "late"
     cursor.execute(
         "SELECT count(*) >= %s FROM monitoring.responder_incidents"
-        " WHERE playbook = %s AND opened_at > now() - interval '1 hour' AND NOT braked",
-        (playbook.max_per_hour, playbook.name),
+        " WHERE playbook = %s AND opened_at > now() - make_interval(secs => %s) AND NOT braked",
+        (playbook.max_per_hour, playbook.name, BRAKE_SECONDS),
     )
     braked = bool(_only(cursor))
     cursor.execute(

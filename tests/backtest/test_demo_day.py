@@ -14,7 +14,7 @@ from backtest.__main__ import main
 from backtest.engine import Firing
 from demo.directory import RUNNING
 from tests.backtest.live import apart, assert_same_incidents, compared, fired, is_over, ledger, told
-from tests.demo.test_demo import READY, Demo
+from tests.demo.test_demo import READY, Demo, demo
 from tests.demo.test_demo import wait_for as wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -29,13 +29,9 @@ COOL_DOWN = "ApiLatencyDegradation"
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Demo]:
-    it = Demo()
-    try:
+    with demo(history_hours=24) as it:
         it.read_until(READY)
         yield it
-    finally:
-        it.process.terminate()
-        it.wait()
 
 
 def control(running: Demo, name: str, *options: str) -> None:

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 from backtest import engine, playbooks, promtool, rules
 from backtest.engine import Span
 from backtest.playbooks import Incident
+from common.yaml_files import Duration
 from responder import playbook_file
 
 STEP, START = 15, 1772474400
@@ -124,3 +127,9 @@ def test_asks_for_what_playbooks_alone_read(tmp_path: Path) -> None:
     assert {"of_no_rule", "up", "value"} <= asked
     # Nothing is known, so nothing was certainly high, and nothing is certainly over.
     assert (one.actions[0].at, one.closed) == (None, None)
+
+
+def test_what_is_skipped_is_looked_at_as_often_as_alertmanager_says_it_again() -> None:
+    config = yaml.safe_load((Path(__file__).parents[2] / "alertmanager" / "alertmanager.yml").read_text())
+    (route,) = [route for route in config["route"]["routes"] if route["receiver"] == "responder"]
+    assert float(Duration.parse(route["repeat_interval"])) == playbooks.REPEATED_EVERY

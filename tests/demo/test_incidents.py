@@ -16,7 +16,7 @@ import pytest
 from demo.directory import RUNNING
 from demo.incidents import INCIDENTS
 from testbed.inbox.server import Inbox
-from tests.demo.test_demo import READY, Demo
+from tests.demo.test_demo import READY, Demo, demo
 from tests.demo.test_demo import wait_for as wait_until
 from tests.demo.told import expected, told, wait_for
 
@@ -30,13 +30,9 @@ BEGIN, END, AFTERMATH = 840, 300, 60
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Demo]:
-    it = Demo()
-    try:
+    with demo(history_hours=24) as it:
         it.read_until(READY)
         yield it
-    finally:
-        it.process.terminate()
-        it.wait()
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def test_it_is_told_until_all_is_read() -> None:
     # Of several parts, what is furthest from its end.
     assert 'ticketing_exporter_history_complete_ratio{collector="fraud"} 0.5\n' in text
     assert 'ticketing_exporter_collector_success{collector="fraud"} 1\n' in text
-    shown = page(scraper.statuses(), {}, NOTHING)
+    shown = page(scraper.statuses(), {}, NOTHING, scraper.collectors)
     assert '<td class="unknown">reading history</td>' in shown
     assert "still reading history: 10.0 h are missing" in shown
 
@@ -35,7 +35,7 @@ def test_it_is_told_until_all_is_read() -> None:
         part.history = COMPLETE
     text = scraper.scrape(["fraud"], 5).text.decode()
     assert 'ticketing_exporter_history_complete_ratio{collector="fraud"} 1\n' in text
-    shown = page(scraper.statuses(), {}, NOTHING)
+    shown = page(scraper.statuses(), {}, NOTHING, scraper.collectors)
     assert '<td class="ok">ok</td>' in shown
     assert "history" not in shown
 
@@ -48,4 +48,4 @@ def test_what_fails_meanwhile_fails() -> None:
 
     scraper = Scraper([Collector("fraud", [fails])])
     assert 'collector_success{collector="fraud"} 0' in scraper.scrape(["fraud"], 5).text.decode()
-    assert '<td class="failed">failed</td>' in page(scraper.statuses(), {}, NOTHING)
+    assert '<td class="failed">failed</td>' in page(scraper.statuses(), {}, NOTHING, scraper.collectors)
