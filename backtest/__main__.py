@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         action="append",
         required=True,
-        help="directory or file; twice: what the second does otherwise",
+        help="directory or file; twice: how the second differs",
     )
     parser.add_argument("--playbooks", type=Path, metavar="FILE", help="of the responder (default: those shipped)")
     parser.add_argument("--step", default="15s", help="between two evaluations (default: %(default)s)")

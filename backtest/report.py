@@ -33,7 +33,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Difference:
-    """An alert that the second rule set does otherwise.
+    """An alert that differs in the second rule set.
 
     Attributes:
         kind: added, removed, or moved: it begins or ends at another evaluation.
@@ -101,7 +101,7 @@ def as_text(outcomes: Sequence[Outcome], span: Span, notes: Sequence[str]) -> st
     for outcome in outcomes:
         lines += ["", f"Rules {outcome.rules}", *_alerts(outcome.firings), *_incidents(outcome.incidents)]
     if len(outcomes) == 2:
-        lines += ["", f"What {outcomes[1].rules} does otherwise", *_differences(outcomes)]
+        lines += ["", f"What {outcomes[1].rules} does differently", *_differences(outcomes)]
     return "\n".join(lines) + "\n"
 
 

@@ -117,7 +117,7 @@ def test_shows_what_another_rule_set_does_otherwise(
     url: str, rules: Path, louder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([f"--prometheus={url}", f"--rules={rules}", f"--rules={louder}", *TIMES]) == 0
-    otherwise = capsys.readouterr().out.partition("does otherwise\n")[2]
+    otherwise = capsys.readouterr().out.partition("does differently\n")[2]
     assert otherwise == (
         "  ~ before 2026-03-02 18:00:00 …  high      High {platform=main}, now 2026-03-02 18:03:00 for 2 min\n"
     )
