@@ -12,7 +12,7 @@ from pathlib import Path
 from backtest import promtool
 from backtest.engine import Firing, Key, Source, Span
 from backtest.rules import RuleSet
-from responder.actions import ACTIONS
+from responder.actions import actions
 from responder.actions.base import RevertingAction
 from responder.ledger.checks import Check
 from responder.placeholders import PlaceholderError, fill, promql, values_of
@@ -263,7 +263,7 @@ def _fired(step: Step, incident: Incident, times: Sequence[Firing], answers: _An
             return Done(step.action, "firing", None, note="only_while is false or unknown")
     if step.dry_run:
         return Done(step.action, "firing", None, note="dry run")
-    if at is None or not isinstance(ACTIONS[step.action], RevertingAction):
+    if at is None or not isinstance(actions()[step.action], RevertingAction):
         return Done(step.action, "firing", at)
     ends = [at + round(step.expires)] if step.expires else []
     ends += [incident.closed + round(step.cool_down)] if incident.closed is not None else []

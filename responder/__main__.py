@@ -20,7 +20,7 @@ from common.version import VERSION
 from common.web_server import WebServer
 from common.yaml_files import ConfigError
 from responder import config, playbook_file, postgres
-from responder.actions import ACTIONS, FIELDS
+from responder.actions import actions, fields
 from responder.app import NAME, Responder
 from responder.config import Config
 from responder.playbooks import Playbooks
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _load(flags: argparse.Namespace) -> tuple[Config, Playbooks]:
-    return config.load(flags.config_file, FIELDS), playbook_file.load(flags.playbooks_file)
+    return config.load(flags.config_file, fields()), playbook_file.load(flags.playbooks_file)
 
 
 def _check(flags: argparse.Namespace, settings: Config, playbooks: Playbooks) -> int:
@@ -115,7 +115,7 @@ def _unconfigured(settings: Config, playbooks: Playbooks) -> Iterator[str]:
     """What the playbooks ask for that will be skipped because the configuration does not say where it is."""
     for playbook in playbooks.values():
         for step in (*playbook.on_firing, *playbook.on_end):
-            for field in ACTIONS[step.action].needs:
+            for field in actions()[step.action].needs:
                 if settings.get(field) is None:
                     yield f"{playbook.name}: {step.action} will be skipped: {field.name} is not configured"
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from common.yaml_files import ConfigError, Strict, decode, read_yaml
-from responder.actions import ACTIONS
+from responder.actions import actions
 from responder.actions.base import RevertingAction
 from responder.placeholders import PlaceholderError, check
 from responder.playbooks import EndsWhen, Playbook, Playbooks, Step
@@ -63,9 +63,9 @@ def _steps(steps: Sequence[dict[str, Any]], figures: Collection[str], place: str
     for position, content in enumerate(steps):
         where = f"{place}[{position}]"
         name = content.get("action")
-        if not isinstance(name, str) or name not in ACTIONS:
-            raise ConfigError(f"{where}.action: {name!r} is none of {', '.join(ACTIONS)}")
-        action, where = ACTIONS[name], f"{where} ({name})"
+        if not isinstance(name, str) or name not in actions():
+            raise ConfigError(f"{where}.action: {name!r} is none of {', '.join(actions())}")
+        action, where = actions()[name], f"{where} ({name})"
         parameters = {key: value for key, value in content.items() if key not in _OF_EVERY_STEP}
         decode(parameters, action.parameters, where)
         _check_texts(parameters, where, figures)
@@ -80,7 +80,7 @@ def _steps(steps: Sequence[dict[str, Any]], figures: Collection[str], place: str
 
 def _end_steps(steps: Sequence[dict[str, Any]], figures: Collection[str], place: str) -> Iterator[Step]:
     for position, step in enumerate(_steps(steps, figures, place)):
-        if isinstance(ACTIONS[step.action], RevertingAction):
+        if isinstance(actions()[step.action], RevertingAction):
             where = f"{place}[{position}] ({step.action})"
             raise ConfigError(f"{where}: belongs in on_firing: what it changes lasts as long as the incident")
         yield step

@@ -14,7 +14,7 @@ class Step(Strict, frozen=True, kw_only=True):
     """One action of a playbook.
 
     Attributes:
-        action: its name in `responder.actions.ACTIONS`.
+        action: its name in `responder.actions.actions`.
         parameters: as in the file, checked.
         dry_run: it has no effect and says what it would have done.
         expires: what it changed is put back after so long, whatever happens; only of actions that revert.

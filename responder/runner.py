@@ -9,7 +9,7 @@ from typing import Any
 
 from common.postgres import PostgresError
 from common.yaml_files import ConfigError, decode
-from responder.actions import ACTIONS
+from responder.actions import actions
 from responder.actions.base import Action, RevertingAction, Services, Task
 from responder.config import Pace
 from responder.contract_functions import ContractError
@@ -100,7 +100,7 @@ class Runner:
                 f"given up after {claim.attempts - 1} attempts: of the last one nothing was written down before its"
                 f" lease of {pace.lease:g} s ended"
             )
-        action = ACTIONS.get(claim.action)
+        action = actions().get(claim.action)
         if action is None:
             raise RefusedError(f"there is no action {claim.action}")
         parameters = decode(claim.parameters, action.parameters, claim.action)

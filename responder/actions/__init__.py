@@ -1,8 +1,12 @@
-"""What a playbook can ask for. To add an action: a file here and a line below."""
+"""What a playbook can ask for. To add an action: a file here and a line below, or a package of your own."""
+
+from functools import cache
+from typing import Any
 
 from responder.actions.add_threat_indicator import AddThreatIndicator
 from responder.actions.base import AnyAction
 from responder.actions.capture_profile import CaptureProfile
+from responder.actions.installed import installed
 from responder.actions.lock_account import LockAccount
 from responder.actions.notify import Notify
 from responder.actions.open_siem_incident import OpenSiemIncident
@@ -11,8 +15,9 @@ from responder.actions.scale_backend import ScaleBackend
 from responder.actions.schedule_retraining import ScheduleRetraining
 from responder.actions.set_fraud_model import SetFraudModel
 from responder.actions.set_fraud_threshold import SetFraudThreshold
+from responder.config import Field
 
-ACTIONS: dict[str, AnyAction] = {
+SHIPPED: dict[str, AnyAction] = {
     "add_threat_indicator": AddThreatIndicator(),
     "capture_profile": CaptureProfile(),
     "lock_account": LockAccount(),
@@ -24,5 +29,18 @@ ACTIONS: dict[str, AnyAction] = {
     "set_fraud_model": SetFraudModel(),
     "set_fraud_threshold": SetFraudThreshold(),
 }
-FIELDS = [field for action in ACTIONS.values() for field in (*action.needs, *action.uses)]
-"""Of the configuration file."""
+
+
+@cache
+def actions() -> dict[str, AnyAction]:
+    """All of them by name: those that are shipped, and those of packages that are installed beside.
+
+    Raises:
+        ConfigError: one that is installed cannot be used.
+    """
+    return SHIPPED | installed(SHIPPED)
+
+
+def fields() -> list[Field[Any]]:
+    """What the actions declare of the configuration file."""
+    return [field for action in actions().values() for field in (*action.needs, *action.uses)]

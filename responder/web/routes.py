@@ -13,7 +13,7 @@ from common.postgres import PostgresError
 from common.secret_text import SecretError
 from common.web_application import Answer, BusyError, Places, Routes, answer
 from common.yaml_files import ConfigError
-from responder.actions import ACTIONS
+from responder.actions import actions
 from responder.app import Responder
 from responder.ledger import report, totals
 from responder.metrics import exposition
@@ -158,7 +158,7 @@ class Application:
         return _json("200 OK", {"incidents": found})
 
     def _metrics(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
-        names = list(self._responder.playbooks), list(ACTIONS)
+        names = list(self._responder.playbooks), list(actions())
         try:
             with self._metrics_places.one():
                 counts = self._responder.postgres.run(lambda cursor: totals.totals(cursor, *names), METRICS_SECONDS)

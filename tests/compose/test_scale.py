@@ -13,7 +13,7 @@ import yaml
 from demo import compose as demo
 from deploy import scale
 from gateway.__main__ import env_file
-from responder.actions import FIELDS
+from responder.actions import fields
 from responder.config import load
 from tests.compose.stack import ROOT, mounts, services, substituted
 
@@ -59,7 +59,7 @@ def test_both_responders_are_told_and_ask_a_prometheus_of_their_own(tmp_path: Pa
     del receiver["webhook_configs"][1]
     assert told == shipped
     subprocess.run(["amtool", "check-config", tmp_path / "alertmanager.yml"], check=True, capture_output=True)
-    asked = [load(file, FIELDS).prometheus.url for file in (scale.RESPONDER, tmp_path / "responder-1.yml")]
+    asked = [load(file, fields()).prometheus.url for file in (scale.RESPONDER, tmp_path / "responder-1.yml")]
     assert asked == ["http://prometheus:9090", "http://prometheus-1:9090"]
 
 

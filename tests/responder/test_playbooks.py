@@ -13,7 +13,7 @@ import yaml
 
 from common.yaml_files import ConfigError
 from responder import config, playbook_file
-from responder.actions import ACTIONS, FIELDS
+from responder.actions import SHIPPED, fields
 from responder.placeholders import PlaceholderError, fill, promql
 from responder.playbooks import Playbooks
 
@@ -46,7 +46,7 @@ def test_every_playbook_of_the_shipped_rules_is_shipped() -> None:
 
 
 def test_nothing_that_is_shipped_unlocks() -> None:
-    assert not [name for name in ACTIONS if "unlock" in name]
+    assert not [name for name in SHIPPED if "unlock" in name]
     (lock,) = [
         step for step in playbook_file.load(None)["UnauthorizedAdminAccess"].on_firing if step.action == "lock_account"
     ]
@@ -145,7 +145,7 @@ def test_errors_of_the_configuration(tmp_path: Path, content: Any, error: str) -
     file = tmp_path / "responder.yml"
     file.write_text(yaml.safe_dump(content))
     with pytest.raises(ConfigError) as caught:
-        config.load(file, FIELDS)
+        config.load(file, fields())
     assert error in str(caught.value)
 
 

@@ -14,7 +14,7 @@ import yaml
 
 from common.yaml_files import ConfigError, Strict
 from responder import config
-from responder.actions import ACTIONS, FIELDS
+from responder.actions import SHIPPED, fields
 from responder.config import Endpoint, Field, Pace
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ def test_no_folder_depends_on_itself_through_others() -> None:
 
 
 def test_no_other_file_knows_an_action_or_its_field() -> None:
-    words = {*ACTIONS, *(field.name.partition(".")[0] for field in FIELDS)}
+    words = {*SHIPPED, *(field.name.partition(".")[0] for field in fields())}
     assert {"notify", "chat", "siem"} <= words
     for file in RESPONDER.rglob("*.py"):
         if file.parent.name != "actions":
@@ -61,9 +61,9 @@ def test_the_documentation_has_every_action_and_its_fields() -> None:
     page = (ROOT / "docs" / "responder.md").read_text()
     example = next(part for part in page.split("```") if part.startswith("yaml\n# responder.yml"))
     shown = yaml.safe_load(example.removeprefix("yaml\n"))
-    for name in ACTIONS:
+    for name in SHIPPED:
         assert re.search(rf"^\| `{name}` \|", page, re.MULTILINE), name
-    for field in FIELDS:
+    for field in fields():
         outer, _, inner = field.name.partition(".")
         assert inner in shown.get(outer, {}) if inner else outer in shown or f"`{outer}`" in page, field.name
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from responder.actions import ACTIONS
+from responder.actions import SHIPPED
 from responder.ledger import checks, claims, report
 from responder.ledger.checks import Verdict
 from responder.ledger.totals import Totals, totals
@@ -33,7 +33,7 @@ FROM history, generate_series(1, 3) AS position
 
 
 def ask(session: Session) -> Totals:
-    told: Totals = session(totals, list(PLAYBOOKS), list(ACTIONS))
+    told: Totals = session(totals, list(PLAYBOOKS), list(SHIPPED))
     return told
 
 
@@ -85,7 +85,7 @@ def test_two_that_ask_at_once_count_nothing_twice_and_do_not_wait(sessions: tupl
     rows(one.database.dsn, HISTORY, 7)
     with one.connection.cursor() as cursor:
         # Not committed yet.
-        first = totals(cursor, list(PLAYBOOKS), list(ACTIONS))
+        first = totals(cursor, list(PLAYBOOKS), list(SHIPPED))
         assert ask(two) == first
         one.connection.commit()
     assert ask(two) == first == ask(one)
@@ -140,7 +140,7 @@ def test_what_is_looked_at_again_has_not_waited_since_it_was_first_told(sessions
 @pytest.mark.parametrize(
     "asked",
     [
-        lambda cursor: totals(cursor, list(PLAYBOOKS), list(ACTIONS)),
+        lambda cursor: totals(cursor, list(PLAYBOOKS), list(SHIPPED)),
         lambda cursor: report.incidents(cursor, limit=10),
         lambda cursor: report.incidents(cursor, fingerprint="ff"),
     ],

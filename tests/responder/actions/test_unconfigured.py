@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from responder.actions import ACTIONS
+from responder.actions import SHIPPED
 from responder.playbook_file import load
 from tests.responder.conftest import Start, World
 from tests.responder.messages import ADMIN, DRIFT, FRAUD, LATENCY, firing, message
@@ -25,7 +25,7 @@ def test_what_is_not_configured_is_skipped_and_says_so(world: World, start: Star
         }
 
     asked = {step.action for playbook in load(None).values() for step in playbook.on_firing}
-    expected = {name: f"{field.name} is not configured" for name in asked for field in ACTIONS[name].needs}
+    expected = {name: f"{field.name} is not configured" for name in asked for field in SHIPPED[name].needs}
     assert "backend is not configured" in expected.values()
     wait_until(lambda: reasons() == expected, what=lambda: str(reasons()))
     for name, reason in expected.items():
