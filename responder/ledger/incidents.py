@@ -49,10 +49,13 @@ def record(cursor: Cursor, told: Sequence[Told], pace: Pace) -> list[Outcome]:
 
 
 def _resolved(cursor: Cursor, told: Told) -> Outcome:
-    """The word of Alertmanager alone ends nothing: Prometheus is asked from now on."""
+    """The word of Alertmanager alone ends nothing: Prometheus is asked from now on.
+
+    An end in the future is taken for one now: what begins until then is the next episode, and not an old message.
+    """
     cursor.execute(
         "UPDATE monitoring.responder_incidents SET state = 'ending', next_check_at = now(),"
-        " ended_at = greatest(ended_at, %s)"
+        " ended_at = greatest(ended_at, least(%s, now()))"
         " WHERE fingerprint = %s AND playbook = %s AND state <> 'closed'",
         (told.alert.ends_at, told.alert.fingerprint, told.playbook.name),
     )
@@ -66,7 +69,7 @@ def _firing(cursor: Cursor, told: Told, pace: Pace) -> Outcome:
     cursor.execute(
         "SELECT EXISTS (SELECT FROM monitoring.responder_incidents WHERE fingerprint = %s AND playbook = %s"
         " AND state = 'closed' AND closed_at > now() - make_interval(secs => %s)"
-        " AND coalesce(ended_at, closed_at) >= %s)",
+        " AND least(ended_at, closed_at) >= %s)",
         (alert.fingerprint, playbook.name, pace.late, alert.starts_at),
     )
     if _only(cursor):

@@ -125,6 +125,25 @@ def test_a_late_message_of_an_episode_that_is_over_opens_nothing(start: Start) -
     assert first["correlation_id"] != second["correlation_id"]
 
 
+def test_an_end_told_ahead_of_its_time_does_not_make_the_next_attack_late(start: Start) -> None:
+    """Prometheus' clock is ahead, or somebody has given an alert an end of its own."""
+    responder = start(playbooks=SHORT)
+    responder.post(message(firing(LABELS, started=-60)))
+    responder.post(message(resolved(LABELS, ended=600)))
+    wait_until(lambda: responder.incident()["state"] == "closed")
+    late = message(firing(LABELS, started=-60))
+    assert responder.post(late).json()["alerts"] == ["late"]
+    assert responder.post(message(firing(LABELS, started=0))).json()["alerts"] == ["opened"]
+
+
+def test_an_attack_that_begins_while_an_end_told_ahead_is_verified_goes_on(start: Start) -> None:
+    responder = start(playbooks=SHORT, pace={"check_every": "1s"})
+    responder.post(message(firing(LABELS, started=-60)))
+    responder.post(message(resolved(LABELS, ended=600)))
+    assert responder.post(message(firing(LABELS, started=0))).json()["alerts"] == ["kept"]
+    assert responder.incident()["state"] == "open"
+
+
 def test_what_must_be_true_at_the_end_may_be_told_by_an_annotation(world: World, start: Start) -> None:
     ends_when = {"for": "300ms", "all": ['up{about="${annotations.summary}"} == 1']}
     playbooks = {"FraudRateSpike": {**SHORT["FraudRateSpike"], "ends_when": ends_when}}
