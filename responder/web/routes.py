@@ -159,18 +159,15 @@ class Application:
 
     def _metrics(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
         names = list(self._responder.playbooks), list(actions())
+        counts = stopped = None
         try:
+            # Redis may hang as well: whoever waits for either has a place.
             with self._metrics_places.one():
+                stopped = self._responder.stopped
                 counts = self._responder.postgres.run(lambda cursor: totals.totals(cursor, *names), METRICS_SECONDS)
         except (BusyError, PostgresError) as error:
             logger.warning("metrics without the ledger: %s", error)
-            counts = None
-        body = exposition(
-            self._responder.counters,
-            counts,
-            stopped=self._responder.stopped,
-            dry_run=self._responder.config.dry_run,
-        )
+        body = exposition(self._responder.counters, counts, stopped=stopped, dry_run=self._responder.config.dry_run)
         return Answer(body=body, content_type=_TEXT)
 
     def _landing(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002

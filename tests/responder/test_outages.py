@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,49 @@ def test_a_database_that_hangs_costs_no_more_than_its_time_limit(
         postgres.start()
         wait_until(lambda: responder.post(message(firing(ADMIN))).status_code == 202)
         assert responder.incident()["state"] == "open"
+
+
+def test_the_process_is_seen_to_live_while_everything_else_hangs(
+    own_postgres: Callable[[], Postgres], own_redis: Callable[[], Redis]
+) -> None:
+    """A responder that is restarted because its databases hang forgets what it knew, and helps nobody."""
+    postgres, redis = own_postgres(), own_redis()
+    database = small_database(postgres, "outages")
+    until = threading.Event()
+    with ResponderProcess(database.responder_dsn, redis.url()) as responder:
+        wait_until(responder.ready)
+
+        def ask_again_and_again(path: str) -> int:
+            asked = 0
+            while not until.is_set():
+                if path == "/alerts":
+                    responder.post(message(firing(ADMIN)), timeout=20)
+                else:
+                    responder.get(path)
+                asked += 1
+            return asked
+
+        def takes() -> float:
+            began = time.monotonic()
+            assert responder.get("/-/healthy", token=None).ok
+            return time.monotonic() - began
+
+        postgres.suspend()
+        redis.suspend()
+        with ThreadPoolExecutor(96) as clients:
+            paths = ("/alerts", "/incidents", "/metrics", "/-/ready")
+            asked = [clients.submit(ask_again_and_again, path) for path in paths for _ in range(24)]
+            # Longer than the switch in Redis is not asked for after it has not answered.
+            deadline = time.monotonic() + 8
+            slowest = 0.0
+            while time.monotonic() < deadline:
+                slowest = max(slowest, takes())
+            until.set()
+            postgres.resume()
+            redis.resume()
+            assert all(one.result() for one in asked)
+        # Redis has a second for an answer, and another one for the second try.
+        assert slowest < 1
 
 
 def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
