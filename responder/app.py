@@ -74,7 +74,7 @@ class Responder:
         self.postgres = Postgres(postgres_dsn, NAME)
         self._settings = Settings(redis_url, NAME)
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
-        self._setup = self._set_up(config, playbooks, StopSwitch(self._settings, config.stop))
+        self._setup = self._set_up(config, playbooks)
         self._work = threading.Condition()
         self._news = 0
         self._outage = Outage()
@@ -114,10 +114,7 @@ class Responder:
 
     def apply(self, config: Config, playbooks: Playbooks) -> None:
         """Put another configuration in force; the number of workers stays."""
-        before = self._setup
-        # A switch that stays the same is remembered: Redis may be down.
-        stop = before.stop if config.stop == before.config.stop else StopSwitch(self._settings, config.stop)
-        self._setup = self._set_up(config, playbooks, stop)
+        self._setup = self._set_up(config, playbooks)
 
     def receive(self, message: Message, by: str) -> tuple[list[Outcome], list[Refusal]]:
         """Write a message down; the actions follow.
@@ -142,10 +139,11 @@ class Responder:
         self._wake()
         return outcomes, refused
 
-    def _set_up(self, config: Config, playbooks: Playbooks, stop: StopSwitch) -> _Setup:
+    def _set_up(self, config: Config, playbooks: Playbooks) -> _Setup:
         http = EndpointClient(config)
         prometheus = Prometheus(http, config.prometheus)
         services = Services(config, playbooks, ContractFunctions(self.postgres), self._settings, http, prometheus)
+        stop = StopSwitch(self._settings, self.postgres, config.stop)
         return _Setup(config, playbooks, prometheus, Runner(self.postgres, services), stop)
 
     def _wake(self) -> None:

@@ -88,6 +88,12 @@ CREATE TABLE IF NOT EXISTS monitoring.responder_totals (
     PRIMARY KEY (kind, name, state)
 );
 
+-- Whether the stop switch was thrown when a responder saw it last in Redis.
+CREATE TABLE IF NOT EXISTS monitoring.responder_switch (
+    redis_key text    PRIMARY KEY,
+    thrown    boolean NOT NULL
+);
+
 CREATE SEQUENCE IF NOT EXISTS monitoring.responder_fence;
 
 -- Addresses from which sign-ins of an account failed: the one thing that the responder has to read. It rests on the
@@ -114,7 +120,8 @@ WHERE a.state <> 'pending' OR a.attempts > 0;
 GRANT USAGE ON SCHEMA monitoring TO monitoring_responder;
 -- No DELETE: what was done stays on record. Retention is the owner's; rows that are counted may go.
 GRANT SELECT, INSERT, UPDATE
-ON monitoring.responder_incidents, monitoring.responder_actions, monitoring.responder_totals TO monitoring_responder;
+ON monitoring.responder_incidents, monitoring.responder_actions, monitoring.responder_totals,
+   monitoring.responder_switch TO monitoring_responder;
 GRANT USAGE ON SEQUENCE monitoring.responder_fence TO monitoring_responder;
 REVOKE ALL ON FUNCTION monitoring.failed_sign_in_sources(text, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION monitoring.failed_sign_in_sources(text, timestamptz) TO monitoring_responder;

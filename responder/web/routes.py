@@ -33,6 +33,8 @@ MOST_AT_ONCE = 4
 THREADS = MOST_WEBHOOKS + 3 * MOST_AT_ONCE + 4
 """For all that those may hold, and for what needs no ledger."""
 METRICS_SECONDS = 2.0
+_WHOLE_LEDGER = "SELECT FROM monitoring.responder_incidents, monitoring.responder_switch LIMIT 0"
+"""Fails, and says with what, where the contract's file of an earlier release was the last to be applied."""
 _GUARDED = ("/alerts", "/incidents", "/-/reload")
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -186,9 +188,7 @@ class Application:
             reasons.append(str(error))
         try:
             with self._ready_places.one():
-                self._responder.postgres.run(
-                    lambda cursor: cursor.execute("SELECT FROM monitoring.responder_incidents LIMIT 0"), METRICS_SECONDS
-                )
+                self._responder.postgres.run(lambda cursor: cursor.execute(_WHOLE_LEDGER), METRICS_SECONDS)
         except (BusyError, PostgresError) as error:
             reasons.append(str(error))
         if reasons:

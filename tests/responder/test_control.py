@@ -102,6 +102,46 @@ def test_the_switch_stays_thrown_when_redis_goes_and_the_configuration_is_reload
     assert responder.actions()["lock_account"]["attempts"] == 0
 
 
+def test_the_switch_stays_thrown_through_a_restart_while_redis_is_down(
+    world: World, start: Start, own_redis: Callable[[], Redis]
+) -> None:
+    redis = own_redis()
+    world.redis_url = redis.url()
+    with redis.client() as client:
+        client.set("responder:stop", "because")
+    responder = start(playbooks=LOCK)
+    wait_until(lambda: responder.metric("ticketing_responder_stopped") == 1)
+    redis.stop()
+    responder.kill9()
+    responder.start()
+    responder.post(message(firing(ADMIN)))
+    # It knows no more by itself, and says so.
+    assert responder.metric("ticketing_responder_stopped") is None
+    time.sleep(1)
+    assert responder.actions()["lock_account"]["attempts"] == 0
+    # Redis has lost it, so it is released.
+    redis.start()
+    wait_until(world.locked, 20)
+
+
+def test_a_switch_that_was_released_is_so_after_a_restart_while_redis_is_down(
+    world: World, start: Start, own_redis: Callable[[], Redis]
+) -> None:
+    redis = own_redis()
+    world.redis_url = redis.url()
+    with redis.client() as client:
+        client.set("responder:stop", "because")
+        responder = start(playbooks=LOCK)
+        wait_until(lambda: world.sql("SELECT thrown FROM monitoring.responder_switch") == [(True,)])
+        client.delete("responder:stop")
+        wait_until(lambda: world.sql("SELECT thrown FROM monitoring.responder_switch") == [(False,)])
+    redis.stop()
+    responder.kill9()
+    responder.start()
+    responder.post(message(firing(ADMIN)))
+    wait_until(world.locked)
+
+
 def test_the_switch_as_a_file(world: World, start: Start, tmp_path: Path) -> None:
     switch = tmp_path / "stop"
     switch.touch()
