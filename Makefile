@@ -2,7 +2,7 @@
 # server needs no Debian package but Python.
 .DEFAULT_GOAL := help
 .PHONY: help install python demo incident dashboards test test-slow test-identity lint bench bench-alerts bench-alert-quality bench-scale clean
-.PHONY: pytest secrets gateway stack-demo stack-scale kubernetes lock
+.PHONY: pytest texts secrets gateway stack-demo stack-scale kubernetes lock
 
 BIN := .venv/bin
 
@@ -65,6 +65,9 @@ stack-scale: secrets gateway ## Docker: the stack with two of each of ours, and 
 
 kubernetes: python ## Write the Kubernetes manifests of rules, scrape jobs and dashboards from their sources
 	@$(BIN)/python -m deploy.kubernetes
+
+texts: install ## Print what every alert says on every channel, when it begins and when it ends (NAME=ServiceDown: that one)
+	@$(BIN)/python -m demo.texts $(NAME)
 
 lock: python ## Write the hash-locked requirements of the container images anew
 	@tools/lock.sh

@@ -152,7 +152,7 @@ def _message(account: str) -> dict[str, Any]:
     alert = {
         "status": "firing",
         "labels": labels,
-        "annotations": {"summary": f"Admin {account} failed MFA repeatedly"},
+        "annotations": {"summary": f"Repeated MFA failures of admin {account}"},
         "startsAt": datetime.now(UTC).isoformat(),
         "endsAt": "0001-01-01T00:00:00Z",
         "generatorURL": "http://prometheus/graph",

@@ -88,7 +88,7 @@ def alert_name(notification: dict[str, Any]) -> str:
         case "sms":
             return str(re.sub(r".*\] ", "", raw["Subject"]))
         case "slack" | "email":
-            return str(re.sub(r".*\] | ×\d+$", "", notification["title"]))
+            return str(re.search(r"\] (\w+)", notification["title"])[1])  # type: ignore[index]
     return str(raw["commonLabels"]["alertname"])
 
 
