@@ -51,7 +51,8 @@ class Pace(Strict, frozen=True, kw_only=True):
     Attributes:
         lease: a claimed action belongs to its worker for so long; a try that takes longer comes to nothing.
         retry_longest: between two tries of an action, at most.
-        give_up: an action that has been tried for so long has failed.
+        give_up: an action that has been refused for so long has failed. It counts in which time it was tried, and of
+            tries that nobody answered a 24th.
         check_every: between two questions to Prometheus about one incident.
         stale_after: an open incident of which nothing has been heard for so long is checked, too; longer than
             Alertmanager's `repeat_interval`.

@@ -14,15 +14,19 @@ class ContractError(Exception):
 
     Attributes:
         passing: whether it may be later.
+        answered: whether the database said anything of it.
     """
 
-    def __init__(self, message: str, *, passing: bool) -> None:
+    def __init__(self, message: str, *, passing: bool, answered: bool) -> None:
         super().__init__(message)
         self.passing = passing
+        self.answered = answered
 
 
 _FINAL = ("22", "23", "42", "P0", "3F")
 """Classes of SQLSTATE in which the same call fails again: what the data are, who may, what is there."""
+_AWAY = ("08", "53", "57P")
+"""Of a server that is not there for anybody: no connection, no room, stopping or starting."""
 
 
 class ContractFunctions:
@@ -72,4 +76,6 @@ class ContractFunctions:
         try:
             return self._postgres.run(work)
         except PostgresError as error:
-            raise ContractError(str(error), passing=(error.code or "")[:2] not in _FINAL) from None
+            code = error.code or ""
+            passing, answered = code[:2] not in _FINAL, bool(code) and not code.startswith(_AWAY)
+            raise ContractError(str(error), passing=passing, answered=answered) from None

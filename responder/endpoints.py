@@ -43,6 +43,11 @@ class EndpointError(Exception):
         self.passing = passing
         self.retry_after = retry_after
 
+    @property
+    def answered(self) -> bool:
+        """Whether the other side said anything."""
+        return self.status is not None
+
 
 @dataclass(frozen=True)
 class Reply:

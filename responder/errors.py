@@ -8,7 +8,15 @@ class RefusedError(Exception):
 
 
 class RetryError(Exception):
-    """It cannot be done now; the message says why."""
+    """It cannot be done now; the message says why.
+
+    Attributes:
+        answered: whether the other side said anything. If not, it was hardly a try.
+    """
+
+    def __init__(self, message: str, *, answered: bool = True) -> None:
+        super().__init__(message)
+        self.answered = answered
 
 
 class SkipError(Exception):

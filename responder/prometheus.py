@@ -12,7 +12,15 @@ SECONDS = 4.0
 
 
 class PrometheusError(Exception):
-    """Prometheus does not say; one line."""
+    """Prometheus does not say; one line.
+
+    Attributes:
+        answered: whether it said anything at all.
+    """
+
+    def __init__(self, message: str, *, answered: bool = True) -> None:
+        super().__init__(message)
+        self.answered = answered
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class Prometheus:
                 Sample(dict(series["metric"]), float(series["value"][1])) for series in content["data"]["result"]
             ]
         except EndpointError as error:
-            raise PrometheusError(f"Prometheus: {error}") from None
+            raise PrometheusError(f"Prometheus: {error}", answered=error.answered) from None
         except (KeyError, TypeError, IndexError, ValueError):
             raise PrometheusError("Prometheus: the answer is no vector") from None
         return samples

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,6 @@ from common.postgres import PostgresError
 from common.yaml_files import ConfigError, decode
 from responder.actions import actions
 from responder.actions.base import Action, RevertingAction, Services, Task
-from responder.config import Pace
 from responder.contract_functions import ContractError
 from responder.endpoints import EndpointError
 from responder.errors import RefusedError, RetryError, SkipError
@@ -25,6 +25,9 @@ from responder.settings import SettingsError
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.5
+UNANSWERED_PART = 1 / 24
+"""Of the time of a try that nobody answered counts for giving up: an hour of refusals is a day of an outage. Were it
+nothing, what is gone for good would be tried for ever."""
 LONGEST_RETRY_AFTER_SECONDS = 600.0
 """A service that asks for more time is asked again all the same."""
 
@@ -82,11 +85,13 @@ class Runner:
         except EndpointError as error:
             if not error.passing:
                 return self._fail(claim, str(error))
-            return self._retry(claim, str(error), not_before=error.retry_after)
+            return self._retry(claim, str(error), answered=error.answered, not_before=error.retry_after)
         except ContractError as error:
-            return self._retry(claim, str(error)) if error.passing else self._fail(claim, str(error))
+            if not error.passing:
+                return self._fail(claim, str(error))
+            return self._retry(claim, str(error), answered=error.answered)
         except (RetryError, SettingsError, PrometheusError) as error:
-            return self._retry(claim, str(error))
+            return self._retry(claim, str(error), answered=error.answered)
         except (PostgresError, _LostError):
             raise
         except Exception as error:
@@ -95,7 +100,7 @@ class Runner:
 
     def _carry_out(self, claim: Claim) -> str:
         pace = self._services.config.pace
-        if claim.lost and not claim.reverting and _is_given_up(claim, pace):
+        if claim.lost and not claim.reverting and claim.spent > pace.give_up:
             raise RefusedError(
                 f"given up after {claim.attempts - 1} attempts: of the last one nothing was written down before its"
                 f" lease of {pace.lease:g} s ended"
@@ -167,13 +172,16 @@ class Runner:
         self._settle(claims.reverted, claim, note)
         return "reverted"
 
-    def _retry(self, claim: Claim, error: str, not_before: float = 0.0) -> str:
+    def _retry(self, claim: Claim, error: str, *, answered: bool = True, not_before: float = 0.0) -> str:
         pace = self._services.config.pace
-        if not claim.reverting and claim.overdue > pace.give_up:
+        part = 1.0 if answered else UNANSWERED_PART
+        spent = part * (time.monotonic() - claim.taken_at)
+        if not claim.reverting and claim.spent + spent > pace.give_up:
             return self._fail(claim, f"given up after {claim.attempts} attempts: {error}")
         pause = min(pace.retry_longest, FIRST_PAUSE_SECONDS * 2 ** min(claim.attempts - 1, 20))
         pause *= random.uniform(0.5, 1)  # noqa: S311 (jitter)
-        self._settle(claims.retry, claim, error, max(pause, min(not_before, LONGEST_RETRY_AFTER_SECONDS)))
+        pause = max(pause, min(not_before, LONGEST_RETRY_AFTER_SECONDS))
+        self._settle(claims.retry, claim, error, pause, spent=spent + part * pause)
         logger.warning("incident %s: %s: %s", claim.incident.correlation_id, claim.action, error)
         return "retry"
 
@@ -188,9 +196,3 @@ class Runner:
     def _settle(self, write: Any, claim: Claim, *arguments: Any, **options: Any) -> None:
         if not self._postgres.run(lambda cursor: write(cursor, claim, *arguments, **options)):
             raise _LostError
-
-
-def _is_given_up(claim: Claim, pace: Pace) -> bool:
-    """Whether it has been tried for too long; the time in which no responder was there to try does not count."""
-    most_between = pace.lease + pace.retry_longest
-    return claim.overdue > pace.give_up and claim.attempts * most_between > pace.give_up

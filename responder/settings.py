@@ -35,7 +35,15 @@ return 'changed'
 
 
 class SettingsError(Exception):
-    """Redis does not answer or refuses; one line, without secrets."""
+    """Redis does not answer or refuses; one line, without secrets.
+
+    Attributes:
+        answered: whether it said anything.
+    """
+
+    def __init__(self, message: str, *, answered: bool = False) -> None:
+        super().__init__(message)
+        self.answered = answered
 
 
 class Settings:
@@ -62,7 +70,7 @@ class Settings:
         try:
             value = self._connected().get(key)
         except (redis.RedisError, OSError, ValueError) as error:
-            raise SettingsError(f"Redis: {describe(error)}") from None
+            raise SettingsError(f"Redis: {describe(error)}", answered=isinstance(error, redis.ResponseError)) from None
         return None if value is None else str(value)
 
     def write(
@@ -86,7 +94,7 @@ class Settings:
         try:
             answer = self._connected().eval(_CHANGE, 2, key, f"responder:fence:{key}", *arguments)
         except (redis.RedisError, OSError, ValueError) as error:
-            raise SettingsError(f"Redis: {describe(error)}") from None
+            raise SettingsError(f"Redis: {describe(error)}", answered=isinstance(error, redis.ResponseError)) from None
         outcome: Literal["written", "changed", "fenced"] = answer
         return outcome
 

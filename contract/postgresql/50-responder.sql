@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS monitoring.responder_actions (
     dry_run        boolean     NOT NULL DEFAULT false,
     requested_by   text        NOT NULL,
     attempts       int         NOT NULL DEFAULT 0,
+    spent          float8      NOT NULL DEFAULT 0,  -- seconds of the time after which it is given up
     due_at         timestamptz,
     worker         text,
     fence          bigint,                         -- of the claim: an older one may not record nor act any more
@@ -67,6 +68,7 @@ CREATE TABLE IF NOT EXISTS monitoring.responder_actions (
     counted        boolean     NOT NULL DEFAULT false,  -- in responder_totals
     UNIQUE (correlation_id, phase, position)
 );
+ALTER TABLE monitoring.responder_actions ADD COLUMN IF NOT EXISTS spent float8 NOT NULL DEFAULT 0;
 CREATE INDEX IF NOT EXISTS responder_actions_due_at
     ON monitoring.responder_actions (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS responder_actions_target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -37,11 +38,12 @@ class Claim:
         fence: grows with every claim of any action.
         reverting: whether its effect is to be taken back.
         attempts: with this one.
-        overdue: seconds since it was first tried.
+        spent: seconds of its time for being tried, what was lost with the try before included.
         lost: whether nothing was written down of the try before, until its lease ended.
         target: what it changes, if it got so far.
         before: what was found before its effect, likewise.
         after: what it was about to make of it, or what came of it.
+        taken_at: on the monotonic clock.
     """
 
     action_id: int
@@ -53,12 +55,13 @@ class Claim:
     dry_run: bool
     reverting: bool
     attempts: int
-    overdue: float
+    spent: float
     lost: bool
     target: str | None
     before: State | None
     after: State | None
     incident: Incident = field(repr=False)
+    taken_at: float = field(default_factory=time.monotonic)
 
 
 _CLAIM = """
@@ -75,12 +78,13 @@ WITH due AS MATERIALIZED (
 )
 UPDATE monitoring.responder_actions AS a
 SET state = CASE WHEN a.state IN ('pending', 'running') THEN 'running' ELSE 'reverting' END,
-    attempts = a.attempts + 1, worker = %(worker)s, fence = nextval('monitoring.responder_fence'),
+    attempts = a.attempts + 1, spent = a.spent + CASE due.state WHEN 'running' THEN %(lease)s ELSE 0 END,
+    worker = %(worker)s, fence = nextval('monitoring.responder_fence'),
     due_at = now() + make_interval(secs => %(lease)s), started_at = coalesce(a.started_at, now())
 FROM due, monitoring.responder_incidents AS i
 WHERE a.action_id = due.action_id AND i.correlation_id = a.correlation_id
 RETURNING a.action_id, a.fence, a.action, a.phase, a.position, a.parameters, a.dry_run, a.state = 'reverting',
-    a.attempts, extract(epoch FROM now() - a.started_at)::float8, due.state = 'running',
+    a.attempts, a.spent, due.state = 'running',
     a.target, a.before_state, a.after_state,
     i.correlation_id::text, i.playbook, i.alertname, i.fingerprint, i.labels, i.annotations, i.opened_at,
     i.state = 'closed'
@@ -153,15 +157,24 @@ def skipped(cursor: Cursor, claim: Claim, reason: str, *, wait: bool) -> bool:
     )
 
 
-def retry(cursor: Cursor, claim: Claim, error: str, seconds: float) -> bool:
-    """It did not succeed now."""
+def retry(cursor: Cursor, claim: Claim, error: str, seconds: float, *, spent: float) -> bool:
+    """It did not succeed now.
+
+    Args:
+        cursor: of the ledger.
+        claim: of the try.
+        error: why.
+        seconds: until the next one.
+        spent: seconds of its time for being tried that this one and the pause behind it cost.
+    """
     return _update(
         cursor,
         claim,
         "SET state = CASE WHEN state = 'running' THEN 'pending' ELSE state END, error = %(error)s,"
-        " due_at = now() + make_interval(secs => %(seconds)s)",
+        " due_at = now() + make_interval(secs => %(seconds)s), spent = spent + %(spent)s",
         error=error,
         seconds=seconds,
+        spent=spent,
     )
 
 

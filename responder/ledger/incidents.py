@@ -136,7 +136,7 @@ def _kept(cursor: Cursor, told: Told, pace: Pace) -> bool:
     # What was skipped for now is looked at again as often as Alertmanager repeats itself.
     cursor.execute(
         "UPDATE monitoring.responder_actions SET state = 'pending', due_at = now(), wait = false,"
-        " attempts = 0, started_at = NULL, finished_at = NULL"
+        " attempts = 0, spent = 0, started_at = NULL, finished_at = NULL"
         " WHERE correlation_id = %s AND state = 'skipped' AND wait",
         row,
     )

@@ -84,4 +84,4 @@ class EcsScaler:
             message = f"ECS: {error}"
             raise (RefusedError if code in _FINAL else RetryError)(message) from None
         except (BotoCoreError, ValueError) as error:
-            raise RetryError(f"ECS: {error}") from None
+            raise RetryError(f"ECS: {error}", answered=False) from None

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from responder.playbook_file import SHIPPED
+from testbed.servers.ports import free_port
 from testbed.servers.redis import Redis
 from tests.responder.actions.single import crash_before_it_is_written_down
 from tests.responder.conftest import Start, World
@@ -259,6 +260,62 @@ def test_what_was_left_by_a_responder_that_died_long_ago_is_tried(world: World, 
     world.sql("UPDATE monitoring.responder_actions SET started_at = now() - interval '2 hours', attempts = 20")
     responder.start()
     wait_until(lambda: responder.actions()["lock_account"]["state"] == "done")
+
+
+OPEN_INCIDENT: dict[str, Any] = {
+    "UnauthorizedAdminAccess": {
+        "max_per_hour": 9,
+        "on_firing": [{"action": "open_siem_incident", "severity": "HIGH", "title": "t"}],
+    }
+}
+
+
+def spent(world: World) -> float:
+    ((seconds,),) = world.sql("SELECT spent FROM monitoring.responder_actions")
+    return float(seconds)
+
+
+def test_an_outage_that_is_longer_than_refusals_may_last_is_outlasted(world: World, start: Start) -> None:
+    elsewhere = {"siem": {"incidents": {"url": f"http://127.0.0.1:{free_port()}"}}}
+    responder = start(elsewhere, playbooks=OPEN_INCIDENT, pace={"give_up": "2s"})
+    responder.post(message(firing(ADMIN)))
+    began = time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 4 and responder.actions()["open_siem_incident"]["attempts"] > 5)
+    assert spent(world) < 2
+    responder.configure(world.config(), OPEN_INCIDENT)
+    responder.reload()
+    assert responder.settled()["open_siem_incident"]["state"] == "done"
+
+
+def test_what_is_gone_for_good_is_given_up(start: Start) -> None:
+    elsewhere = {"siem": {"incidents": {"url": f"http://127.0.0.1:{free_port()}"}}}
+    responder = start(elsewhere, playbooks=OPEN_INCIDENT, pace={"give_up": "100ms"})
+    responder.post(message(firing(ADMIN)))
+    failed = responder.settled()["open_siem_incident"]
+    assert failed["state"] == "failed"
+    assert failed["attempts"] > 3
+    assert "given up after" in failed["reason"]
+
+
+def test_time_in_which_nobody_could_try_does_not_count(world: World, start: Start) -> None:
+    """The ledger, the responder or the switch: one hour of it is one pause, whichever it was."""
+    world.outside.trouble.status = 503
+    responder = start(playbooks=OPEN_INCIDENT, pace={"give_up": "1h"})
+    responder.post(message(firing(ADMIN)))
+    wait_until(lambda: responder.actions()["open_siem_incident"]["attempts"] >= 2)
+    world.redis.set("responder:stop", "because")
+    wait_until(lambda: responder.metric("ticketing_responder_stopped") == 1)
+    wait_until(lambda: responder.actions()["open_siem_incident"]["state"] == "pending")
+    world.sql(
+        "UPDATE monitoring.responder_actions SET started_at = now() - interval '2 hours',"
+        " due_at = now() - interval '2 hours'"
+    )
+    world.redis.delete("responder:stop")
+    attempts = responder.actions()["open_siem_incident"]["attempts"]
+    wait_until(lambda: responder.actions()["open_siem_incident"]["attempts"] > attempts)
+    world.outside.trouble.status = 0
+    assert responder.settled()["open_siem_incident"]["state"] == "done"
+    assert spent(world) < 60
 
 
 def test_a_reload_takes_up_what_is_valid_and_keeps_what_was_otherwise(world: World, start: Start) -> None:

@@ -56,7 +56,7 @@ def test_a_service_that_hangs_is_given_up_in_time(world: World, start: Start) ->
     world.outside.trouble.delay = 12
     responder.post(message(firing(ADMIN)))
     wait_until(lambda: "no answer within" in str(responder.actions()["open_siem_incident"]["reason"]), 20)
-    # Nine seconds after it was begun it is tried no more.
+    # No answer is hardly a try; after nine seconds of refusals it is tried no more.
     world.outside.trouble.delay, world.outside.trouble.status = 0, 503
     wait_until(lambda: responder.actions()["open_siem_incident"]["state"] == "failed", 20)
     assert "given up after" in responder.actions()["open_siem_incident"]["reason"]
