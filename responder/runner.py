@@ -121,7 +121,7 @@ class Runner:
 
     def _apply(self, action: Action[Any], task: Task, parameters: Any) -> str:
         after = action.apply(task, parameters)
-        self._settle(claims.done, task.claim, after)
+        self._settle(claims.done, task.claim, after, again=action.is_done_again(parameters))
         return "done"
 
     def _carry_out_reverting(self, action: RevertingAction[Any], task: Task, parameters: Any) -> str:

@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS monitoring.responder_actions (
     before_state   jsonb,                          -- recorded before the effect
     after_state    jsonb,
     error          text,                           -- also why it was skipped
-    wait           boolean     NOT NULL DEFAULT false,  -- skipped for now: tried again when the alert is repeated
+    wait           boolean     NOT NULL DEFAULT false,  -- tried again when the alert is repeated
     expires_after  interval,                       -- reverted then, without any message; NULL: it does not revert
     cool_down      interval    NOT NULL DEFAULT '0',
     created_at     timestamptz NOT NULL DEFAULT now(),

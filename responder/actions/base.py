@@ -160,6 +160,10 @@ class Action(Declaration[P], ABC):
             RefusedError, RetryError, SkipError: see there.
         """
 
+    def is_done_again(self, parameters: P) -> bool:  # noqa: ARG002
+        """Whether it is done again when the alert is repeated: somebody may have undone it meanwhile."""
+        return False
+
     def preview(self, task: Task, parameters: P) -> str:  # noqa: ARG002
         """What a dry run says it would have done; asks, and changes nothing."""
         return "would have been done"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid5
+
 from common.yaml_files import Strict
 from responder.actions.base import Action, Task
 from responder.errors import RefusedError
@@ -14,23 +16,37 @@ class Parameters(Strict, frozen=True, kw_only=True):
     Attributes:
         account: whom.
         reason: kept with the lock.
+        again: whether an account that somebody unlocks while the attack goes on is locked again when the alert is
+            repeated.
     """
 
     account: str
     reason: str
+    again: bool = True
 
 
 class LockAccount(Action[Parameters]):
-    """Only a person unlocks. An account that somebody unlocked is locked again by another incident only."""
+    """Only a person unlocks. Once the attack is over, an unlocked account stays so until another incident."""
 
     parameters = Parameters
 
     def apply(self, task: Task, parameters: Parameters) -> State:
         """See `Action`."""
-        account = task.fill(parameters.account)
-        if not task.services.contract.lock_admin_account(account, task.fill(parameters.reason), task.correlation_id):
-            raise RefusedError(f"no account {account!r}, or a person has unlocked it since this incident locked it")
-        return {"account": account, "locked": True}
+        account, reason = task.fill(parameters.account), task.fill(parameters.reason)
+        lock = task.services.contract.lock_admin_account
+        state = task.claim.after or {"account": account, "locked": True}
+        # The platform locks an account once for an ID: that is how it knows that somebody has unlocked it.
+        if lock(account, reason, state.get("locked_again_as", task.correlation_id)):
+            return state
+        if parameters.again and not task.incident.closed:
+            another = str(uuid5(task.incident.correlation_id, f"lock {task.claim.fence}"))
+            if lock(account, f"{reason}: again, the attack {task.correlation_id} goes on", another):
+                return {**state, "locked_again_as": another}
+        raise RefusedError(f"no account {account!r}, or a person has unlocked it since this incident locked it")
+
+    def is_done_again(self, parameters: Parameters) -> bool:
+        """See `Action`."""
+        return parameters.again
 
     def preview(self, task: Task, parameters: Parameters) -> str:
         """See `Action`."""

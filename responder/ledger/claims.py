@@ -135,14 +135,28 @@ def confirm(cursor: Cursor, claim: Claim) -> bool:
     return bool(cursor.rowcount)
 
 
-def done(cursor: Cursor, claim: Claim, after: State) -> bool:
-    """The effect is there."""
-    return _finish(cursor, claim, "state = 'done', after_state = %(after)s, error = NULL", after=Json(after))
+def done(cursor: Cursor, claim: Claim, after: State, *, again: bool = False) -> bool:
+    """The effect is there.
+
+    Args:
+        cursor: of the ledger.
+        claim: of the try.
+        after: what came of it. What was done before, and has come to the same, keeps its time.
+        again: whether it is done again when the alert is repeated.
+    """
+    return _finish(
+        cursor,
+        claim,
+        "state = 'done', after_state = %(after)s, error = NULL, wait = %(again)s, finished_at ="
+        " CASE WHEN a.after_state = %(after)s AND a.finished_at IS NOT NULL THEN a.finished_at ELSE now() END",
+        after=Json(after),
+        again=again,
+    )
 
 
 def failed(cursor: Cursor, claim: Claim, error: str) -> bool:
     """It will not be tried again. What may have been half done is taken back like what is done."""
-    return _finish(cursor, claim, "state = 'failed', error = %(error)s", error=error)
+    return _finish(cursor, claim, "state = 'failed', error = %(error)s, finished_at = now()", error=error)
 
 
 def skipped(cursor: Cursor, claim: Claim, reason: str, *, wait: bool) -> bool:
@@ -239,7 +253,7 @@ def _finish(cursor: Cursor, claim: Claim, assignments: str, **values: Any) -> bo
         (str(claim.incident.correlation_id),),
     )
     cursor.execute(
-        f"UPDATE monitoring.responder_actions AS a SET {assignments}, finished_at = now(), due_at = {_REVERT_DUE}"
+        f"UPDATE monitoring.responder_actions AS a SET {assignments}, due_at = {_REVERT_DUE}"
         f" FROM monitoring.responder_incidents AS i{_MINE} AND i.correlation_id = a.correlation_id",
         {**values, "action_id": claim.action_id, "fence": claim.fence},
     )

@@ -122,7 +122,7 @@ def _kept(cursor: Cursor, told: Told, pace: Pace) -> bool:
         " next_check_at = CASE WHEN ended_at >= %(starts_at)s THEN next_check_at"
         "  ELSE now() + make_interval(secs => %(stale_after)s) END"
         " WHERE fingerprint = %(fingerprint)s AND playbook = %(playbook)s AND state <> 'closed'"
-        " RETURNING correlation_id",
+        " RETURNING correlation_id, state",
         {
             "starts_at": alert.starts_at,
             "stale_after": pace.stale_after,
@@ -133,13 +133,20 @@ def _kept(cursor: Cursor, told: Told, pace: Pace) -> bool:
     row = cursor.fetchone()
     if row is None:
         return False
-    # What was skipped for now is looked at again as often as Alertmanager repeats itself.
+    correlation_id, state = row
+    # As often as Alertmanager repeats itself: what was skipped for now, and what somebody may have undone meanwhile.
     cursor.execute(
         "UPDATE monitoring.responder_actions SET state = 'pending', due_at = now(), wait = false,"
         " attempts = 0, spent = 0, started_at = NULL, finished_at = NULL"
         " WHERE correlation_id = %s AND state = 'skipped' AND wait",
-        row,
+        (correlation_id,),
     )
+    if state == "open":
+        cursor.execute(
+            "UPDATE monitoring.responder_actions SET state = 'pending', due_at = now(), wait = false,"
+            " spent = 0, started_at = now() WHERE correlation_id = %s AND state = 'done' AND wait",
+            (correlation_id,),
+        )
     return True
 
 

@@ -188,8 +188,65 @@ def test_an_action_that_cannot_succeed_now_holds_up_nothing(world: World, start:
     assert responder.actions()["open_siem_incident"]["state"] in ("pending", "running")
 
 
-def test_an_account_that_a_person_unlocked_stays_so_until_the_next_attack(world: World, start: Start) -> None:
+def test_an_account_that_is_unlocked_while_the_attack_goes_on_is_locked_again(world: World, start: Start) -> None:
     responder = start(playbooks=LOCK)
+    responder.post(message(firing(ADMIN)))
+    wait_until(lambda: responder.settled()["lock_account"]["state"] == "done")
+    first = responder.actions()["lock_account"]
+    lock = "SELECT locked_reason, correlation_id::text FROM platform.admin_accounts WHERE account = 'alice.ops'"
+    correlation_id = responder.incident()["correlation_id"]
+    # What is still locked stays as it was, at its time.
+    responder.post(message(firing(ADMIN)))
+    wait_until(lambda: responder.settled()["lock_account"]["attempts"] == 2)
+    assert responder.actions()["lock_account"]["finished_at"] == first["finished_at"]
+    assert world.sql(lock) == [("r", correlation_id)]
+    for attempts in (3, 4):
+        world.sql("UPDATE platform.admin_accounts SET locked_at = NULL")
+        responder.post(message(firing(ADMIN)))
+        wait_until(lambda: world.locked() and responder.settled()["lock_account"]["attempts"] == attempts)  # noqa: B023
+        assert responder.actions()["lock_account"]["finished_at"] > first["finished_at"]
+    ((reason, another),) = world.sql(lock)
+    assert reason == f"r: again, the attack {correlation_id} goes on"
+    assert another == responder.actions()["lock_account"]["after"]["locked_again_as"]
+
+
+def test_a_crash_after_an_account_was_locked_again_locks_it_no_third_time(world: World, start: Start) -> None:
+    responder = start(playbooks=LOCK)
+    responder.post(message(firing(ADMIN)))
+    responder.settled()
+    world.sql("UPDATE platform.admin_accounts SET locked_at = NULL")
+    responder.post(message(firing(ADMIN)))
+    wait_until(world.locked)
+    wait_until(lambda: responder.settled()["lock_account"]["attempts"] == 2)
+    locked = world.sql("SELECT * FROM platform.admin_accounts")
+    crash_before_it_is_written_down(world, responder)
+    world.sql("UPDATE monitoring.responder_actions SET after_state = after_state - 'locked_again_as'")
+    responder.start()
+    wait_until(lambda: responder.settled()["lock_account"]["attempts"] == 3)
+    assert responder.actions()["lock_account"]["state"] == "done"
+    assert world.sql("SELECT * FROM platform.admin_accounts") == locked
+
+
+def test_an_account_that_is_unlocked_once_the_attack_is_over_stays_so(world: World, start: Start) -> None:
+    playbook = {**LOCK["UnauthorizedAdminAccess"], "ends_when": {"for": "1h"}}
+    responder = start(playbooks={"UnauthorizedAdminAccess": playbook})
+    responder.post(message(firing(ADMIN)))
+    responder.settled()
+    responder.post(message(resolved(ADMIN)))
+    world.sql("UPDATE platform.admin_accounts SET locked_at = NULL")
+    # An old message, and nothing else, says that it goes on.
+    assert responder.post(message(firing(ADMIN))).json()["alerts"] == ["kept"]
+    time.sleep(0.5)
+    assert not world.locked()
+    assert responder.actions()["lock_account"]["attempts"] == 1
+
+
+def test_where_a_person_has_the_last_word_an_account_stays_unlocked_until_the_next_attack(
+    world: World, start: Start
+) -> None:
+    (step,) = LOCK["UnauthorizedAdminAccess"]["on_firing"]
+    playbook = {**LOCK["UnauthorizedAdminAccess"], "on_firing": [{**step, "again": False}]}
+    responder = start(playbooks={"UnauthorizedAdminAccess": playbook})
     responder.post(message(firing(ADMIN)))
     wait_until(world.locked)
     world.sql("UPDATE platform.admin_accounts SET locked_at = NULL")
