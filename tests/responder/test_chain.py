@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from responder.playbook_file import SHIPPED
@@ -51,8 +52,11 @@ class Chain:
 
 
 @pytest.fixture
-def chain(world: World, tmp_path: Path) -> Iterator[Chain]:
-    """One Prometheus, and two Alertmanagers that know nothing of each other: a partition that lasts."""
+def chain(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Chain]:
+    """One Prometheus, and two Alertmanagers that know nothing of each other: a partition that lasts.
+
+    A parameter is the responder's `pace`.
+    """
     exporter = Exporter()
     with ExitStack() as stack:
         source = stack.enter_context(CounterpartServer([exporter]))
@@ -68,6 +72,7 @@ def chain(world: World, tmp_path: Path) -> Iterator[Chain]:
                 world.redis_url,
                 world.config(prometheus={"url": prometheus.url}),
                 playbooks,
+                pace=getattr(request, "param", None),
             )
         )
         receivers = Receivers(world.outside.url, free_port(), responder_urls=[f"{responder.url}/alerts"])
@@ -79,27 +84,26 @@ def chain(world: World, tmp_path: Path) -> Iterator[Chain]:
             config.write_text(yaml.safe_dump(parsed))
             (directory / "secrets" / "responder_token").write_text(TOKEN)
             alertmanagers.append(stack.enter_context(Alertmanager(config)))
-        rules = copy_quick(tmp_path / "rules", "limits*.yml", "security.yml", keep_firing_for="1s")
-        prometheus.config.write_text(yaml.safe_dump(_prometheus_config(source.url, rules, alertmanagers)))
+        rules = copy_quick(tmp_path / "rules", "limits*.yml", "security.yml", "responder.yml", keep_firing_for="1s")
+        jobs = {"ticketing-critical": source.url, "responder": responder.url}
+        prometheus.config.write_text(yaml.safe_dump(_prometheus_config(jobs, rules, alertmanagers)))
         prometheus.start()
         yield Chain(exporter, prometheus, alertmanagers, responder)
 
 
-def _prometheus_config(source: str, rules: str, alertmanagers: list[Alertmanager]) -> dict[str, Any]:
-    def targets(*urls: str) -> list[dict[str, list[str]]]:
-        return [{"targets": [url.removeprefix("http://") for url in urls]}]
+def _prometheus_config(jobs: dict[str, str], rules: str, alertmanagers: list[Alertmanager]) -> dict[str, Any]:
+    def targets(*urls: str) -> dict[str, Any]:
+        return {"targets": [url.removeprefix("http://") for url in urls]}
 
     return {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
         "rule_files": [rules],
         "alerting": {
-            "alertmanagers": [{"timeout": "1s", "static_configs": targets(*(one.url for one in alertmanagers))}]
+            "alertmanagers": [{"timeout": "1s", "static_configs": [targets(*(one.url for one in alertmanagers))]}]
         },
         "scrape_configs": [
-            {
-                "job_name": "ticketing-critical",
-                "static_configs": [{**targets(source)[0], "labels": {"platform": "main"}}],
-            }
+            {"job_name": name, "static_configs": [{**targets(url), "labels": {"platform": "main"}}]}
+            for name, url in jobs.items()
         ],
     }
 
@@ -137,3 +141,48 @@ def test_one_effect_whoever_dies(world: World, chain: Chain) -> None:
     assert world.sql("SELECT correlation_id::text FROM platform.threat_indicators") == [(correlation_id,)]
     assert len(world.siem.incidents) == 1
     assert world.locked()
+
+
+def silence(alertmanager: Alertmanager, name: str) -> str:
+    """Silence an alert; what the silence is called."""
+    body = {
+        "matchers": [{"name": "alertname", "value": name, "isRegex": False, "isEqual": True}],
+        "startsAt": "2026-01-02T18:12:33Z",
+        "endsAt": "2099-01-01T00:00:00Z",
+        "createdBy": "somebody",
+        "comment": "known",
+    }
+    answer = requests.post(f"{alertmanager.url}/api/v2/silences", json=body, timeout=10)
+    answer.raise_for_status()
+    return str(answer.json()["silenceID"])
+
+
+@pytest.mark.parametrize("chain", [{"stale_after": "2s"}], indirect=True)
+def test_a_silence_neither_ends_an_incident_nor_pages(world: World, chain: Chain) -> None:
+    responder = chain.responder
+    world.fail_sign_ins("alice.ops", "203.0.113.99")
+    wait_until(lambda: bool(chain.prometheus.query("ticketing_admin_mfa_failures == 0")), 30)
+    chain.exporter.failures = 3
+    wait_until(world.locked, 30)
+    silences = [(one, silence(one, "UnauthorizedAdminAccess")) for one in chain.alertmanagers]
+    # Nothing is heard of it any more; the responder asks, and is told that it goes on. So does Prometheus's own alert.
+    ending = 'ticketing_responder_incidents{playbook="UnauthorizedAdminAccess",state="ending"}'
+    wait_until(lambda: bool(chain.prometheus.query(f"min_over_time({ending}[5s]) == 1 and {ending} offset 5s")), 60)
+    assert (responder.incident()["state"], responder.incident()["last_check"]) == ("ending", "the alert is firing")
+    assert not chain.prometheus.query('last_over_time(ALERTS{alertname="ResponderEndUnverified"}[1h])')
+    assert world.locked()
+
+    for alertmanager, identifier in silences:
+        requests.delete(f"{alertmanager.url}/api/v2/silence/{identifier}", timeout=10).raise_for_status()
+    # It goes on for those who are told of it, too: the same one.
+    kept = chain.alerts("kept")
+    wait_until(lambda: chain.alerts("kept") > kept, 60)
+    assert (chain.alerts("opened"), len(responder.incidents())) == (1, 1)
+
+    for alertmanager in chain.alertmanagers:
+        silence(alertmanager, "UnauthorizedAdminAccess")
+    told = chain.alerts("ending")
+    chain.exporter.failures = 0
+    # Nobody says that it is over.
+    wait_until(lambda: responder.incident()["state"] == "closed", 60, lambda: str(responder.incident()))
+    assert chain.alerts("ending") == told
