@@ -141,7 +141,7 @@ def test_two_claim_different_actions_and_an_old_claim_writes_nothing(sessions: t
     assert (first.action, second.action) == ("lock_account", "lock_account")
     # Nothing follows before the first of each has been tried.
     assert one(claims.claim, "one", 60) is None
-    assert one(claims.retry, first, "not now", 60)
+    assert one(claims.retry, first, "not now", 60, spent=60)
     old = one(claims.claim, "one", 0)
     assert old.action == "record_siem"
     # Its lease is over at once, and somebody else goes on with it.

@@ -123,7 +123,7 @@ def test_what_cannot_be_put_back_is_waiting(sessions: tuple[Session, Session]) -
     assert ask(one).oldest_pending_seconds > 3600
     again = one(claims.claim, "one", 60)
     assert again.reverting
-    assert one(claims.retry, again, "Redis does not answer", 60)
+    assert one(claims.retry, again, "Redis does not answer", 60, spent=60)
     assert ask(one).oldest_pending_seconds > 3600
 
 
