@@ -5,6 +5,8 @@
 .PHONY: pytest texts secrets gateway stack-demo stack-scale kubernetes lock
 
 BIN := .venv/bin
+# Without its bytecode every one of hundreds of started programs would be compiled again.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -24,7 +26,7 @@ incident: install ## Start an incident in the running demo: NAME=admin-attack; S
 dashboards: python ## Write the JSON of the Grafana dashboards from their code
 	@$(BIN)/python -m grafana.dashboards
 
-test-slow: install ## What `make test` leaves out: every incident in a demo, a healthy week, everything breaking in turn, a store that is away, 10,000 alerts for the responder (over two hours)
+test-slow: install ## What `make test` leaves out: every incident in a demo, healthy weeks, mutants of every rule, everything breaking in turn, a store that is away, 10,000 alerts for the responder (over two hours)
 	@$(BIN)/python -m pytest -m slow --ignore=tests/gateway/identity --log-cli-level=info
 
 test: install ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes

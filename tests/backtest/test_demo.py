@@ -20,6 +20,8 @@ from tests.alertmanager.chain import wait_until
 from tests.backtest.live import apart, assert_same_incidents, compared, fired, is_over, ledger, seconds, told
 from tests.demo.test_end_to_end import ADMIN_ATTACK, FRAUD_SPIKE, LONGEST, configure
 
+pytestmark = pytest.mark.slow
+
 #: Seconds between two evaluations of the backtest, and between two scrapes; the demo's rules are evaluated each second.
 STEP = 2
 #: An evaluation of the backtest, and one scrape that it meets at once and Prometheus at its next evaluation.

@@ -33,6 +33,7 @@ def platform(request: pytest.FixtureRequest) -> Platform:
     return found
 
 
+@pytest.mark.slow
 def test_it_fires_nothing_but_the_watchdog(postgres: Postgres, platform: Platform, tmp_path: Path) -> None:
     judge(postgres, platform, tmp_path, first_day=0, days=7, step=STEP_SECONDS)
 

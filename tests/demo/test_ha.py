@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import yaml
 
 from demo.configs import prometheus_config
@@ -44,6 +45,7 @@ def test_names_and_ports_differ(tmp_path: Path) -> None:
     assert {server.name for server in servers} >= {"exporter", "exporter-1", "responder-1", "victoriametrics"}
 
 
+@pytest.mark.slow
 def test_pairs_and_a_store_with_the_same_past() -> None:
     with demo("--ha", history_hours=2) as running:
         running.read_until(READY)

@@ -7,7 +7,6 @@ clock (boundaries of minutes, windows and days, restarts of the exporter) agains
 from __future__ import annotations
 
 import json
-import os
 import random
 from typing import Any
 
@@ -34,8 +33,8 @@ from tests.exporter.platform_truth import (
 )
 from tests.exporter.web.serving import exporter_of
 
-# More histories than a quick run has time for: TRUTH_EXAMPLES=500 make test
-EXAMPLES = int(os.environ.get("TRUTH_EXAMPLES", "15"))
+#: Histories of `make test`, and of `make test-slow`.
+FEW, MANY = 5, 200
 SECOND = 1_000_000
 SETTLE = int(Config().settle)
 WINDOW_SECONDS = (300, 600, 900, 3600, 86400, 7 * 86400)
@@ -296,8 +295,9 @@ def _today(connection: Any) -> int:
         return int(cursor.fetchone()[0]) * SECOND
 
 
+@pytest.mark.parametrize("histories", [FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 def test_every_metric_equals_the_truth(
-    database: ContractDatabase, redis_client: redis.Redis, redis_server: Redis
+    database: ContractDatabase, redis_client: redis.Redis, redis_server: Redis, histories: int
 ) -> None:
     class Played(Platform):
         dsn = database.dsn
@@ -308,7 +308,7 @@ def test_every_metric_equals_the_truth(
     run_state_machine_as_test(
         Played,
         settings=settings(
-            max_examples=EXAMPLES,
+            max_examples=histories,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

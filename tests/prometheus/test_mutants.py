@@ -14,6 +14,8 @@ from tests.prometheus.mutants import mutants
 from tests.prometheus.promtool import needed_by, promtool, write
 from tests.prometheus.ruleset import METRIC, Rule, TestFile, Yaml, rules, unit_test_files
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = rules()
 # The ordinary day is about all rules at once.
 TESTS = [file for file in unit_test_files() if file.path.stem != "ordinary"]
