@@ -31,6 +31,7 @@ class Platforms:
 
     prometheus: Prometheus
     rules: Path
+    every: str
 
     def answer(self, platform: str, query: Asked) -> Answer:
         """Labels and last value of each series."""
@@ -49,7 +50,7 @@ class Platforms:
 
     def set_limits(self, limits: Limits, of_platforms: Mapping[str, Limits]) -> None:
         """Edit limits.yml as a user would, reload, and wait until all of it is in force."""
-        (self.rules / "limits.yml").write_text(_edited(limits, of_platforms))
+        (self.rules / "limits.yml").write_text(_edited(limits, of_platforms, self.every))
         requests.post(f"{self.prometheus.url}/-/reload", timeout=10).raise_for_status()
         for name, value in limits.items():
             self.wait_for(f'{LIMIT}{{limit="{name}",platform="main"}} == {value}')
@@ -59,7 +60,7 @@ class Platforms:
                 series = f'{LIMIT}{{limit="{name}",platform="{platform}"}}'
                 self.wait_for(f"{series} {compared.format(series)}")
 
-    def wait_for(self, query: str, timeout_seconds: float = 60) -> None:
+    def wait_for(self, query: str, timeout_seconds: float = 120) -> None:
         """Until it has an answer."""
         deadline = time.monotonic() + timeout_seconds
         while not self.prometheus.query(query):
@@ -69,44 +70,52 @@ class Platforms:
 
 @contextmanager
 def running(
-    directory: Path, expositions: Mapping[str, str], limits: Limits, of_platforms: Mapping[str, Limits]
+    directory: Path,
+    expositions: Mapping[str, str],
+    limits: Limits,
+    of_platforms: Mapping[str, Limits],
+    every_seconds: int = 1,
 ) -> Iterator[Platforms]:
-    """The shipped rules, evaluated every second.
+    """The shipped rules.
 
     Args:
         directory: for its data.
         expositions: what the exporter of each platform says.
         limits: in place of the shipped ones of these names.
         of_platforms: limits of some of the platforms alone.
+        every_seconds: between two evaluations, and between two scrapes.
     """
+    every = f"{every_seconds}s"
     rules = directory / "rules"
     rules.mkdir()
     for file in LIMITS.parent.glob("*.yml"):
-        (rules / file.name).write_text(_quick(file.read_text()))
-    (rules / "limits.yml").write_text(_edited(limits, of_platforms))
+        (rules / file.name).write_text(_quick(file.read_text(), every))
+    (rules / "limits.yml").write_text(_edited(limits, of_platforms, every))
     with ExitStack() as stack:
         addresses = {text: stack.enter_context(target(text)) for text in set(expositions.values())}
         groups = [
             {"targets": [addresses[text]], "labels": {"platform": platform}} for platform, text in expositions.items()
         ]
         config = {
-            "global": {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s"},
+            "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
             "rule_files": [f"{rules}/*.yml"],
             "scrape_configs": [{"job_name": "ticketing-live", "static_configs": groups}],
         }
         file = directory / "prometheus.yml"
         file.write_text(yaml.safe_dump(config))
         flags = ["--web.enable-lifecycle"]
-        platforms = Platforms(stack.enter_context(Prometheus(file, directory / "data", flags=flags)), rules)
+        platforms = Platforms(stack.enter_context(Prometheus(file, directory / "data", flags=flags)), rules, every)
         # The limits, and rules that build on others, of every platform.
-        platforms.wait_for(f"count(group by (platform) ({LIMIT} offset 5s)) == {len(expositions)}")
+        platforms.wait_for(f"count(group by (platform) ({LIMIT} offset {3 * every_seconds}s)) == {len(expositions)}")
         platforms.wait_for(f"count(ticketing:probe_success:avg30d) >= {len(expositions)}")
-        platforms.wait_for(f"count(ticketing:kpi_revenue_per_hour_usd:max offset 3s) == {len(expositions)}")
+        platforms.wait_for(
+            f"count(ticketing:kpi_revenue_per_hour_usd:max offset {2 * every_seconds}s) == {len(expositions)}"
+        )
         yield platforms
 
 
-def _edited(limits: Limits, of_platforms: Mapping[str, Limits]) -> str:
-    content = yaml.safe_load(_quick(LIMITS.read_text()))
+def _edited(limits: Limits, of_platforms: Mapping[str, Limits], every: str) -> str:
+    content = yaml.safe_load(_quick(LIMITS.read_text(), every))
     rules = content["groups"][0]["rules"]
     for rule in rules:
         rule["expr"] = limits.get(rule["labels"]["limit"], rule["expr"])
@@ -116,5 +125,5 @@ def _edited(limits: Limits, of_platforms: Mapping[str, Limits]) -> str:
     return yaml.safe_dump(content)
 
 
-def _quick(rules: str) -> str:
-    return re.sub(r"\binterval: \w+", "interval: 1s", rules)
+def _quick(rules: str, every: str) -> str:
+    return re.sub(r"\binterval: \w+", f"interval: {every}", rules)

@@ -172,17 +172,17 @@ WARNINGS: dict[str, tuple[Limits, set[str]]] = {
 }
 
 
-def platform_of(case: Case, state: str) -> str:
-    return f"case{CASES.index(case)}-{state}"
-
-
 def set_by(case: Case, state: str) -> Limits:
     changed: dict[str, Limits] = {"before": {}, "after": {case.limit: case.value}, "unknown": {case.limit: "NaN"}}
     return {**dict(case.given), **changed[state]}
 
 
-# A platform for each case and state, so that one Prometheus shows all of them at once.
 STATES = [(case, state) for case in CASES for state in ("before", "after", "unknown")]
+
+
+def platform_of(case: Case, state: str) -> str:
+    """The one with these limits, so that one Prometheus shows all cases and states at once."""
+    return "-".join(f"{name}={value}" for name, value in sorted(set_by(case, state).items())) or "as-given"
 
 
 def of_platforms() -> dict[str, Limits]:
@@ -196,7 +196,8 @@ def of_platforms() -> dict[str, Limits]:
 def test_what_is_shown_follows_the_limits(tmp_path: Path, subtests: pytest.Subtests) -> None:
     own = of_platforms()
     figures = dict.fromkeys(["main", *own], FIGURES) | dict.fromkeys(UPTIMES, DOWN)
-    with running(tmp_path, figures, BEFORE, own) as platforms:
+    # So many platforms take a while at each evaluation.
+    with running(tmp_path, figures, BEFORE, own, every_seconds=5) as platforms:
         for case, state in STATES:
             with subtests.test(limit=case.limit, where=str(case.where), state=state):
                 number, ref, label = case.where
