@@ -33,7 +33,15 @@ _IN_TARGET = "!#$%&'()*+,/:;=?@[]~"
 
 
 class HttpError(Exception):
-    """There is no answer, or none that can be used; one line without any piece of the URL."""
+    """There is no answer, or none that can be used; one line without any piece of the URL.
+
+    Attributes:
+        sent: whether the server may have got the request.
+    """
+
+    def __init__(self, message: str, *, sent: bool = False) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class TooLargeError(HttpError):
@@ -99,27 +107,30 @@ def request(
     except (h11.LocalProtocolError, UnicodeError):
         raise HttpError("the URL or a header cannot be sent") from None
     context = _context(ca_file) if tls else None
+    sent = False
     try:
         with addresses.connect(host, parts.port or _PORTS[parts.scheme], deadline) as plain:
             if context is None:
+                sent = True
                 return _exchange(exchange, plain, message, deadline, largest)
             with context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False) as secure:
                 secure.settimeout(deadline.check("TLS"))
                 secure.do_handshake()
+                sent = True
                 return _exchange(exchange, secure, message, deadline, largest)
     except (DeadlineExceededError, TimeoutError):
-        raise HttpError(f"no answer within {deadline.seconds:g} s") from None
+        raise HttpError(f"no answer within {deadline.seconds:g} s", sent=sent) from None
     except ssl.SSLCertVerificationError as error:
         # What follows the comma is the name of the host.
         reason = error.verify_message.partition(", certificate")[0]
         raise HttpError(f"the certificate is not trusted: {reason}") from None
     except ssl.SSLError as error:
-        raise HttpError(f"TLS fails: {error.reason or type(error).__name__}") from None
+        raise HttpError(f"TLS fails: {error.reason or type(error).__name__}", sent=sent) from None
     except OSError as error:
-        raise HttpError(error.strerror or str(error) or type(error).__name__) from None
+        raise HttpError(error.strerror or str(error) or type(error).__name__, sent=sent) from None
     except h11.RemoteProtocolError:
         # Its message may quote the answer, and that may quote the request.
-        raise HttpError("the answer is not valid HTTP, or breaks off") from None
+        raise HttpError("the answer is not valid HTTP, or breaks off", sent=sent) from None
 
 
 def _split(url: str) -> urllib.parse.SplitResult:
@@ -169,7 +180,7 @@ def _exchange(exchange: h11.Connection, connection: socket, message: bytes, dead
         elif isinstance(event, h11.Data):
             body += event.data
             if len(body) > largest:
-                raise TooLargeError(f"the answer is larger than {largest} bytes")
+                raise TooLargeError(f"the answer is larger than {largest} bytes", sent=True)
         elif isinstance(event, h11.EndOfMessage) and head is not None:
             headers: dict[str, str] = {}
             for name, value in head.headers:

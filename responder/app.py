@@ -13,11 +13,12 @@ from typing import Literal
 
 from common.postgres import PostgresError
 from common.secret_text import SecretText
+from responder.actions import tellers
 from responder.actions.base import Services
 from responder.config import Config
 from responder.contract_functions import ContractFunctions
 from responder.endpoints import EndpointClient
-from responder.ledger import claims, incidents
+from responder.ledger import claims, incidents, telling
 from responder.ledger.incidents import Outcome, Told
 from responder.metrics import Counters
 from responder.outage import Outage
@@ -189,15 +190,17 @@ class Responder:
         return True
 
     def _verify(self) -> None:
-        """Look after incidents that may be over, until the end."""
+        """Look after incidents that may be over, and what people are to be told of them, until the end."""
         while not self._stopping.is_set():
             setup = self._setup
             # At least as often as an incident is to be asked about, or it would never be over without a gap.
             pause = float(min(setup.config.pace.poll, setup.config.pace.check_every))
             try:
-                while verify_due(self.postgres, setup.prometheus, setup.playbooks, setup.config.pace):
-                    if self._stopping.is_set():
-                        return
+                busy = True
+                while busy and not self._stopping.is_set():
+                    busy = verify_due(self.postgres, setup.prometheus, setup.playbooks, setup.config.pace)
+                    if self.postgres.run(lambda cursor: telling.follow_up(cursor, tellers())):
+                        self._wake()
                 self._outage.passed("verify")
             except PostgresError as error:
                 self._outage.failed("verify", str(error))

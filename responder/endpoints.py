@@ -22,8 +22,11 @@ ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.1
 QUOTED = 200
 """Characters of a refusal that are repeated."""
+_IT_SAID = "; it said: "
 # Too busy, or not done within the other side's own limit: the same request may pass later.
 _PASSING = {408, 425, 429}
+# The request was not taken; after another 5xx it may have been.
+_NOT_TAKEN = {503}
 
 
 class EndpointError(Exception):
@@ -33,15 +36,28 @@ class EndpointError(Exception):
         status: of the answer, None when there was none.
         passing: whether the same request may succeed later.
         retry_after: seconds before which the service wants no other request.
+        unclear: whether what was asked for may have been done.
     """
 
     def __init__(
-        self, message: str, status: int | None = None, *, passing: bool = True, retry_after: float = 0.0
+        self,
+        message: str,
+        status: int | None = None,
+        *,
+        passing: bool = True,
+        retry_after: float = 0.0,
+        unclear: bool = False,
     ) -> None:
         super().__init__(redactor.redact(message))
         self.status = status
         self.passing = passing
         self.retry_after = retry_after
+        self.unclear = unclear
+
+
+def without_quote(text: str) -> str:
+    """What was written down of an error without what the other side said: that is for who looks after it alone."""
+    return text.partition(_IT_SAID)[0]
 
     @property
     def answered(self) -> bool:
@@ -151,15 +167,17 @@ def _once(
             method, url, deadline, headers=headers, body=data, ca_file=ca_file, largest=largest
         )
     except http_client.HttpError as error:
-        raise EndpointError(f"{where}: {error}", passing=not isinstance(error, http_client.TooLargeError)) from None
+        passing = not isinstance(error, http_client.TooLargeError)
+        raise EndpointError(f"{where}: {error}", passing=passing, unclear=error.sent) from None
     if 200 <= answer.status < 300:
         return Reply(answer.status, answer.body)
     quoted = " ".join(answer.body[:QUOTED].decode("utf-8", "replace").split())
     raise EndpointError(
-        f"{where}: answered {answer.status} {quoted}".rstrip(),
+        f"{where}: answered {answer.status}" + (_IT_SAID + quoted if quoted else ""),
         answer.status,
         passing=answer.status >= 500 or answer.status in _PASSING,
         retry_after=answer.retry_after() or 0.0,
+        unclear=answer.status >= 500 and answer.status not in _NOT_TAKEN,
     )
 
 

@@ -11,16 +11,17 @@ from typing import Any
 from common.postgres import PostgresError
 from common.yaml_files import ConfigError, decode
 from responder.actions import actions
-from responder.actions.base import Action, RevertingAction, Services, Task
+from responder.actions.base import RevertingAction, Services, Task
 from responder.contract_functions import ContractError
 from responder.endpoints import EndpointError
 from responder.errors import RefusedError, RetryError, SkipError
-from responder.ledger import claims
+from responder.ledger import claims, telling
 from responder.ledger.claims import Claim, State
 from responder.placeholders import PlaceholderError
 from responder.postgres import Postgres
 from responder.prometheus import PrometheusError
 from responder.settings import SettingsError
+from responder.wording import lines
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,8 @@ class Runner:
             if claim.before is not None:
                 # Something may be changed already; that is not to be forgotten.
                 return self._fail(claim, str(reason))
-            self._settle(claims.skipped, claim, str(reason), wait=reason.wait)
+            write = telling.left_untold if claim.phase == telling.FOLLOW_UP else claims.skipped
+            self._settle(write, claim, str(reason), wait=reason.wait)
             return "skipped"
         except (RefusedError, PlaceholderError, ConfigError) as error:
             return self._fail(claim, str(error))
@@ -109,19 +111,23 @@ class Runner:
         if action is None:
             raise RefusedError(f"there is no action {claim.action}")
         parameters = decode(claim.parameters, action.parameters, claim.action)
-        others = self._postgres.run(lambda cursor: claims.outcomes(cursor, claim))
-        task = Task(claim, self._services, others, partial(self._settle, claims.confirm, claim))
+        situation = self._postgres.run(lambda cursor: telling.situation(cursor, claim)) if action.tells else None
+        news = () if situation is None else tuple(lines(situation, claim.phase))
+        if claim.phase == telling.FOLLOW_UP and not news:
+            raise SkipError("nothing has changed that was not told")
+        remember, confirm = (partial(self._settle, write, claim) for write in (claims.remember, claims.confirm))
+        task = Task(claim, self._services, news, remember, confirm)
         for field in action.needs:
             task.configured(field)
         if isinstance(action, RevertingAction):
             return self._carry_out_reverting(action, task, parameters)
         if claim.dry_run:
             raise SkipError(f"dry run: {action.preview(task, parameters)}")
-        return self._apply(action, task, parameters)
-
-    def _apply(self, action: Action[Any], task: Task, parameters: Any) -> str:
         after = action.apply(task, parameters)
-        self._settle(claims.done, task.claim, after, again=action.is_done_again(parameters))
+        if situation is None:
+            self._settle(claims.done, claim, after, again=action.is_done_again(parameters))
+        else:
+            self._settle(telling.told, claim, situation, after)
         return "done"
 
     def _carry_out_reverting(self, action: RevertingAction[Any], task: Task, parameters: Any) -> str:
@@ -189,7 +195,9 @@ class Runner:
         if claim.reverting:
             self._settle(claims.irrevocable, claim, f"not put back: {error}")
         else:
-            self._settle(claims.failed, claim, error)
+            action = actions().get(claim.action)
+            write = telling.failed if action is not None and action.tells else claims.failed
+            self._settle(write, claim, error)
         logger.error("incident %s: %s failed: %s", claim.incident.correlation_id, claim.action, error)
         return "failed"
 

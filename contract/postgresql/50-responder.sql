@@ -21,8 +21,10 @@ CREATE TABLE IF NOT EXISTS monitoring.responder_incidents (
     checked_at     timestamptz,
     clear_since    timestamptz,                    -- since when Prometheus says that it is over
     last_check     text,                           -- what Prometheus said last
-    counted        boolean     NOT NULL DEFAULT false   -- in responder_totals
+    counted        boolean     NOT NULL DEFAULT false,  -- in responder_totals
+    told           text                            -- the state that people were told last; NULL: they were told nothing
 );
+ALTER TABLE monitoring.responder_incidents ADD COLUMN IF NOT EXISTS told text;
 CREATE UNIQUE INDEX IF NOT EXISTS responder_incidents_one_open
     ON monitoring.responder_incidents (fingerprint, playbook) WHERE state <> 'closed';
 CREATE INDEX IF NOT EXISTS responder_incidents_opened_at
@@ -35,13 +37,15 @@ CREATE INDEX IF NOT EXISTS responder_incidents_closed_at
     ON monitoring.responder_incidents (fingerprint, playbook, closed_at);
 CREATE INDEX IF NOT EXISTS responder_incidents_next_check_at
     ON monitoring.responder_incidents (next_check_at) WHERE state <> 'closed';
+CREATE INDEX IF NOT EXISTS responder_incidents_untold
+    ON monitoring.responder_incidents (correlation_id) WHERE state = 'closed' AND told <> 'closed';
 
 -- One row an action of an incident. `due_at` is when somebody has to look at it next, whatever its state: the next
 -- try of a pending one, the end of the lease of a running one, the revert of a done one; NULL when it is settled.
 CREATE TABLE IF NOT EXISTS monitoring.responder_actions (
     action_id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     correlation_id uuid        NOT NULL REFERENCES monitoring.responder_incidents,
-    phase          text        NOT NULL CHECK (phase IN ('firing', 'end')),
+    phase          text        NOT NULL,           -- checked below
     position       int         NOT NULL,
     action         text        NOT NULL,
     parameters     jsonb       NOT NULL,           -- of the playbook as it was then
@@ -66,9 +70,16 @@ CREATE TABLE IF NOT EXISTS monitoring.responder_actions (
     finished_at    timestamptz,
     reverted_at    timestamptz,
     counted        boolean     NOT NULL DEFAULT false,  -- in responder_totals
+    told           text,                           -- the state that people were told last; NULL: they were told nothing
     UNIQUE (correlation_id, phase, position)
 );
 ALTER TABLE monitoring.responder_actions ADD COLUMN IF NOT EXISTS spent float8 NOT NULL DEFAULT 0;
+ALTER TABLE monitoring.responder_actions ADD COLUMN IF NOT EXISTS told text;
+ALTER TABLE monitoring.responder_actions DROP CONSTRAINT IF EXISTS responder_actions_phase_check;
+ALTER TABLE monitoring.responder_actions ADD CONSTRAINT responder_actions_phase_check
+    CHECK (phase IN ('firing', 'end', 'follow_up'));
+CREATE INDEX IF NOT EXISTS responder_actions_untold
+    ON monitoring.responder_actions (correlation_id) WHERE told <> state;
 CREATE INDEX IF NOT EXISTS responder_actions_due_at
     ON monitoring.responder_actions (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS responder_actions_target

@@ -44,3 +44,8 @@ def actions() -> dict[str, AnyAction]:
 def fields() -> list[Field[Any]]:
     """What the actions declare of the configuration file."""
     return [field for action in actions().values() for field in (*action.needs, *action.uses)]
+
+
+def tellers() -> list[str]:
+    """Those that tell people what the others came to."""
+    return [name for name, action in actions().items() if action.tells]

@@ -44,14 +44,16 @@ class Task:
     Attributes:
         claim: of the ledger.
         services: to act through.
-        outcomes: action, state and reason of the incident's other actions.
+        news: what there is to tell of the incident, line by line; for actions that tell.
+        remember: writes down for the next try what this one is about to do, as `claim.after`; raises like `confirm`.
         confirm: raises when the claim is another worker's by now. To be called between reading and writing what has
             no idempotency of its own.
     """
 
     claim: Claim
     services: Services
-    outcomes: list[tuple[str, str, str | None]]
+    news: tuple[str, ...]
+    remember: Callable[[State], None]
     confirm: Callable[[], None]
 
     @property
@@ -139,11 +141,23 @@ class Declaration(Generic[P]):
         parameters: the fields that a playbook gives, besides `action`, `dry_run`, `expires` and `cool_down`.
         needs: fields of the configuration; while one of them is not there, the action is skipped.
         uses: fields that it can do without.
+        tells: whether it tells people what the others came to. Then it is done again when that changes, in the phase
+            `follow_up`.
     """
 
     parameters: type[P]
     needs: tuple[Field[Any], ...] = ()
     uses: tuple[Field[Any], ...] = ()
+    tells: bool = False
+
+    def effect(self, before: State | None, after: State) -> str:  # noqa: ARG002
+        """What has been done, in words for people.
+
+        Args:
+            before: what was found, of an action that reverts.
+            after: what came of it.
+        """
+        return "done"
 
 
 class Action(Declaration[P], ABC):

@@ -48,6 +48,10 @@ class LockAccount(Action[Parameters]):
         """See `Action`."""
         return parameters.again
 
+    def effect(self, before: State | None, after: State) -> str:  # noqa: ARG002
+        """See `Declaration`."""
+        return f"{after['account']} is locked"
+
     def preview(self, task: Task, parameters: Parameters) -> str:
         """See `Action`."""
         return f"would lock {task.fill(parameters.account)!r}: {task.fill(parameters.reason)}"

@@ -10,8 +10,10 @@ from common.secret_text import SecretError, read_secret_file
 from common.yaml_files import Strict
 from responder.actions.base import Action, Task
 from responder.config import Endpoint, Field
-from responder.errors import RetryError
+from responder.endpoints import EndpointError
+from responder.errors import RefusedError, RetryError
 from responder.ledger.claims import State
+from responder.ledger.telling import FOLLOW_UP
 
 
 class Chat(Strict, frozen=True, kw_only=True):
@@ -25,23 +27,29 @@ class Chat(Strict, frozen=True, kw_only=True):
 
 
 CHAT = Field[Chat]("chat", Chat)
+MOST_COPIES = 2
+_UNCLEAR = "the chat never said whether it took the message: it may have come twice, or not at all"
 
 
 class Parameters(Strict, frozen=True, kw_only=True):
     """What the playbook gives; texts may have placeholders.
 
     Attributes:
-        text: its first line; what each action came to, and the correlation ID, follow.
+        text: its first line; what each action came to, and the correlation ID, follow. A follow-up has its own.
     """
 
     text: str
 
 
 class Notify(Action[Parameters]):
-    """A chat knows no idempotency: after a crash at the wrong moment the message may come twice, never not at all."""
+    """A chat knows no idempotency: where its answer is unclear, or a crash left none, the message is sent once more.
+
+    Follow-ups are messages of their own: an incoming webhook changes none, and nobody reads again what was changed.
+    """
 
     parameters = Parameters
     needs = (CHAT,)
+    tells = True
 
     def apply(self, task: Task, parameters: Parameters) -> State:
         """See `Action`."""
@@ -50,8 +58,24 @@ class Notify(Action[Parameters]):
         except SecretError as error:
             raise RetryError(str(error)) from None
         redactor.learn(url)
-        task.services.http.request("POST", Endpoint(url=url), body={"text": _text(task, parameters)}, attempts=1)
-        return {"told": True}
+        copies = (task.claim.after or {}).get("copies", 0)
+        if copies >= MOST_COPIES:
+            raise RefusedError(_UNCLEAR)
+        body = {"text": _text(task, parameters)}
+        # Before it is sent: after a crash nobody knows whether it was.
+        task.remember({"copies": copies + 1})
+        try:
+            task.services.http.request("POST", Endpoint(url=url), body=body, attempts=1)
+        except EndpointError as error:
+            if not error.unclear:
+                task.remember({"copies": copies})
+                raise
+            if copies + 1 >= MOST_COPIES:
+                raise RefusedError(f"{_UNCLEAR}: {error}") from None
+            # A moment later its answer would be as unclear.
+            error.retry_after = max(error.retry_after, task.services.config.pace.retry_longest)
+            raise
+        return {"told": body["text"]}
 
     def preview(self, task: Task, parameters: Parameters) -> str:
         """See `Action`."""
@@ -59,8 +83,12 @@ class Notify(Action[Parameters]):
 
 
 def _text(task: Task, parameters: Parameters) -> str:
-    lines = [task.fill(parameters.text)]
-    for action, state, reason in task.outcomes:
-        lines.append(f"• {action}: {state}{f' ({reason})' if reason else ''}")
+    first = _follow_up(task) if task.claim.phase == FOLLOW_UP else task.fill(parameters.text)
     # Labels may come from an attacker. Slack reads <…> as a link or a call to everybody, unless it is written so.
-    return escape("\n".join([*lines, f"Correlation ID {task.correlation_id}"]), quote=False)
+    return escape("\n".join([first, *task.news, f"Correlation ID {task.correlation_id}"]), quote=False)
+
+
+def _follow_up(task: Task) -> str:
+    labels = task.incident.labels
+    subject = " ".join(labels[name] for name in ("account", "feature") if name in labels)
+    return f"{task.incident.alertname}{subject and f' of {subject}'}: what has changed"

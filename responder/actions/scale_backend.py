@@ -54,6 +54,10 @@ class ScaleBackend(RevertingAction[Parameters]):
         """See `RevertingAction`."""
         return _scaler(task).change(from_["replicas"], to["replicas"], task.confirm)
 
+    def effect(self, before: State | None, after: State) -> str:
+        """See `Declaration`."""
+        return f"{after['replicas']} replicas" + (f", were {before['replicas']}" if before else "")
+
 
 def _scaler(task: Task) -> Scaler:
     backend = task.configured(BACKEND)

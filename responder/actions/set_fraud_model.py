@@ -40,6 +40,10 @@ class SetFraudModel(Action[Parameters]):
             raise RefusedError(f"{KEY} was changed by somebody else meanwhile; left alone")
         return {**wanted, "found": found["value"]}
 
+    def effect(self, before: State | None, after: State) -> str:  # noqa: ARG002
+        """See `Declaration`."""
+        return f"{KEY} is {after['value']}, was {after['found']}"
+
     def preview(self, task: Task, parameters: Parameters) -> str:
         """See `Action`."""
         return f"would set {KEY} from {read_setting(task, KEY)['value']} to {parameters.model}"

@@ -62,6 +62,10 @@ class SetFraudThreshold(RevertingAction[Parameters]):
         """See `RevertingAction`."""
         return change_setting(task, KEY, from_, to)
 
+    def effect(self, before: State | None, after: State) -> str:
+        """See `Declaration`."""
+        return f"{KEY} is {after['value']}" + (f", was {before['value']}" if before else "")
+
 
 def _number(text: str) -> float | None:
     try:

@@ -135,6 +135,11 @@ def confirm(cursor: Cursor, claim: Claim) -> bool:
     return bool(cursor.rowcount)
 
 
+def remember(cursor: Cursor, claim: Claim, after: State) -> bool:
+    """Write down for the next try what this one is about to do."""
+    return _update(cursor, claim, "SET after_state = %(after)s", after=Json(after))
+
+
 def done(cursor: Cursor, claim: Claim, after: State, *, again: bool = False) -> bool:
     """The effect is there.
 
@@ -226,16 +231,6 @@ def is_held(cursor: Cursor, claim: Claim, target: str) -> bool:
     )
     row = cursor.fetchone()
     return bool(row and row[0])
-
-
-def outcomes(cursor: Cursor, claim: Claim) -> list[tuple[str, str, str | None]]:
-    """Action, state and reason of the other actions of the incident, in their order."""
-    cursor.execute(
-        "SELECT action, state, error FROM monitoring.responder_actions"
-        " WHERE correlation_id = %s AND action_id <> %s AND phase = %s ORDER BY position",
-        (str(claim.incident.correlation_id), claim.action_id, claim.phase),
-    )
-    return cursor.fetchall()
 
 
 def _update(cursor: Cursor, claim: Claim, assignments: str, **values: Any) -> bool:

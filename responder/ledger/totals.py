@@ -53,11 +53,12 @@ WITH actions AS (
         FROM monitoring.responder_actions a JOIN monitoring.responder_incidents i USING (correlation_id)
         WHERE NOT a.counted AND a.due_at IS NULL AND a.state IN ('done', 'failed', 'skipped', 'reverted')
           AND (NOT a.wait OR i.state = 'closed')
-        LIMIT %(most)s)
+        LIMIT %(most)s FOR UPDATE OF a SKIP LOCKED)
     RETURNING action, state
 ), incidents AS (
     UPDATE monitoring.responder_incidents SET counted = true WHERE correlation_id IN (
-        SELECT correlation_id FROM monitoring.responder_incidents WHERE NOT counted AND state = 'closed' LIMIT %(most)s)
+        SELECT correlation_id FROM monitoring.responder_incidents WHERE NOT counted AND state = 'closed' LIMIT %(most)s
+        FOR UPDATE SKIP LOCKED)
     RETURNING playbook, state
 )
 INSERT INTO monitoring.responder_totals AS t (kind, name, state, total)
@@ -66,7 +67,7 @@ UNION ALL
 SELECT 'incident', playbook, state, count(*) FROM incidents GROUP BY playbook, state
 ON CONFLICT (kind, name, state) DO UPDATE SET total = t.total + excluded.total
 """
-"""Nobody changes these rows any more. What was skipped for now is at rest with its incident."""
+"""Nobody changes the state of these rows any more. What was skipped for now is at rest with its incident."""
 _COUNTS = """
 SELECT kind, name, state, sum(total)::bigint FROM (
     SELECT kind, name, state, total FROM monitoring.responder_totals

@@ -89,7 +89,7 @@ class Choosy:
 
 @pytest.mark.parametrize(
     ("status", "reason"),
-    [(0, "the TAXII collection refuses 1 of 1 indicators"), (403, "answered 403 in trouble")],
+    [(0, "the TAXII collection refuses 1 of 1 indicators"), (403, "answered 403; it said: in trouble")],
     ids=["the indicator", "the request"],
 )
 def test_a_refusal_has_failed_and_the_platform_has_the_address(

@@ -42,7 +42,7 @@ def test_people_read_what_was_done_and_by_what_to_follow_it(
     escaped = f"no account '{account}', or a person has unlocked it since this incident locked it"
     assert chat.received == [
         {
-            "text": f"UnauthorizedAdminAccess of {account}\n• lock_account: failed ({escaped})\n"
+            "text": f"UnauthorizedAdminAccess of {account}\n• lock_account: failed: {escaped}\n"
             f"Correlation ID {responder.incident()['correlation_id']}"
         }
     ]
@@ -56,7 +56,7 @@ def test_a_chat_that_refuses_has_failed_and_its_address_is_not_shown(
     responder.post(message(firing(ADMIN)))
     failed = outcome(responder, "notify")
     assert (failed["state"], failed["attempts"], chat.received) == ("failed", 1, [])
-    assert failed["reason"].endswith("answered 404 in trouble")
+    assert failed["reason"].endswith("answered 404; it said: in trouble")
     assert "x1y2z3" not in failed["reason"] + responder.log()
 
 

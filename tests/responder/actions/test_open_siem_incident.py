@@ -34,7 +34,7 @@ def test_a_refusal_is_final(world: World, start: Start) -> None:
     responder.post(message(firing(ADMIN)))
     failed = outcome(responder, "open_siem_incident")
     assert (failed["state"], failed["attempts"]) == ("failed", 1)
-    assert failed["reason"].endswith("answered 403 in trouble")
+    assert failed["reason"].endswith("answered 403; it said: in trouble")
 
 
 def test_a_service_that_asks_for_more_time_than_a_try_has_gets_it(world: World, start: Start) -> None:

@@ -28,7 +28,7 @@ def test_a_record_that_the_collector_refuses_has_failed_and_is_in_the_feed(world
     responder.post(message(firing(ADMIN)))
     failed = outcome(responder, "record_siem")
     assert (failed["state"], failed["attempts"]) == ("failed", 1)
-    assert failed["reason"].endswith("answered 400 in trouble")
+    assert failed["reason"].endswith("answered 400; it said: in trouble")
     assert world.sql(EVENTS) == [("t", "UnauthorizedAdminAccess")]
 
 

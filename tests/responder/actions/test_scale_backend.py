@@ -100,7 +100,7 @@ def test_an_api_that_fails_or_hangs_is_tried_again(world: World, start: Start) -
     responder = start(playbooks=playbooks())
     responder.post(message(firing(LATENCY)))
     wait_until(lambda: responder.actions()["scale_backend"]["attempts"] >= 2)
-    assert "answered 503 in trouble" in responder.actions()["scale_backend"]["reason"]
+    assert "answered 503; it said: in trouble" in responder.actions()["scale_backend"]["reason"]
     world.outside.trouble.status = 0
     assert scaled(responder)["state"] == "done"
     assert world.kubernetes.changes == [4]

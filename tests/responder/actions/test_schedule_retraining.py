@@ -54,7 +54,7 @@ def test_a_trigger_that_refuses_has_failed_and_the_platform_has_the_request(worl
     responder.post(message(firing(DRIFT)))
     failed = outcome(responder, "schedule_retraining")
     assert (failed["state"], failed["attempts"]) == ("failed", 1)
-    assert failed["reason"].endswith("answered 422 in trouble")
+    assert failed["reason"].endswith("answered 422; it said: in trouble")
     assert len(world.sql(REQUESTS)) == 1
 
 

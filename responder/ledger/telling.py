@@ -1,0 +1,157 @@
+"""What people were told of an incident, and what has changed since.
+
+`told` of an action, and of an incident, is the state that people were told last. Where it is another one by now, and
+the new one lasts, a follow-up is due: a row of phase `follow_up`, claimed and tried like any action. So a change is
+told whoever has made it, and whatever crashed meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from responder.ledger import claims
+from responder.ledger.claims import Claim, State
+from responder.postgres import Cursor
+
+FOLLOW_UP = "follow_up"
+HOLD_SECONDS = 10.0
+"""A change waits so long for what is under way, to be told in one message with it."""
+MOST_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an action of the incident has come to.
+
+    Attributes:
+        reason: why it was skipped, has failed, or is tried again.
+        wait: whether it was skipped only until the alert is repeated.
+        next_at: when it is tried again or put back; None when it is settled.
+        expired: whether it was put back although the incident went on.
+        told: the state that people were told last.
+    """
+
+    action_id: int
+    phase: str
+    action: str
+    state: str
+    reason: str | None
+    wait: bool
+    before: State | None
+    after: State | None
+    next_at: datetime | None
+    expired: bool
+    told: str | None
+
+
+@dataclass(frozen=True)
+class Situation:
+    """An incident as it is at this moment.
+
+    Attributes:
+        over: whether its end is verified.
+        end_is_news: whether people were told that it goes on.
+        outcomes: of all its actions but those that tell, in their order.
+    """
+
+    over: bool
+    end_is_news: bool
+    outcomes: tuple[Outcome, ...]
+
+
+def situation(cursor: Cursor, claim: Claim) -> Situation:
+    """What is to be told by a claimed action."""
+    correlation_id = str(claim.incident.correlation_id)
+    cursor.execute(
+        "SELECT i.state = 'closed', coalesce(i.state = 'closed' AND i.told <> 'closed', false), a.action_id, a.phase,"
+        " a.action, a.state, a.error, a.wait, a.before_state, a.after_state, a.due_at,"
+        " coalesce(a.reverted_at < coalesce(i.closed_at, 'infinity'), false), a.told"
+        " FROM monitoring.responder_incidents AS i LEFT JOIN monitoring.responder_actions AS a"
+        "  ON a.correlation_id = i.correlation_id AND a.action <> %s"
+        " WHERE i.correlation_id = %s ORDER BY a.phase DESC, a.position",
+        (claim.action, correlation_id),
+    )
+    rows = cursor.fetchall()
+    return Situation(rows[0][0], rows[0][1], tuple(Outcome(*row[2:]) for row in rows if row[2] is not None))
+
+
+def told(cursor: Cursor, claim: Claim, situation: Situation, after: State) -> bool:
+    """People know the situation; False when the claim is another's by now."""
+    _mark(cursor, claim, situation)
+    return claims.done(cursor, claim, after)
+
+
+def failed(cursor: Cursor, claim: Claim, error: str) -> bool:
+    """People may not know, and will not be told this any more; of the next change they are."""
+    _mark(cursor, claim, situation(cursor, claim))
+    return claims.failed(cursor, claim, error)
+
+
+def left_untold(cursor: Cursor, claim: Claim, reason: str, *, wait: bool) -> bool:
+    """There is nothing to tell, or nowhere to tell it; likewise."""
+    _mark(cursor, claim, situation(cursor, claim))
+    return claims.skipped(cursor, claim, reason, wait=wait)
+
+
+def _mark(cursor: Cursor, claim: Claim, situation: Situation) -> None:
+    # The incident before its actions, as everybody does who writes to both.
+    cursor.execute(
+        "UPDATE monitoring.responder_incidents SET told = %s WHERE correlation_id = %s",
+        ("closed" if situation.over else "open", str(claim.incident.correlation_id)),
+    )
+    cursor.execute(
+        "UPDATE monitoring.responder_actions AS a SET told = t.state FROM unnest(%s::bigint[], %s::text[])"
+        " AS t (action_id, state) WHERE a.action_id = t.action_id AND a.told IS DISTINCT FROM t.state",
+        ([one.action_id for one in situation.outcomes], [one.state for one in situation.outcomes]),
+    )
+
+
+def follow_up(cursor: Cursor, tellers: Sequence[str]) -> int:
+    """Ask for a follow-up of each incident about which people were told something that is no longer so.
+
+    One at a time for an incident; however many responders ask, each is there once.
+
+    Args:
+        cursor: of the ledger.
+        tellers: the actions that tell.
+
+    Returns:
+        How many are new.
+    """
+    cursor.execute(_FOLLOW_UP, {"tellers": list(tellers), "hold": HOLD_SECONDS, "most": MOST_AT_ONCE})
+    return cursor.rowcount
+
+
+_FOLLOW_UP = """
+WITH news AS (
+    SELECT correlation_id, min(since) AS since FROM (
+        SELECT correlation_id, coalesce(reverted_at, finished_at) AS since FROM monitoring.responder_actions
+        WHERE told <> state AND state IN ('done', 'failed', 'skipped', 'reverted')
+        UNION ALL
+        SELECT correlation_id, closed_at FROM monitoring.responder_incidents WHERE state = 'closed' AND told <> 'closed'
+    ) AS changes GROUP BY correlation_id ORDER BY since LIMIT %(most)s
+)
+INSERT INTO monitoring.responder_actions
+    (correlation_id, phase, position, action, parameters, dry_run, requested_by, due_at)
+SELECT n.correlation_id, 'follow_up',
+    (SELECT coalesce(max(a.position), 0) + 1 FROM monitoring.responder_actions AS a
+     WHERE a.correlation_id = n.correlation_id AND a.phase = 'follow_up'),
+    first.action, first.parameters, first.dry_run, 'change of outcome', now()
+FROM news AS n, LATERAL (
+    SELECT a.action, a.parameters, a.dry_run FROM monitoring.responder_actions AS a
+    WHERE a.correlation_id = n.correlation_id AND a.action = ANY (%(tellers)s) AND a.state IN ('done', 'failed')
+    ORDER BY a.action_id LIMIT 1
+) AS first
+WHERE NOT EXISTS (
+    SELECT FROM monitoring.responder_actions AS a
+    WHERE a.correlation_id = n.correlation_id AND a.action = ANY (%(tellers)s)
+      AND a.state IN ('pending', 'running') AND a.due_at IS NOT NULL
+) AND (n.since < now() - make_interval(secs => %(hold)s) OR NOT EXISTS (
+    SELECT FROM monitoring.responder_actions AS a
+    WHERE a.correlation_id = n.correlation_id
+      AND (a.due_at <= now() OR a.state = 'running' OR (a.state = 'reverting' AND a.error IS NULL))
+))
+ON CONFLICT (correlation_id, phase, position) DO NOTHING
+"""

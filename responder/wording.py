@@ -1,0 +1,63 @@
+"""What has come of an incident's actions, in words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responder.actions import actions
+from responder.endpoints import without_quote
+from responder.ledger.telling import FOLLOW_UP, Outcome, Situation
+
+LONGEST_REASON = 200
+AT_REST = ("done", "failed", "skipped", "reverted")
+
+
+def lines(situation: Situation, phase: str) -> Iterator[str]:
+    """A line for each thing that is worth telling.
+
+    Args:
+        situation: of the incident.
+        phase: of the action that tells: of its own phase all is told, of the others what is new.
+    """
+    for outcome in situation.outcomes:
+        news = outcome.told not in (None, outcome.state) and outcome.state in AT_REST
+        to_be_put_back = situation.end_is_news and outcome.state == "done" and outcome.next_at is not None
+        if outcome.phase == phase or (phase == FOLLOW_UP and (news or to_be_put_back)):
+            yield f"• {outcome.action}: {_words(outcome, over=situation.over)}"
+    if situation.end_is_news:
+        yield "It is over."
+
+
+def _words(outcome: Outcome, *, over: bool) -> str:
+    reason = f": {_shorten(without_quote(outcome.reason))}" if outcome.reason else ""
+    match outcome.state:
+        case "pending":
+            return f"not done yet, tried again{reason}" if reason else "not begun yet"
+        case "running":
+            return "under way"
+        case "done":
+            return _done(outcome, over=over)
+        case "failed":
+            return f"failed{reason}"
+        case "skipped":
+            return f"not done for now{reason}" if outcome.wait and not over else f"not done{reason}"
+        case "reverting":
+            return "being put back"
+        case "reverted" if outcome.reason:
+            return f"not put back{reason}"
+        case "reverted":
+            return "put back, for its time was up" if outcome.expired else "put back"
+    return outcome.state
+
+
+def _shorten(text: str) -> str:
+    """The text, or its beginning."""
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
+
+
+def _done(outcome: Outcome, *, over: bool) -> str:
+    action = actions().get(outcome.action)
+    effect = "done" if action is None or outcome.after is None else action.effect(outcome.before, outcome.after)
+    if over and outcome.next_at is not None:
+        return f"{effect}, to be put back at {outcome.next_at:%H:%M} UTC"
+    return effect

@@ -1,0 +1,230 @@
+"""What people are told after the first message: each outcome that changes, and the end."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from testbed.counterparts.server import Reply, Request
+from tests.responder.conftest import Start, World
+from tests.responder.messages import ADMIN, FRAUD, firing, message, resolved
+from tests.responder.process import ResponderProcess, wait_until
+
+KEY = "config:fraud_threshold"
+EVIDENCE = "lower_bound > limit"
+
+
+@dataclass
+class Chat:
+    """Takes every message, and answers as it is told: 0 hangs up."""
+
+    statuses: list[int] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+
+    def answer(self, request: Request) -> Reply | None:
+        if request.path != "/chat":
+            return None
+        self.texts.append(request.json()["text"])
+        status = self.statuses.pop(0) if self.statuses else 200
+        return Reply(status, b"<html>Internal Server Error</html>" if status != 200 else b"ok", "text/plain")
+
+    def lines(self, number: int) -> list[str]:
+        """Of a message, without the correlation ID."""
+        *lines, last = self.texts[number].splitlines()
+        assert last.startswith("Correlation ID ")
+        return lines
+
+
+@pytest.fixture
+def chat(world: World) -> Chat:
+    chat = Chat()
+    world.outside.counterparts.append(chat)
+    return chat
+
+
+@pytest.fixture
+def config(world: World, tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "chat").write_text(f"{world.outside.url}/chat\n")
+    return {"chat": {"url_file": str(tmp_path / "chat")}}
+
+
+def playbooks(*steps: dict[str, Any], on_end: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    notify = {"action": "notify", "text": "${alertname}: automatic response"}
+    book = {"max_per_hour": 9, "ends_when": {"for": "300ms"}, "on_firing": [*steps, notify], "on_end": on_end or []}
+    return {"FraudRateSpike": book, "UnauthorizedAdminAccess": book}
+
+
+def threshold(**more: Any) -> dict[str, Any]:
+    return {"action": "set_fraud_threshold", "value": 0.5, "expires": "1h", **more}
+
+
+LOCK = {"action": "lock_account", "account": "${labels.account}", "reason": "r"}
+
+
+def told(chat: Chat, count: int, responder: ResponderProcess) -> None:
+    wait_until(lambda: len(chat.texts) >= count, what=lambda: str(chat.texts) + responder.log())
+
+
+def test_the_end_is_told_with_what_was_put_back(start: Start, chat: Chat, config: dict[str, Any]) -> None:
+    responder = start(config, playbooks=playbooks(threshold()))
+    responder.post(message(firing(FRAUD)))
+    told(chat, 1, responder)
+    assert chat.lines(0) == ["FraudRateSpike: automatic response", f"• set_fraud_threshold: {KEY} is 0.50, was 0.60"]
+    responder.post(message(resolved(FRAUD)))
+    told(chat, 2, responder)
+    assert chat.lines(1) == ["FraudRateSpike: what has changed", "• set_fraud_threshold: put back", "It is over."]
+    responder.post(message(resolved(FRAUD)))
+    wait_until(lambda: all(one["state"] != "pending" for one in responder.incident()["actions"]))
+    assert len(chat.texts) == 2
+
+
+def test_what_is_put_back_later_is_said_at_the_end_and_when_it_is(
+    start: Start, chat: Chat, config: dict[str, Any]
+) -> None:
+    responder = start(config, playbooks=playbooks(threshold(cool_down="3s")))
+    responder.post(message(firing(FRAUD)))
+    told(chat, 1, responder)
+    responder.post(message(resolved(FRAUD)))
+    told(chat, 3, responder)
+    first, second, over = chat.lines(1)
+    assert (first, over) == ("FraudRateSpike: what has changed", "It is over.")
+    assert second.startswith(f"• set_fraud_threshold: {KEY} is 0.50, was 0.60, to be put back at ")
+    assert chat.lines(2) == ["FraudRateSpike: what has changed", "• set_fraud_threshold: put back"]
+
+
+def test_what_expires_is_told_although_the_incident_goes_on(start: Start, chat: Chat, config: dict[str, Any]) -> None:
+    responder = start(config, playbooks=playbooks(threshold(expires="1s")))
+    responder.post(message(firing(FRAUD)))
+    told(chat, 2, responder)
+    assert chat.lines(1)[1:] == ["• set_fraud_threshold: put back, for its time was up"]
+
+
+def test_what_was_skipped_and_is_done_at_the_repeat_is_told(
+    world: World, start: Start, chat: Chat, config: dict[str, Any]
+) -> None:
+    world.prometheus.values[EVIDENCE] = None
+    responder = start(config, playbooks=playbooks(threshold(only_while=EVIDENCE)))
+    responder.post(message(firing(FRAUD)))
+    told(chat, 1, responder)
+    assert chat.lines(0)[1:] == ["• set_fraud_threshold: not done for now: only_while is false or unknown"]
+    # Again in vain: nothing new.
+    responder.post(message(firing(FRAUD)))
+    wait_until(lambda: responder.actions()["set_fraud_threshold"]["state"] == "skipped")
+    world.prometheus.values[EVIDENCE] = 1.0
+    responder.post(message(firing(FRAUD)))
+    told(chat, 2, responder)
+    assert chat.lines(1)[1:] == [f"• set_fraud_threshold: {KEY} is 0.50, was 0.60"]
+
+
+def test_locked_is_said_when_it_is_locked(world: World, start: Start, chat: Chat, config: dict[str, Any]) -> None:
+    responder = start(config, playbooks=playbooks(LOCK), pace={"lease": "10s"})
+    platform = psycopg2.connect(world.database.dsn)
+    platform.cursor().execute("LOCK TABLE platform.admin_accounts")
+    responder.post(message(firing(ADMIN)))
+    told(chat, 1, responder)
+    assert chat.lines(0)[1].startswith("• lock_account: not done yet, tried again: PostgreSQL: ")
+    assert "is locked" not in chat.texts[0]
+    platform.close()
+    told(chat, 2, responder)
+    assert chat.lines(1) == [
+        "UnauthorizedAdminAccess of alice.ops: what has changed",
+        "• lock_account: alice.ops is locked",
+    ]
+    assert world.locked()
+
+
+class Refuses:
+    def answer(self, request: Request) -> Reply | None:
+        return Reply(422, b"<html>no</html>", "text/html") if request.path == "/refuses" else None
+
+
+def test_what_failed_is_told_in_words_and_not_as_an_answer(
+    world: World, start: Start, chat: Chat, config: dict[str, Any]
+) -> None:
+    world.outside.counterparts.append(Refuses())
+    record = {"action": "open_siem_incident", "severity": "HIGH", "title": "t"}
+    config["siem"] = {"incidents": {"url": f"{world.outside.url}/refuses"}}
+    responder = start(config, playbooks=playbooks(record))
+    responder.post(message(firing(ADMIN)))
+    told(chat, 1, responder)
+    host = world.outside.url.removeprefix("http://")
+    assert chat.lines(0)[1:] == [f"• open_siem_incident: failed: POST {host}: answered 422"]
+    assert responder.actions()["open_siem_incident"]["reason"].endswith("answered 422; it said: <html>no</html>")
+
+
+def test_what_is_given_up_is_told(start: Start, chat: Chat, config: dict[str, Any]) -> None:
+    config["siem"] = {"incidents": {"url": "http://127.0.0.1:1"}}
+    record = {"action": "open_siem_incident", "severity": "HIGH", "title": "t"}
+    responder = start(config, playbooks=playbooks(record), pace={"give_up": "2s"})
+    responder.post(message(firing(ADMIN)))
+    told(chat, 2, responder)
+    assert "• open_siem_incident: not done yet, tried again: " in chat.texts[0]
+    assert "• open_siem_incident: failed: given up after " in chat.texts[1]
+
+
+@pytest.mark.parametrize("statuses", [[500, 200], [500] * 50])
+def test_there_are_two_copies_at_most_when_the_answer_is_unclear(
+    start: Start, chat: Chat, config: dict[str, Any], statuses: list[int]
+) -> None:
+    chat.statuses = list(statuses)
+    responder = start(config, playbooks=playbooks())
+    responder.post(message(firing(ADMIN)))
+    notified = responder.settled()["notify"]
+    assert notified["state"] == ("done" if 200 in statuses else "failed")
+    assert len(chat.texts) == 2
+    assert chat.texts[0] == chat.texts[1]
+    # What changes later is told all the same.
+    chat.statuses = []
+    responder.post(message(resolved(ADMIN)))
+    told(chat, 3, responder)
+    assert chat.lines(2)[1:] == ["It is over."]
+
+
+def test_there_are_two_copies_at_most_when_it_is_killed_while_it_waits_for_the_answer(
+    start: Start, chat: Chat, config: dict[str, Any]
+) -> None:
+    held = threading.Event()
+    taken = chat.answer
+
+    def slow(request: Request) -> Reply | None:
+        reply = taken(request)
+        if reply is not None:
+            held.wait(10)
+        return reply
+
+    chat.answer = slow  # type: ignore[method-assign]
+    responder = start(config, playbooks=playbooks(), pace={"lease": "1s"})
+    responder.post(message(firing(ADMIN)))
+    for count in (1, 2):
+        told(chat, count, responder)
+        responder.kill9()
+        responder.start()
+    failed = responder.settled()["notify"]
+    held.set()
+    assert (failed["state"], len(chat.texts)) == ("failed", 2)
+    assert failed["reason"].startswith("the chat never said whether it took the message")
+
+
+def test_two_responders_tell_each_change_once(start: Start, chat: Chat, config: dict[str, Any]) -> None:
+    books = playbooks(threshold())
+    first, second = start(config, playbooks=books), start(config, playbooks=books)
+    for number in range(5):
+        labels = {**FRAUD, "number": str(number)}
+        (first if number % 2 else second).post(message(firing(labels)))
+    told(chat, 5, first)
+    for number in range(5):
+        (second if number % 2 else first).post(message(resolved({**FRAUD, "number": str(number)})))
+    wait_until(lambda: all(one["state"] == "closed" for one in first.incidents()))
+    wait_until(
+        lambda: all(action["state"] in ("done", "reverted") for one in first.incidents() for action in one["actions"])
+    )
+    told(chat, 10, first)
+    for one in first.incidents():
+        mine = [text for text in chat.texts if one["correlation_id"] in text]
+        assert sum("It is over." in text for text in mine) == 1
+        assert sum("put back" in text for text in mine) == 1
