@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 from responder.actions import actions
 from responder.endpoints import without_quote
 from responder.ledger.telling import FOLLOW_UP, Outcome, Situation
+
+logger = logging.getLogger(__name__)
 
 LONGEST_REASON = 200
 AT_REST = ("done", "failed", "skipped", "reverted")
@@ -57,7 +60,13 @@ def _shorten(text: str) -> str:
 
 def _done(outcome: Outcome, *, over: bool) -> str:
     action = actions().get(outcome.action)
-    effect = "done" if action is None or outcome.after is None else action.effect(outcome.before, outcome.after)
+    effect = "done"
+    if action is not None and outcome.after is not None:
+        try:
+            effect = action.effect(outcome.before, outcome.after)
+        except Exception:
+            # It may be another package's, or the row an older version's; that keeps nobody from being told the rest.
+            logger.exception("no words for what %s has done", outcome.action)
     if over and outcome.next_at is not None:
         return f"{effect}, to be put back at {outcome.next_at:%H:%M} UTC"
     return effect

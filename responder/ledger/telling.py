@@ -151,7 +151,8 @@ WHERE NOT EXISTS (
 ) AND (n.since < now() - make_interval(secs => %(hold)s) OR NOT EXISTS (
     SELECT FROM monitoring.responder_actions AS a
     WHERE a.correlation_id = n.correlation_id
-      AND (a.due_at <= now() OR a.state = 'running' OR (a.state = 'reverting' AND a.error IS NULL))
+      -- The clock's now: what was due when the change was made may be so after this transaction began.
+      AND (a.due_at <= clock_timestamp() OR a.state IN ('running', 'reverting'))
 ))
 ON CONFLICT (correlation_id, phase, position) DO NOTHING
 """

@@ -223,8 +223,13 @@ def test_two_responders_tell_each_change_once(start: Start, chat: Chat, config: 
     wait_until(
         lambda: all(action["state"] in ("done", "reverted") for one in first.incidents() for action in one["actions"])
     )
-    told(chat, 10, first)
-    for one in first.incidents():
-        mine = [text for text in chat.texts if one["correlation_id"] in text]
-        assert sum("It is over." in text for text in mine) == 1
-        assert sum("put back" in text for text in mine) == 1
+    for incident in first.incidents():
+        (reason,) = (one["reason"] for one in incident["actions"] if one["action"] == "set_fraud_threshold")
+        end = f"• set_fraud_threshold: {'put back' if reason is None else f'not put back: {reason}'}"
+
+        def mine(news: str, correlation_id: str = incident["correlation_id"]) -> int:
+            return sum(correlation_id in text and news in text.splitlines() for text in chat.texts)
+
+        for news in ("It is over.", end):
+            wait_until(lambda news=news, mine=mine: mine(news) > 0, what=lambda: str(chat.texts))  # type: ignore[misc]
+            assert mine(news) == 1, chat.texts

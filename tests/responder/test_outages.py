@@ -111,7 +111,7 @@ def test_another_reason_is_logged_although_the_outage_goes_on(
 ) -> None:
     postgres = own_postgres()
     database = small_database(postgres, "outages")
-    rows(database.dsn, "ALTER SEQUENCE monitoring.responder_fence RENAME TO elsewhere")
+    rows(database.dsn, "ALTER TABLE monitoring.responder_actions RENAME attempts TO elsewhere")
     with ResponderProcess(database.responder_dsn, redis_server.url()) as responder:
         wait_until(lambda: "does not exist" in responder.log(), what=responder.log)
         time.sleep(2)  # the verifier, which does not need it, is content
@@ -122,5 +122,5 @@ def test_another_reason_is_logged_although_the_outage_goes_on(
         wait_until(responder.ready)
         time.sleep(2)
         assert "PostgreSQL answers again" not in responder.log()
-        rows(database.dsn, "ALTER SEQUENCE monitoring.elsewhere RENAME TO responder_fence")
+        rows(database.dsn, "ALTER TABLE monitoring.responder_actions RENAME elsewhere TO attempts")
         wait_until(lambda: "PostgreSQL answers again" in responder.log(), what=responder.log)
