@@ -54,15 +54,15 @@ class EndpointError(Exception):
         self.retry_after = retry_after
         self.unclear = unclear
 
-
-def without_quote(text: str) -> str:
-    """What was written down of an error without what the other side said: that is for who looks after it alone."""
-    return text.partition(_IT_SAID)[0]
-
     @property
     def answered(self) -> bool:
         """Whether the other side said anything."""
         return self.status is not None
+
+
+def without_quote(text: str) -> str:
+    """What was written down of an error without what the other side said: that is for who looks after it alone."""
+    return text.partition(_IT_SAID)[0]
 
 
 @dataclass(frozen=True)
