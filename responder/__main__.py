@@ -19,19 +19,23 @@ from common.secret_text import SecretError, SecretText
 from common.version import VERSION
 from common.web_server import WebServer
 from common.yaml_files import ConfigError
-from responder import config, playbook_file, postgres
+from responder import commands, config, playbook_file, postgres
 from responder.actions import actions, fields
 from responder.app import NAME, Responder
 from responder.config import Config
 from responder.playbooks import Playbooks
 from responder.web.auth import BearerToken
-from responder.web.routes import LARGEST_BODY, THREADS, Application
+from responder.web.bodies import LARGEST_BODY
+from responder.web.routes import THREADS, Application
 
 logger = logging.getLogger("responder")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if commands.is_command(arguments):
+        return commands.main(arguments)
     flags = _parser().parse_args(arguments)
     try:
         logs.set_up(flags.log_level, flags.log_format)
@@ -124,7 +128,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ticketing-responder",
         description="Acts on alerts: Alertmanager's webhook → actions on the platform, each exactly once.",
-        epilog="Connections: POSTGRES_DSN, REDIS_URL and RESPONDER_TOKEN, or each with _FILE behind.",
+        epilog="Connections: POSTGRES_DSN, REDIS_URL and RESPONDER_TOKEN, or each with _FILE behind."
+        " From a terminal: ticketing-responder incidents, show, undo, stop; each has --help.",
     )
     add = parser.add_argument
     add("--config.file", dest="config_file", type=Path, metavar="FILE", help="where everything is (YAML)")

@@ -18,7 +18,8 @@ from responder.actions.base import Services
 from responder.config import Config
 from responder.contract_functions import ContractFunctions
 from responder.endpoints import EndpointClient
-from responder.ledger import claims, incidents, telling
+from responder.ledger import claims, decisions, incidents, telling
+from responder.ledger.decisions import Decision
 from responder.ledger.incidents import Outcome, Told
 from responder.metrics import Counters
 from responder.outage import Outage
@@ -139,6 +140,17 @@ class Responder:
         outcomes = self.postgres.run(lambda cursor: incidents.record(cursor, told, setup.config.pace)) if told else []
         self._wake()
         return outcomes, refused
+
+    def decide(self, decision: Decision) -> None:
+        """Take a person's decision; what follows from it is done like everything else.
+
+        Raises:
+            NotDecidedError: it is not taken.
+            PostgresError: nothing is written.
+        """
+        self.postgres.run(lambda cursor: decisions.decide(cursor, decision))
+        logger.warning("incident %s: %s", decision.correlation_id, decision)
+        self._wake()
 
     def _set_up(self, config: Config, playbooks: Playbooks) -> _Setup:
         http = EndpointClient(config)

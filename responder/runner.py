@@ -15,8 +15,9 @@ from responder.actions.base import RevertingAction, Services, Task
 from responder.contract_functions import ContractError
 from responder.endpoints import EndpointError
 from responder.errors import RefusedError, RetryError, SkipError
-from responder.ledger import claims, telling
+from responder.ledger import claims, decisions, telling
 from responder.ledger.claims import Claim, State
+from responder.ledger.decisions import Decision
 from responder.placeholders import PlaceholderError
 from responder.postgres import Postgres
 from responder.prometheus import PrometheusError
@@ -119,8 +120,17 @@ class Runner:
         task = Task(claim, self._services, news, remember, confirm)
         for field in action.needs:
             task.configured(field)
+        halt = None
+        if claim.phase == "firing" and not claim.reverting and not action.records:
+            halt = self._postgres.run(lambda cursor: decisions.halt(cursor, claim))
         if isinstance(action, RevertingAction):
-            return self._carry_out_reverting(action, task, parameters)
+            return self._carry_out_reverting(action, task, parameters, halt)
+        if halt is not None:
+            if claim.after is None:
+                raise SkipError(str(halt))
+            # It was to be done again only.
+            self._settle(claims.done, claim, claim.after)
+            return "done"
         if claim.dry_run:
             raise SkipError(f"dry run: {action.preview(task, parameters)}")
         after = action.apply(task, parameters)
@@ -130,17 +140,22 @@ class Runner:
             self._settle(telling.told, claim, situation, after)
         return "done"
 
-    def _carry_out_reverting(self, action: RevertingAction[Any], task: Task, parameters: Any) -> str:
+    def _carry_out_reverting(
+        self, action: RevertingAction[Any], task: Task, parameters: Any, halt: Decision | None
+    ) -> str:
         claim = task.claim
+        if claim.before is None and halt is not None:
+            raise SkipError(str(halt))
         if claim.before is None and claim.incident.closed:
             raise SkipError("the incident was over before it could be done")
         target = action.target(task, parameters)
         if claim.target not in (None, target):
             raise RefusedError(f"{claim.target} was to be changed, and {target} is configured now")
+        undone = halt is not None and halt.kind == "undo"
         # Whoever changes the target, in whatever incident, does so alone.
         with self._postgres.lock(target, self._services.config.pace.lease):
-            # With a state from before, what is left of an incident that is over is to be put back.
-            if claim.reverting or claim.incident.closed:
+            # With a state from before, what is left of an incident that is over or undone is to be put back.
+            if claim.reverting or claim.incident.closed or undone:
                 return self._revert(action, task, parameters, target)
             return self._change(action, task, parameters, target)
 

@@ -49,6 +49,8 @@ def _words(outcome: Outcome, *, over: bool) -> str:
         case "reverted" if outcome.reason:
             return f"not put back{reason}"
         case "reverted":
+            if outcome.undone:
+                return f"put back, undone by {outcome.undone}"
             return "put back, for its time was up" if outcome.expired else "put back"
     return outcome.state
 

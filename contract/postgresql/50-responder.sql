@@ -91,6 +91,17 @@ DROP INDEX IF EXISTS monitoring.responder_actions_activity;
 CREATE INDEX IF NOT EXISTS responder_actions_uncounted
     ON monitoring.responder_actions (action_id) WHERE NOT counted;
 
+-- One row a decision of a person. Each can be made once about an incident: whoever comes second is told who was first.
+CREATE TABLE IF NOT EXISTS monitoring.responder_decisions (
+    decision_id    bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    correlation_id uuid        NOT NULL REFERENCES monitoring.responder_incidents ON DELETE CASCADE,
+    decision       text        NOT NULL CHECK (decision IN ('undo', 'stop')),
+    decided_by     text        NOT NULL,
+    via            text        NOT NULL CHECK (via IN ('chat', 'cli', 'api')),
+    decided_at     timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (correlation_id, decision)
+);
+
 -- How many incidents and actions have come to rest in which state. What is at rest is added here once and marked as
 -- counted, so that metrics cost no more with a longer history, and do not change when the owner deletes old rows.
 CREATE TABLE IF NOT EXISTS monitoring.responder_totals (
@@ -135,6 +146,7 @@ GRANT USAGE ON SCHEMA monitoring TO monitoring_responder;
 GRANT SELECT, INSERT, UPDATE
 ON monitoring.responder_incidents, monitoring.responder_actions, monitoring.responder_totals,
    monitoring.responder_switch TO monitoring_responder;
+GRANT SELECT, INSERT ON monitoring.responder_decisions TO monitoring_responder;
 GRANT USAGE ON SEQUENCE monitoring.responder_fence TO monitoring_responder;
 REVOKE ALL ON FUNCTION monitoring.failed_sign_in_sources(text, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION monitoring.failed_sign_in_sources(text, timestamptz) TO monitoring_responder;

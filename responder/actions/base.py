@@ -141,6 +141,7 @@ class Declaration(Generic[P]):
         parameters: the fields that a playbook gives, besides `action`, `dry_run`, `expires` and `cool_down`.
         needs: fields of the configuration; while one of them is not there, the action is skipped.
         uses: fields that it can do without.
+        records: whether it only records, or tells: then it is done although a person lets the incident do no more.
         tells: whether it tells people what the others came to. Then it is done again when that changes, in the phase
             `follow_up`.
     """
@@ -148,6 +149,7 @@ class Declaration(Generic[P]):
     parameters: type[P]
     needs: tuple[Field[Any], ...] = ()
     uses: tuple[Field[Any], ...] = ()
+    records: bool = False
     tells: bool = False
 
     def effect(self, before: State | None, after: State) -> str:  # noqa: ARG002

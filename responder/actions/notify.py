@@ -50,6 +50,7 @@ class Notify(Action[Parameters]):
     parameters = Parameters
     needs = (CHAT,)
     tells = True
+    records = True
 
     def apply(self, task: Task, parameters: Parameters) -> State:
         """See `Action`."""

@@ -32,6 +32,7 @@ class OpenSiemIncident(Action[Parameters]):
 
     parameters = Parameters
     needs = (INCIDENTS,)
+    records = True
 
     def apply(self, task: Task, parameters: Parameters) -> State:
         """See `Action`."""

@@ -33,6 +33,7 @@ class RecordSiem(Action[Parameters]):
 
     parameters = Parameters
     uses = (EVENTS,)
+    records = True
 
     def apply(self, task: Task, parameters: Parameters) -> State:
         """See `Action`."""

@@ -94,10 +94,13 @@ succeed now holds up nothing."""
 _MINE = " WHERE action_id = %(action_id)s AND fence = %(fence)s"
 _REVERT_DUE = """
     CASE WHEN a.expires_after IS NULL OR a.before_state IS NULL THEN NULL
+         WHEN a.phase = 'firing' AND EXISTS (SELECT FROM monitoring.responder_decisions AS d
+              WHERE d.correlation_id = a.correlation_id AND d.decision = 'undo') THEN now()
          WHEN i.state = 'closed' THEN least(i.closed_at + a.cool_down, a.started_at + a.expires_after)
          ELSE a.started_at + a.expires_after END
 """
-"""What can be taken back is looked at again when it expires, or after the cool-down when the end came first."""
+"""What can be taken back is looked at again when it expires, or after the cool-down when the end came first, and
+at once when a person has said so."""
 
 _OTHERS = (
     "FROM monitoring.responder_actions"

@@ -30,6 +30,7 @@ class Outcome:
         wait: whether it was skipped only until the alert is repeated.
         next_at: when it is tried again or put back; None when it is settled.
         expired: whether it was put back although the incident went on.
+        undone: by whose word it was put back, if by somebody's.
         told: the state that people were told last.
     """
 
@@ -43,6 +44,7 @@ class Outcome:
     after: State | None
     next_at: datetime | None
     expired: bool
+    undone: str | None
     told: str | None
 
 
@@ -67,8 +69,12 @@ def situation(cursor: Cursor, claim: Claim) -> Situation:
     cursor.execute(
         "SELECT i.state = 'closed', coalesce(i.state = 'closed' AND i.told <> 'closed', false), a.action_id, a.phase,"
         " a.action, a.state, a.error, a.wait, a.before_state, a.after_state, a.due_at,"
-        " coalesce(a.reverted_at < coalesce(i.closed_at, 'infinity'), false), a.told"
-        " FROM monitoring.responder_incidents AS i LEFT JOIN monitoring.responder_actions AS a"
+        " coalesce(a.reverted_at < coalesce(i.closed_at, 'infinity'), false),"
+        " CASE WHEN a.reverted_at >= d.decided_at THEN d.decided_by || ' (' || d.via || ')' END, a.told"
+        " FROM monitoring.responder_incidents AS i"
+        " LEFT JOIN monitoring.responder_decisions AS d"
+        "  ON d.correlation_id = i.correlation_id AND d.decision = 'undo'"
+        " LEFT JOIN monitoring.responder_actions AS a"
         "  ON a.correlation_id = i.correlation_id AND a.action <> %s"
         " WHERE i.correlation_id = %s ORDER BY a.phase DESC, a.position",
         (claim.action, correlation_id),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
+import msgspec
+
 from common.postgres import PostgresError
 from common.secret_text import SecretError
 from common.web_application import Answer, BusyError, Places, Routes, answer
@@ -16,8 +18,11 @@ from common.yaml_files import ConfigError
 from responder.actions import actions
 from responder.app import Responder
 from responder.ledger import report, totals
+from responder.ledger.decisions import Decision, NotDecidedError
 from responder.metrics import exposition
+from responder.web import decisions
 from responder.web.auth import BearerToken
+from responder.web.bodies import BodyError, read_body
 from responder.webhook import WebhookError, parse
 
 if TYPE_CHECKING:
@@ -25,17 +30,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LARGEST_BODY = 1 << 20
 MOST_WEBHOOKS = 16
 """That may wait for the ledger; no further one waits."""
 MOST_AT_ONCE = 4
 """Requests for each other path that asks the ledger, likewise."""
-THREADS = MOST_WEBHOOKS + 3 * MOST_AT_ONCE + 4
+THREADS = MOST_WEBHOOKS + 4 * MOST_AT_ONCE + 4
 """For all that those may hold, and for what needs no ledger."""
 METRICS_SECONDS = 2.0
 _WHOLE_LEDGER = "SELECT FROM monitoring.responder_incidents, monitoring.responder_switch LIMIT 0"
 """Fails, and says with what, where the contract's file of an earlier release was the last to be applied."""
-_GUARDED = ("/alerts", "/incidents", "/-/reload")
+_GUARDED = ("/alerts", "/incidents", "/decisions", "/-/reload")
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -57,11 +61,13 @@ class Application:
         self._token = token
         self._reload = reload
         self._alerts_places = Places(MOST_WEBHOOKS)
-        self._incidents_places, self._metrics_places, self._ready_places = (Places(MOST_AT_ONCE) for _ in range(3))
+        self._incidents_places, self._decisions_places = Places(MOST_AT_ONCE), Places(MOST_AT_ONCE)
+        self._metrics_places, self._ready_places = Places(MOST_AT_ONCE), Places(MOST_AT_ONCE)
         self._routes: Routes = {
             "/": {"GET": self._landing},
             "/alerts": {"POST": self._alerts},
             "/incidents": {"GET": self._incidents},
+            "/decisions": {"POST": self._decisions},
             "/metrics": {"GET": self._metrics},
             "/-/healthy": {"GET": self._healthy},
             "/-/ready": {"GET": self._ready},
@@ -98,19 +104,11 @@ class Application:
 
     def _alerts(self, environ: WSGIEnvironment) -> Answer:
         counters = self._responder.counters
-        length = environ.get("CONTENT_LENGTH") or ""
-        if not length.isdecimal():
-            counters.webhook("malformed")
-            return _problem("411 Length Required", "Content-Length is missing")
-        if int(length) > LARGEST_BODY:
-            counters.webhook("too_large")
-            return _problem("413 Content Too Large", f"at most {LARGEST_BODY} bytes")
-        body = environ["wsgi.input"].read(int(length))
-        if len(body) < int(length):
-            counters.webhook("incomplete")
-            return _problem("400 Bad Request", f"{len(body)} of {length} bytes arrived")
         try:
-            message = parse(body)
+            message = parse(read_body(environ))
+        except BodyError as error:
+            counters.webhook(error.reason)
+            return _problem(error.status, str(error))
         except WebhookError as error:
             counters.webhook(error.reason)
             return _problem("400 Bad Request", str(error))
@@ -158,6 +156,24 @@ class Application:
         except (BusyError, PostgresError) as error:
             return _problem("503 Service Unavailable", str(error))
         return _json("200 OK", {"incidents": found})
+
+    def _decisions(self, environ: WSGIEnvironment) -> Answer:
+        try:
+            return self._decide(decisions.parse(read_body(environ)))
+        except BodyError as error:
+            return _problem(error.status, str(error))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return _problem("400 Bad Request", f"no decision: {error}")
+
+    def _decide(self, decision: Decision) -> Answer:
+        try:
+            with self._decisions_places.one():
+                self._responder.decide(decision)
+        except NotDecidedError as error:
+            return _problem("404 Not Found" if error.unknown else "409 Conflict", str(error))
+        except (BusyError, PostgresError) as error:
+            return _problem("503 Service Unavailable", f"the ledger does not take it: {error}")
+        return _json("200 OK", {"decided": str(decision)})
 
     def _metrics(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
         names = list(self._responder.playbooks), list(actions())

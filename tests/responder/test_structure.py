@@ -52,7 +52,8 @@ def test_no_other_file_knows_an_action_or_its_field() -> None:
     for file in RESPONDER.rglob("*.py"):
         if file.parent.name != "actions":
             strings = [node.value for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant)]
-            assert not words & set(strings), file
+            # "chat" is also a way in which people decide.
+            assert not (words - {"chat"}) & set(strings), file
             names = {node.attr for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Attribute)}
             assert not (words - {"platform"}) & names, file
 

@@ -1,0 +1,108 @@
+"""`ticketing-responder incidents`, `show`, `undo` and `stop`: a responder, asked from a terminal over HTTP."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from common import http_client
+from common.deadline import Deadline
+from common.http_client import HttpError
+from common.secret_text import SecretError, SecretText
+
+SECONDS = 10.0
+_DECISIONS = {
+    "undo": "put back at once what the incident has changed, and let it do no more",
+    "stop": "let the incident do no more; what it has changed is put back at its end",
+}
+
+
+class CommandError(Exception):
+    """The responder does not do it, or does not say; one line."""
+
+
+def is_command(arguments: Sequence[str]) -> bool:
+    """Whether the arguments are one of these commands, and not the flags of the server."""
+    return bool(arguments) and arguments[0] in ("incidents", "show", *_DECISIONS)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command; returns its exit status: 1 when the responder refuses, 2 when it is not reached."""
+    flags = _parser().parse_args(arguments)
+    try:
+        for line in _run(flags):
+            print(line)  # noqa: T201
+    except CommandError as error:
+        print(f"ticketing-responder: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except (HttpError, SecretError, ValueError) as error:
+        print(f"ticketing-responder: {flags.url}: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    return 0
+
+
+def _run(flags: argparse.Namespace) -> Iterator[str]:
+    if flags.command == "incidents":
+        for incident in _ask(flags.url, "GET", f"/incidents?limit={flags.limit}")["incidents"]:
+            yield _summary(incident)
+    elif flags.command == "show":
+        found = _ask(flags.url, "GET", f"/incidents?correlation_id={flags.id}")["incidents"]
+        if not found:
+            raise CommandError("there is no such incident")
+        yield from _whole(found[0])
+    else:
+        content = {"correlation_id": flags.id, "decision": flags.command, "by": flags.by, "via": "cli"}
+        yield str(_ask(flags.url, "POST", "/decisions", content)["decided"])
+
+
+def _ask(url: str, method: str, path: str, content: Any = None) -> Any:
+    token = SecretText("RESPONDER_TOKEN").reveal().split()
+    headers = {"Authorization": f"Bearer {token[0] if token else ''}", "Content-Type": "application/json"}
+    body = None if content is None else json.dumps(content).encode()
+    answer = http_client.request(method, url.rstrip("/") + path, Deadline(SECONDS), headers=headers, body=body)
+    found = json.loads(answer.body)
+    if answer.status != 200:
+        raise CommandError(str(found.get("error", answer.status)))
+    return found
+
+
+def _summary(incident: dict[str, Any]) -> str:
+    subject = " ".join(incident["labels"][name] for name in ("account", "feature") if name in incident["labels"])
+    alert = f"{incident['alertname']}{subject and f' of {subject}'}"
+    return f"{incident['correlation_id']}  {incident['opened_at'][:19]}Z  {incident['state']:7}  {alert!a}"
+
+
+def _whole(incident: dict[str, Any]) -> Iterator[str]:
+    yield _summary(incident)
+    for action in incident["actions"]:
+        reason = f": {action['reason']}" if action["reason"] else ""
+        # Labels may come from an attacker, and a terminal obeys what it is told.
+        yield ascii(f"{action['phase']:9}  {action['action']}: {action['state']}{reason}")[1:-1]
+    for decision in incident["decisions"]:
+        yield ascii(f"{decision['at'][:19]}Z  {decision['decision']} by {decision['by']} ({decision['via']})")[1:-1]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ticketing-responder",
+        description="Asks a responder about incidents, and tells it what a person has decided.",
+        epilog="RESPONDER_URL: its address; RESPONDER_TOKEN, or RESPONDER_TOKEN_FILE: its token.",
+    )
+    shared = argparse.ArgumentParser(add_help=False)
+    default = os.environ.get("RESPONDER_URL") or "http://localhost:8020"
+    shared.add_argument("--url", default=default, help="of the responder; %(default)s")
+    commands = parser.add_subparsers(dest="command", required=True)
+    listing = commands.add_parser("incidents", parents=[shared], help="the newest incidents")
+    listing.add_argument("--limit", type=int, default=20, help="at most; %(default)s")
+    commands.add_parser("show", parents=[shared], help="one incident with its actions").add_argument("id")
+    for name, text in _DECISIONS.items():
+        command = commands.add_parser(name, parents=[shared], help=text)
+        command.add_argument("id", help="the correlation ID")
+        command.add_argument("--by", default=f"{getpass.getuser()}@{socket.gethostname()}"[:100], help="%(default)s")
+    return parser

@@ -1,0 +1,34 @@
+"""`POST /decisions`: what a person says about an incident.
+
+{"correlation_id": "8e0b…", "decision": "undo", "by": "alice", "via": "cli"} → 200 {"decided": "undone by alice (cli)"}
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+
+from common.yaml_files import Strict
+from responder.ledger.decisions import Decision, Kind
+
+# No control characters: it is quoted in logs and messages.
+By = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]*$")]
+
+
+class _Request(Strict, frozen=True, kw_only=True):
+    correlation_id: UUID
+    decision: Kind
+    by: By
+    via: Literal["cli", "api"] = "api"
+
+
+def parse(body: bytes) -> Decision:
+    """The decision of a request's body.
+
+    Raises:
+        msgspec.DecodeError: it is none; the message names the field.
+    """
+    said = msgspec.json.decode(body, type=_Request)
+    return Decision(said.correlation_id, said.decision, said.by, said.via)
