@@ -23,8 +23,16 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
         },
         130,
     ),
-    "confidence_z": ("FraudRateSpike", {}, 2.5),
-    "fraud_blocked_ratio_high": ("FraudRateSpike", {}, 0.05),
+    "certain_z": ("FraudRateSpike", {}, 20),
+    "confidence_z": (
+        "FraudRateLow",
+        {
+            'ticketing_fraud_predictions{decision="BLOCKED",window="1h"}': "0x30",
+            'ticketing_fraud_predictions{decision="APPROVED",window="1h"}': "560x30",
+        },
+        2.5,
+    ),
+    "fraud_blocked_ratio_high": ("FraudRateSpike", {}, 0.08),
     "blocked_minimum": ("FraudRateSpike", {}, 100),
     "likely_z": (
         "FraudRateAboveLimit",
@@ -45,6 +53,7 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
     ),
     "feature_drift_nats": ("ModelDrift", {'ticketing_model_feature_drift_nats{feature="age"}': "0.2x30"}, 0.21),
     "precision_drop_ratio": ("ModelPrecisionDrop", {}, 0.2),
+    "precision_z": ("ModelPrecisionDrop", {}, 6),
     "service_slow_ratio": (
         "ServiceSlow",
         {
@@ -110,6 +119,14 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
         {'ticketing_source_clock_skew_seconds{source="redis",job="ticketing-live"}': "-5x30"},
         60,
     ),
+    "kpi_known_ratio": (
+        "KpiUnreliable",
+        {
+            'ticketing_exporter_collector_success{collector="kpis",job="ticketing-live"}': "1x30",
+            "ticketing_kpi_fraud_rate_ratio": "_ 0.02x3 " * 6,
+        },
+        0.5,
+    ),
     "kpi_stale_seconds": ("KpiStale", {"ticketing_kpi_updated_timestamp_seconds": "0x30"}, 5000),
     "view_stale_seconds": (
         "ViewStale",
@@ -136,8 +153,8 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
 }
 SHARED: dict[str, dict[str, str]] = {
     "FraudRateSpike": {
-        'ticketing_fraud_predictions{decision="BLOCKED",window="10m"}': "41x30",
-        'ticketing_fraud_predictions{decision="APPROVED",window="10m"}': "959x30",
+        'ticketing_fraud_predictions{decision="BLOCKED",window="10m"}': "90x30",
+        'ticketing_fraud_predictions{decision="APPROVED",window="10m"}': "910x30",
     },
     "FraudRateLow": {
         'ticketing_fraud_predictions{decision="BLOCKED",window="1h"}': "40x30",

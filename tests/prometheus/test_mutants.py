@@ -22,19 +22,25 @@ TESTS = [file for file in unit_test_files() if file.path.stem != "ordinary"]
 EQUIVALENT = {
     # Wilson's bounds of whole numbers never are exactly 0.005 or 0.03, nor a drop that they give 0.08.
     ("FraudRateLow", "< → <="),
-    ("FraudRateLow", ">= → >"),
+    ("ticketing:fraud_blocked:certain_upper", ">= → >"),
     ("FraudRateSpike", "> → >="),
     ("FraudRateAboveLimit", "> → >="),
+    ("ticketing:fraud_blocked:evidence", "> → >="),
     ("ModelPrecisionDrop", "> → >="),
     # No part of so many evaluations is exactly a half.
     ("ServiceDown", "<= → <"),
     ("CollectorFailing", "<= → <"),
+    ("DashboardDown", "<= → <"),
+    ("KpiUnreliable", "< → <="),
     ("ExporterUnreliable", "< → <="),
     ("ExporterUnstable", "< → <="),
     ("ExporterUnstable", ">= → >"),
     # The larger of two that are equal is either.
     ("ticketing:api_requests_per_minute:frequent_limit_ratio", "> → >="),
-    ("ticketing:fraud_blocked:lasting_evidence", "> → >="),
+    ("ticketing:client_requests_per_minute:frequent_limit_ratio", "> → >="),
+    ("ticketing:fraud_blocked:lasting_evidence", "< → <="),
+    ("ticketing:fraud_blocked:lasting_ratio", "> → >="),
+    ("ticketing:fraud_blocked:lasting_upper", "< → <="),
     ("ticketing:kpi_api_latency_p95_seconds:lasting", "> → >="),
 }
 # SeriesMissing has a rule of one shape for each section, and by far the longest tests: one section stands for all.

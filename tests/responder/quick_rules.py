@@ -11,7 +11,9 @@ RULES = Path(__file__).parents[2] / "prometheus" / "rules"
 def quick(rules: str, keep_firing_for: str = "0s") -> str:
     """The text of a rule file with short times."""
     rules = re.sub(r"\bkeep_firing_for: \w+", f"keep_firing_for: {keep_firing_for}", rules)
-    rules = re.sub(r"(\bquantile_over_time\([\d.]+, [\w:]+)\[\w+\]", r"\1[2s]", rules)
+    rules = re.sub(r"(\bquantile_over_time\([\d.]+, [\w:]+(?:\{[^{}]*\})?)\[\w+\]", r"\1[2s]", rules)
+    rules = re.sub(r"(\bmin_over_time\([\w:]+)\[\w+\]", r"\1[2s]", rules)
+    rules = re.sub(r"(\w:lasting_ratio offset) \w+", r"\1 2s", rules)
     return re.sub(r"\binterval: \w+", "interval: 1s", re.sub(r"\bfor: \w+", "for: 0s", rules))
 
 

@@ -28,7 +28,7 @@ JOBS = ("ticketing-critical", "ticketing-live", "ticketing-aggregates")
 LIMITS = {
     "fraud_blocked_ratio_high": (FRAUD, 0.5),
     "blocked_minimum": (FRAUD, 1000),
-    "confidence_z": (FRAUD, 20),
+    "certain_z": (FRAUD, 20),
     "api_latency_p95_seconds": (LATENCY, 9),
     "latency_transactions_minimum": (LATENCY, 9999),
     "feature_drift_nats": (DRIFT, 9),
@@ -172,7 +172,7 @@ def test_the_threshold_is_lowered_by_the_same_limits(
 
 def test_every_limit_that_a_playbook_reads_is_tried_here() -> None:
     # The recorded evidence reads two more.
-    assert {"confidence_z", "blocked_minimum", *re.findall(r'limit="(\w+)"', SHIPPED.read_text())} == set(LIMITS)
+    assert {"certain_z", "blocked_minimum", *re.findall(r'limit="(\w+)"', SHIPPED.read_text())} == set(LIMITS)
 
 
 def test_no_playbook_has_the_number_of_a_limit() -> None:

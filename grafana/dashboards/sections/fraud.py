@@ -179,7 +179,8 @@ def _share() -> Panel:
         202,
         "Blocked, last 10 minutes",
         "What FraudRateSpike watches: the blocked part of the predictions of the last ten minutes, and what it is at"
-        " least, as far as so few can tell (Wilson's bound). The alert wants that above the limit for ten minutes.",
+        " least, as far as so few can tell (Wilson's bound). The alert wants the part above the limit for ten minutes,"
+        " and to be surer of it.",
         reasons.instead(
             ["fraud_predictions"],
             [
