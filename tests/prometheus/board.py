@@ -16,8 +16,7 @@ from testbed.servers.prometheus import SHIPPED_DIRECTORY, Prometheus
 SECTIONS = ("kpis", "fraud", "traffic", "model", "health", "security")
 GOLDEN = Path(__file__).parents[1] / "exporter" / "golden" / "metrics.txt"
 
-#: Tests change limits again and again.
-LIMITS_INTERVAL = "200ms"
+EVERY_SECOND = "1s"
 
 
 def golden() -> str:
@@ -57,34 +56,49 @@ def board(
     expositions: Sequence[str] = (),
     *,
     others: Mapping[str, str] | None = None,
+    limits: Mapping[str, Mapping[str, float]] | None = None,
+    every: str = EVERY_SECOND,
     rules: bool = True,
 ) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes one exporter for each text, and evaluates all rules, every second.
+    """A Prometheus that scrapes one exporter for each text, and evaluates all rules.
 
     Args:
         directory: Where its files go, the rules into `rules`.
         expositions: Of the exporters of platform main.
         others: Of one exporter each, by the platform's name.
+        limits: That a platform has for itself, by their names.
+        every: How often it scrapes and evaluates.
         rules: Whether it has any.
     """
     with ExitStack() as stack:
         (directory / "rules").mkdir()
         for file in (SHIPPED_DIRECTORY / "rules").glob("*.yml") if rules else ():
-            interval = LIMITS_INTERVAL if file.name.startswith("limits") else "1s"
-            text = re.sub(r"\binterval: \w+", f"interval: {interval}", file.read_text())
-            (directory / "rules" / file.name).write_text(text)
+            (directory / "rules" / file.name).write_text(
+                re.sub(r"\binterval: \w+", f"interval: {every}", file.read_text())
+            )
+        if limits:
+            (directory / "rules" / "own-limits.yml").write_text(yaml.safe_dump(_own(limits, every)))
         platforms = [("main", text) for text in expositions] + [*(others or {}).items()]
         groups = [
             {"targets": [stack.enter_context(target(text))], "labels": {"platform": name}} for name, text in platforms
         ]
         config = {
-            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+            "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
             "rule_files": [str(directory / "rules" / "*.yml")],
             "scrape_configs": [{"job_name": "ticketing-live", "static_configs": groups}],
         }
         file = directory / "prometheus.yml"
         file.write_text(yaml.safe_dump(config))
         yield stack.enter_context(Prometheus(file, directory / "data", flags=["--web.enable-lifecycle"]))
+
+
+def _own(limits: Mapping[str, Mapping[str, float]], every: str) -> dict[str, Any]:
+    rules = [
+        {"record": "ticketing:limit", "labels": {"limit": limit, "platform": platform}, "expr": str(value)}
+        for platform, values in limits.items()
+        for limit, value in values.items()
+    ]
+    return {"groups": [{"name": "own-limits", "interval": every, "rules": rules}]}
 
 
 def change_limits(prometheus: Prometheus, changes: Mapping[str, float | None], platform: str | None = None) -> None:
@@ -110,7 +124,7 @@ def change_limits(prometheus: Prometheus, changes: Mapping[str, float | None], p
             group["rules"].remove(rule)
         else:
             rule["expr"] = str(value)
-    group["interval"] = LIMITS_INTERVAL
+    group["interval"] = EVERY_SECOND
     (prometheus.config.parent / "rules" / name).write_text(yaml.safe_dump(content))
     requests.post(f"{prometheus.url}/-/reload", timeout=10).raise_for_status()
 
@@ -129,6 +143,6 @@ def section(page: str, name: str) -> str:
 
 def fetch(prometheus: Prometheus, query: str = "") -> str:
     """The page, with a query that begins with a question mark."""
-    answer = requests.get(prometheus.board + query, timeout=10)
+    answer = requests.get(prometheus.board + query, timeout=30)
     assert answer.status_code == 200, answer.text[:2000]
     return answer.text

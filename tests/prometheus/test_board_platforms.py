@@ -96,5 +96,5 @@ def test_without_main_it_shows_the_first(tmp_path: Path) -> None:
 
 def test_a_limit_of_one_platform_is_that_platforms(prometheus: Prometheus) -> None:
     change_limits(prometheus, {"fraud_rate_target": 0.01}, "staging")
-    shows(prometheus, "kpis", r"Target: &lt;1%</small><span class=\"state watch\"", "?platform=staging")
-    shows(prometheus, "kpis", r"Target: &lt;2%</small><span class=\"state ok\"")
+    shows(prometheus, "staging", "kpis", r"Target: &lt;1%</small><span class=\"state watch\"")
+    shows(prometheus, "main", "kpis", r"Target: &lt;2%</small><span class=\"state ok\"")
