@@ -71,7 +71,7 @@ class Startup:
         if parts.grafana is not None:
             # Before Prometheus, which would take one that is still starting for one that is down.
             self._say("Grafana")
-            self._supervisor.launch([parts.grafana], timeout_seconds=120)
+            self._supervisor.launch([parts.grafana])
 
         self._say("responder, Alertmanager with an inbox, Prometheus")
         self._supervisor.launch([parts.inbox, *parts.responders, *parts.alertmanagers, *parts.prometheuses])
@@ -109,7 +109,7 @@ class Startup:
             for process in processes:
                 process.kill()
 
-    def _wait_until_live(self, timeout_seconds: float = 60) -> None:
+    def _wait_until_live(self, timeout_seconds: float = 120) -> None:
         deadline = time.monotonic() + timeout_seconds
         while not self._live():
             for server in self._parts.all:

@@ -82,7 +82,7 @@ class Supervisor:
         self.process.start()
         self.process.wait_until(self._answers)
 
-    def launch(self, servers: Iterable[Server], timeout_seconds: float = 30) -> None:
+    def launch(self, servers: Iterable[Server], timeout_seconds: float = 120) -> None:
         """Start programs together and wait until each is ready.
 
         Raises:

@@ -223,9 +223,18 @@ class Platform:
             what=f"probe {name} has success {success}",
         )
 
+    def wait_for_history(self) -> None:
+        """Wait until all of what PostgreSQL has is read, which takes more than one scrape of a busy machine."""
+        wait_until(lambda: _history(self.scrape()) == {1}, what="all history is read")
+
     def scrape(self, sections: Sequence[str] | None = None, seconds: float = SECONDS) -> Samples:
         """See `ExporterProcess.scrape`."""
         return self.exporter.scrape(seconds, sections)
+
+
+def _history(samples: Samples) -> set[float]:
+    """How much is read in each section that tells; one that fails tells as long as some is missing."""
+    return {found for (name, _), found in samples.items() if name == "ticketing_exporter_history_complete_ratio"}
 
 
 def reader_dsn(postgres: Postgres, database: str) -> str:

@@ -249,6 +249,7 @@ def test_down_at_start(platform: Platform, start_exporter: StartExporter, fault:
         starting.wait_for_probe("postgresql", success=False)
         expect(starting.scrape(seconds=FAULT_SECONDS), POSTGRES)
     try:
+        starting.wait_for_history()
         samples = starting.scrape()
         expect(samples)
         platform.agrees(samples)

@@ -129,6 +129,7 @@ def test_down_at_start(platform: Platform, start_exporter: StartExporter, fault:
         with fault(platform):
             exporter.start()
             starting.wait_for_probe("redis_cache", success=False)
+            starting.wait_for_history()
             expect(starting.scrape(seconds=FAULT_SECONDS), REDIS)
         platform.write()
         samples = starting.scrape()
