@@ -15,6 +15,7 @@ from common.postgres import PostgresError
 from common.secret_text import SecretText
 from responder.actions import tellers
 from responder.actions.base import Services
+from responder.actions.silence_alert import ON_ACK
 from responder.config import Config
 from responder.contract_functions import ContractFunctions
 from responder.endpoints import EndpointClient
@@ -148,7 +149,8 @@ class Responder:
             NotDecidedError: it is not taken.
             PostgresError: nothing is written.
         """
-        self.postgres.run(lambda cursor: decisions.decide(cursor, decision))
+        dry_run = self._setup.config.dry_run
+        self.postgres.run(lambda cursor: decisions.decide(cursor, decision, ON_ACK, dry_run=dry_run))
         logger.warning("incident %s: %s", decision.correlation_id, decision)
         self._wake()
 

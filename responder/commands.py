@@ -1,4 +1,4 @@
-"""`ticketing-responder incidents`, `show`, `undo` and `stop`: a responder, asked from a terminal over HTTP."""
+"""`ticketing-responder incidents`, `show ID`, and decisions such as `undo ID`: asked of a responder over HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from common.secret_text import SecretError, SecretText
 
 SECONDS = 10.0
 _DECISIONS = {
+    "approve": "let what waits for it be done",
+    "decline": "let what waits to be approved not be done",
     "undo": "put back at once what the incident has changed, and let it do no more",
+    "ack": "say that somebody looks after it: Alertmanager repeats it no more until its end",
     "stop": "let the incident do no more; what it has changed is put back at its end",
 }
 
@@ -58,6 +61,8 @@ def _run(flags: argparse.Namespace) -> Iterator[str]:
         yield from _whole(found[0])
     else:
         content = {"correlation_id": flags.id, "decision": flags.command, "by": flags.by, "via": "cli"}
+        if getattr(flags, "action", None):
+            content["action"] = flags.action
         yield str(_ask(flags.url, "POST", "/decisions", content)["decided"])
 
 
@@ -104,5 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in _DECISIONS.items():
         command = commands.add_parser(name, parents=[shared], help=text)
         command.add_argument("id", help="the correlation ID")
+        if name in ("approve", "decline"):
+            command.add_argument("action", nargs="?", help="all that wait without it")
         command.add_argument("--by", default=f"{getpass.getuser()}@{socket.gethostname()}"[:100], help="%(default)s")
     return parser

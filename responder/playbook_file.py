@@ -17,7 +17,7 @@ from responder.playbooks import EndsWhen, Playbook, Playbooks, Step
 
 SHIPPED = Path(__file__).with_name("playbooks.yml")
 _FIGURE = re.compile(r"[a-z_][a-z0-9_]*")
-_OF_EVERY_STEP = ("action", "dry_run", "expires", "cool_down")
+_OF_EVERY_STEP = ("action", "dry_run", "expires", "cool_down", "approval")
 
 
 class _Section(Strict, frozen=True, kw_only=True):
@@ -75,6 +75,10 @@ def _steps(steps: Sequence[dict[str, Any]], figures: Collection[str], place: str
             raise ConfigError(f"{where}: expires and cool_down are for actions that revert")
         if isinstance(action, RevertingAction) and not step.expires:
             raise ConfigError(f"{where}.expires: is missing: what is changed must end by itself")
+        if step.approval is not None and action.records:
+            raise ConfigError(f"{where}.approval: is for actions that change something")
+        if step.approval is not None and not step.approval.ways:
+            raise ConfigError(f"{where}.approval.from: names no way to approve it")
         yield step
 
 
@@ -83,6 +87,8 @@ def _end_steps(steps: Sequence[dict[str, Any]], figures: Collection[str], place:
         if isinstance(actions()[step.action], RevertingAction):
             where = f"{place}[{position}] ({step.action})"
             raise ConfigError(f"{where}: belongs in on_firing: what it changes lasts as long as the incident")
+        if step.approval is not None:
+            raise ConfigError(f"{place}[{position}] ({step.action}).approval: is for on_firing")
         yield step
 
 

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from common.yaml_files import Duration, DurationOrZero, Strict
+
+Via = Literal["chat", "cli", "api"]
+"""How a person says what is decided."""
+
+
+class Approval(Strict, frozen=True, kw_only=True):
+    """The word of a person without which an action is not done.
+
+    Attributes:
+        from_: how it may be said; `from` in the file.
+        within: the action waits for so long.
+        otherwise: whether it is skipped or done when nobody has said anything by then.
+    """
+
+    from_: tuple[Via, ...] | Via = msgspec.field(name="from")
+    within: Duration
+    otherwise: Literal["skip", "do"]
+
+    @property
+    def ways(self) -> tuple[Via, ...]:
+        """`from_` as a list."""
+        return self.from_ if isinstance(self.from_, tuple) else (self.from_,)
 
 
 class Step(Strict, frozen=True, kw_only=True):
@@ -18,6 +40,7 @@ class Step(Strict, frozen=True, kw_only=True):
         parameters: as in the file, checked.
         dry_run: it has no effect and says what it would have done.
         expires: what it changed is put back after so long, whatever happens; only of actions that revert.
+        approval: what a person has to say first; None when it is done at once.
         cool_down: how long after the incident's end it is put back.
     """
 
@@ -25,6 +48,7 @@ class Step(Strict, frozen=True, kw_only=True):
     parameters: dict[str, Any]
     dry_run: bool = False
     expires: Duration | None = None
+    approval: Approval | None = None
     cool_down: DurationOrZero = DurationOrZero(0)
 
 

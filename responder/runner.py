@@ -17,7 +17,7 @@ from responder.endpoints import EndpointError
 from responder.errors import RefusedError, RetryError, SkipError
 from responder.ledger import claims, decisions, telling
 from responder.ledger.claims import Claim, State
-from responder.ledger.decisions import Decision
+from responder.ledger.decisions import Decision, Word
 from responder.placeholders import PlaceholderError
 from responder.postgres import Postgres
 from responder.prometheus import PrometheusError
@@ -122,7 +122,9 @@ class Runner:
             task.configured(field)
         halt = None
         if claim.phase == "firing" and not claim.reverting and not action.records:
-            halt = self._postgres.run(lambda cursor: decisions.halt(cursor, claim))
+            word = self._postgres.run(lambda cursor: decisions.about(cursor, claim))
+            _check_approval(claim, word)
+            halt = word.halt
         if isinstance(action, RevertingAction):
             return self._carry_out_reverting(action, task, parameters, halt)
         if halt is not None:
@@ -219,3 +221,12 @@ class Runner:
     def _settle(self, write: Any, claim: Claim, *arguments: Any, **options: Any) -> None:
         if not self._postgres.run(lambda cursor: write(cursor, claim, *arguments, **options)):
             raise _LostError
+
+
+def _check_approval(claim: Claim, word: Word) -> None:
+    if claim.approval is None or claim.before is not None or word.halt is not None:
+        return
+    if word.answer is None and claim.approval["otherwise"] == "skip":
+        raise SkipError("nobody has approved it in time")
+    if word.answer is not None and word.answer.kind == "decline":
+        raise SkipError(str(word.answer))

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 from responder.actions import actions
 from responder.endpoints import without_quote
+from responder.ledger.decisions import ACK
 from responder.ledger.telling import FOLLOW_UP, Outcome, Situation
 
 logger = logging.getLogger(__name__)
 
 LONGEST_REASON = 200
+_OTHERWISE = {"skip": "and is not done otherwise", "do": "and is done otherwise"}
 AT_REST = ("done", "failed", "skipped", "reverted")
 
 
@@ -26,7 +28,8 @@ def lines(situation: Situation, phase: str) -> Iterator[str]:
         news = outcome.told not in (None, outcome.state) and outcome.state in AT_REST
         to_be_put_back = situation.end_is_news and outcome.state == "done" and outcome.next_at is not None
         if outcome.phase == phase or (phase == FOLLOW_UP and (news or to_be_put_back)):
-            yield f"• {outcome.action}: {_words(outcome, over=situation.over)}"
+            what = f"acknowledged by {outcome.by}" if outcome.phase == ACK else outcome.action
+            yield f"• {what}: {_words(outcome, over=situation.over)}"
     if situation.end_is_news:
         yield "It is over."
 
@@ -34,6 +37,11 @@ def lines(situation: Situation, phase: str) -> Iterator[str]:
 def _words(outcome: Outcome, *, over: bool) -> str:
     reason = f": {_shorten(without_quote(outcome.reason))}" if outcome.reason else ""
     match outcome.state:
+        case "waiting":
+            ways = " or ".join(outcome.approval["from"]) if outcome.approval else "nobody"
+            otherwise = outcome.approval["otherwise"] if outcome.approval else ""
+            until = f"{outcome.next_at:%H:%M} UTC" if outcome.next_at else "then"
+            return f"waits until {until} for somebody to approve it by {ways}, {_OTHERWISE.get(otherwise, '')}"
         case "pending":
             return f"not done yet, tried again{reason}" if reason else "not begun yet"
         case "running":
@@ -69,6 +77,8 @@ def _done(outcome: Outcome, *, over: bool) -> str:
         except Exception:
             # It may be another package's, or the row an older version's; that keeps nobody from being told the rest.
             logger.exception("no words for what %s has done", outcome.action)
+    if outcome.answer is not None:
+        effect += f", {outcome.answer}"
     if over and outcome.next_at is not None:
         return f"{effect}, to be put back at {outcome.next_at:%H:%M} UTC"
     return effect

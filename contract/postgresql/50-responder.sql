@@ -41,7 +41,7 @@ CREATE INDEX IF NOT EXISTS responder_incidents_untold
     ON monitoring.responder_incidents (correlation_id) WHERE state = 'closed' AND told <> 'closed';
 
 -- One row an action of an incident. `due_at` is when somebody has to look at it next, whatever its state: the next
--- try of a pending one, the end of the lease of a running one, the revert of a done one; NULL when it is settled.
+-- try of a pending one, the end of the lease of a running one, the revert of a done one, the last moment for a person to approve a waiting one; NULL when it is settled.
 CREATE TABLE IF NOT EXISTS monitoring.responder_actions (
     action_id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     correlation_id uuid        NOT NULL REFERENCES monitoring.responder_incidents,
@@ -49,8 +49,7 @@ CREATE TABLE IF NOT EXISTS monitoring.responder_actions (
     position       int         NOT NULL,
     action         text        NOT NULL,
     parameters     jsonb       NOT NULL,           -- of the playbook as it was then
-    state          text        NOT NULL DEFAULT 'pending'
-        CHECK (state IN ('pending', 'running', 'done', 'failed', 'skipped', 'reverting', 'reverted')),
+    state          text        NOT NULL DEFAULT 'pending',  -- checked below
     dry_run        boolean     NOT NULL DEFAULT false,
     requested_by   text        NOT NULL,
     attempts       int         NOT NULL DEFAULT 0,
@@ -75,9 +74,13 @@ CREATE TABLE IF NOT EXISTS monitoring.responder_actions (
 );
 ALTER TABLE monitoring.responder_actions ADD COLUMN IF NOT EXISTS spent float8 NOT NULL DEFAULT 0;
 ALTER TABLE monitoring.responder_actions ADD COLUMN IF NOT EXISTS told text;
+ALTER TABLE monitoring.responder_actions ADD COLUMN IF NOT EXISTS approval jsonb;  -- as in the playbook; NULL: none
+ALTER TABLE monitoring.responder_actions DROP CONSTRAINT IF EXISTS responder_actions_state_check;
+ALTER TABLE monitoring.responder_actions ADD CONSTRAINT responder_actions_state_check
+    CHECK (state IN ('waiting', 'pending', 'running', 'done', 'failed', 'skipped', 'reverting', 'reverted'));
 ALTER TABLE monitoring.responder_actions DROP CONSTRAINT IF EXISTS responder_actions_phase_check;
 ALTER TABLE monitoring.responder_actions ADD CONSTRAINT responder_actions_phase_check
-    CHECK (phase IN ('firing', 'end', 'follow_up'));
+    CHECK (phase IN ('firing', 'end', 'follow_up', 'ack'));
 CREATE INDEX IF NOT EXISTS responder_actions_untold
     ON monitoring.responder_actions (correlation_id) WHERE told <> state;
 CREATE INDEX IF NOT EXISTS responder_actions_due_at
@@ -95,12 +98,16 @@ CREATE INDEX IF NOT EXISTS responder_actions_uncounted
 CREATE TABLE IF NOT EXISTS monitoring.responder_decisions (
     decision_id    bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     correlation_id uuid        NOT NULL REFERENCES monitoring.responder_incidents ON DELETE CASCADE,
-    decision       text        NOT NULL CHECK (decision IN ('undo', 'stop')),
+    action_id      bigint      REFERENCES monitoring.responder_actions ON DELETE CASCADE,  -- that waited for it
+    decision       text        NOT NULL CHECK (decision IN ('approve', 'decline', 'undo', 'ack', 'stop')),
     decided_by     text        NOT NULL,
     via            text        NOT NULL CHECK (via IN ('chat', 'cli', 'api')),
-    decided_at     timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (correlation_id, decision)
+    decided_at     timestamptz NOT NULL DEFAULT now()
 );
+CREATE UNIQUE INDEX IF NOT EXISTS responder_decisions_once
+    ON monitoring.responder_decisions (correlation_id, decision) WHERE action_id IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS responder_decisions_once_for_an_action
+    ON monitoring.responder_decisions (action_id);
 
 -- How many incidents and actions have come to rest in which state. What is at rest is added here once and marked as
 -- counted, so that metrics cost no more with a longer history, and do not change when the owner deletes old rows.

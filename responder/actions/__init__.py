@@ -15,6 +15,7 @@ from responder.actions.scale_backend import ScaleBackend
 from responder.actions.schedule_retraining import ScheduleRetraining
 from responder.actions.set_fraud_model import SetFraudModel
 from responder.actions.set_fraud_threshold import SetFraudThreshold
+from responder.actions.silence_alert import SilenceAlert
 from responder.config import Field
 
 SHIPPED: dict[str, AnyAction] = {
@@ -28,6 +29,7 @@ SHIPPED: dict[str, AnyAction] = {
     "schedule_retraining": ScheduleRetraining(),
     "set_fraud_model": SetFraudModel(),
     "set_fraud_threshold": SetFraudThreshold(),
+    "silence_alert": SilenceAlert(),
 }
 
 

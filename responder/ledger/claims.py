@@ -43,6 +43,7 @@ class Claim:
         target: what it changes, if it got so far.
         before: what was found before its effect, likewise.
         after: what it was about to make of it, or what came of it.
+        approval: who has to approve it, as in the playbook; None when nobody has to.
         taken_at: on the monotonic clock.
     """
 
@@ -60,6 +61,7 @@ class Claim:
     target: str | None
     before: State | None
     after: State | None
+    approval: dict[str, Any] | None
     incident: Incident = field(repr=False)
     taken_at: float = field(default_factory=time.monotonic)
 
@@ -77,7 +79,7 @@ WITH due AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE monitoring.responder_actions AS a
-SET state = CASE WHEN a.state IN ('pending', 'running') THEN 'running' ELSE 'reverting' END,
+SET state = CASE WHEN a.state IN ('waiting', 'pending', 'running') THEN 'running' ELSE 'reverting' END,
     attempts = a.attempts + 1, spent = a.spent + CASE due.state WHEN 'running' THEN %(lease)s ELSE 0 END,
     worker = %(worker)s, fence = nextval('monitoring.responder_fence'),
     due_at = now() + make_interval(secs => %(lease)s), started_at = coalesce(a.started_at, now())
@@ -85,7 +87,7 @@ FROM due, monitoring.responder_incidents AS i
 WHERE a.action_id = due.action_id AND i.correlation_id = a.correlation_id
 RETURNING a.action_id, a.fence, a.action, a.phase, a.position, a.parameters, a.dry_run, a.state = 'reverting',
     a.attempts, a.spent, due.state = 'running',
-    a.target, a.before_state, a.after_state,
+    a.target, a.before_state, a.after_state, a.approval,
     i.correlation_id::text, i.playbook, i.alertname, i.fingerprint, i.labels, i.annotations, i.opened_at,
     i.state = 'closed'
 """
@@ -114,7 +116,7 @@ def claim(cursor: Cursor, worker: str, lease: float) -> Claim | None:
     row = cursor.fetchone()
     if row is None:
         return None
-    fields = [*row[:14], Incident(UUID(row[14]), *row[15:])]
+    fields = [*row[:15], Incident(UUID(row[15]), *row[16:])]
     return Claim(*fields)
 
 

@@ -152,33 +152,39 @@ def _kept(cursor: Cursor, told: Told, pace: Pace) -> bool:
 
 _INSERT = (
     "INSERT INTO monitoring.responder_actions (correlation_id, phase, position, action, parameters, dry_run,"
-    " requested_by, state, error, due_at, finished_at, expires_after, cool_down) VALUES %s"
+    " requested_by, state, error, due_at, finished_at, expires_after, cool_down, approval) VALUES %s"
 )
 _ROW = (
     "(%(id)s, %(phase)s, %(position)s, %(action)s, %(parameters)s, %(dry_run)s, %(by)s,"
-    " CASE WHEN %(braked)s THEN 'skipped' ELSE 'pending' END,"
+    " CASE WHEN %(braked)s THEN 'skipped' WHEN %(within)s IS NOT NULL THEN 'waiting' ELSE 'pending' END,"
     " CASE WHEN %(braked)s THEN %(reason)s END,"
-    " CASE WHEN NOT %(braked)s AND %(phase)s = 'firing' THEN now() END,"
+    " CASE WHEN NOT %(braked)s AND %(phase)s = 'firing'"
+    "  THEN now() + make_interval(secs => coalesce(%(within)s, 0)) END,"
     " CASE WHEN %(braked)s THEN now() END,"
-    " make_interval(secs => %(expires)s), make_interval(secs => %(cool_down)s))"
+    " make_interval(secs => %(expires)s), make_interval(secs => %(cool_down)s), %(approval)s)"
 )
 
 
 def _action(
     correlation_id: object, phase: str, position: int, step: Step, told: Told, *, braked: bool
 ) -> dict[str, object]:
+    dry_run = step.dry_run or told.dry_run
+    # What would only be said needs nobody's word.
+    approval = None if dry_run else step.approval
     return {
         "id": correlation_id,
         "phase": phase,
         "position": position,
         "action": step.action,
         "parameters": Json(step.parameters),
-        "dry_run": step.dry_run or told.dry_run,
+        "dry_run": dry_run,
         "by": told.by if phase == "firing" else "verified end",
         "braked": braked,
         "reason": BRAKED,
         "expires": step.expires,
         "cool_down": step.cool_down,
+        "within": None if approval is None else approval.within,
+        "approval": None if approval is None else Json({"from": approval.ways, "otherwise": approval.otherwise}),
     }
 
 

@@ -18,14 +18,17 @@ SELECT jsonb_build_object(
     'actions', coalesce((
         SELECT jsonb_agg(jsonb_build_object(
             'phase', a.phase, 'action', a.action, 'state', a.state, 'attempts', a.attempts, 'reason', a.error,
-            'dry_run', a.dry_run, 'requested_by', a.requested_by, 'target', a.target, 'before', a.before_state,
+            'dry_run', a.dry_run, 'approval', a.approval, 'requested_by', a.requested_by, 'target', a.target,
+            'before', a.before_state,
             'after', a.after_state, 'created_at', a.created_at, 'started_at', a.started_at,
             'finished_at', a.finished_at, 'reverted_at', a.reverted_at, 'next_at', a.due_at
         ) ORDER BY a.phase DESC, a.position)
         FROM monitoring.responder_actions a WHERE a.correlation_id = i.correlation_id), '[]'::jsonb),
     'decisions', coalesce((
         SELECT jsonb_agg(jsonb_build_object(
-            'decision', d.decision, 'by', d.decided_by, 'via', d.via, 'at', d.decided_at) ORDER BY d.decision_id)
+            'decision', d.decision, 'action', (SELECT w.action FROM monitoring.responder_actions w
+                WHERE w.action_id = d.action_id),
+            'by', d.decided_by, 'via', d.via, 'at', d.decided_at) ORDER BY d.decision_id)
         FROM monitoring.responder_decisions d WHERE d.correlation_id = i.correlation_id), '[]'::jsonb))
 FROM monitoring.responder_incidents i
 WHERE (%(correlation_id)s::uuid IS NULL OR i.correlation_id = %(correlation_id)s::uuid)

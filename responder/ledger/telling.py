@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from responder.ledger import claims
 from responder.ledger.claims import Claim, State
@@ -26,11 +27,14 @@ class Outcome:
     """What an action of the incident has come to.
 
     Attributes:
+        by: who or what has asked for it.
         reason: why it was skipped, has failed, or is tried again.
         wait: whether it was skipped only until the alert is repeated.
         next_at: when it is tried again or put back; None when it is settled.
         expired: whether it was put back although the incident went on.
         undone: by whose word it was put back, if by somebody's.
+        approval: who has to approve it, as in the playbook.
+        answer: what a person has said to that.
         told: the state that people were told last.
     """
 
@@ -38,6 +42,7 @@ class Outcome:
     phase: str
     action: str
     state: str
+    by: str
     reason: str | None
     wait: bool
     before: State | None
@@ -45,6 +50,8 @@ class Outcome:
     next_at: datetime | None
     expired: bool
     undone: str | None
+    approval: dict[str, Any] | None
+    answer: str | None
     told: str | None
 
 
@@ -68,14 +75,16 @@ def situation(cursor: Cursor, claim: Claim) -> Situation:
     correlation_id = str(claim.incident.correlation_id)
     cursor.execute(
         "SELECT i.state = 'closed', coalesce(i.state = 'closed' AND i.told <> 'closed', false), a.action_id, a.phase,"
-        " a.action, a.state, a.error, a.wait, a.before_state, a.after_state, a.due_at,"
+        " a.action, a.state, a.requested_by, a.error, a.wait, a.before_state, a.after_state, a.due_at,"
         " coalesce(a.reverted_at < coalesce(i.closed_at, 'infinity'), false),"
-        " CASE WHEN a.reverted_at >= d.decided_at THEN d.decided_by || ' (' || d.via || ')' END, a.told"
+        " CASE WHEN a.reverted_at >= d.decided_at THEN d.decided_by || ' (' || d.via || ')' END,"
+        " a.approval, w.decision || 'd by ' || w.decided_by || ' (' || w.via || ')', a.told"
         " FROM monitoring.responder_incidents AS i"
         " LEFT JOIN monitoring.responder_decisions AS d"
         "  ON d.correlation_id = i.correlation_id AND d.decision = 'undo'"
         " LEFT JOIN monitoring.responder_actions AS a"
         "  ON a.correlation_id = i.correlation_id AND a.action <> %s"
+        " LEFT JOIN monitoring.responder_decisions AS w ON w.action_id = a.action_id"
         " WHERE i.correlation_id = %s ORDER BY a.phase DESC, a.position",
         (claim.action, correlation_id),
     )

@@ -8,7 +8,7 @@ from itertools import product
 from responder.postgres import Cursor
 
 INCIDENT_STATES = ("open", "ending", "closed")
-ACTION_STATES = ("pending", "running", "done", "failed", "skipped", "reverting", "reverted")
+ACTION_STATES = ("waiting", "pending", "running", "done", "failed", "skipped", "reverting", "reverted")
 MOST_ADDED = 5000
 """Rows that one call adds to the totals."""
 
@@ -81,7 +81,8 @@ GROUP BY kind, name, state
 """In one statement, so that what another responder adds meanwhile is counted once."""
 _OLDEST_PENDING = """
 SELECT coalesce(extract(epoch FROM max(now() - since)), 0)::float8 FROM (
-    SELECT CASE WHEN a.state NOT IN ('pending', 'running')
+    SELECT CASE WHEN a.state = 'waiting' THEN a.due_at
+                WHEN a.state NOT IN ('pending', 'running')
                 THEN least(i.closed_at + a.cool_down, a.started_at + a.expires_after)
                 WHEN a.attempts = 0 THEN a.due_at
                 ELSE a.started_at END AS since

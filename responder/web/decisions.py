@@ -20,6 +20,7 @@ By = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00
 class _Request(Strict, frozen=True, kw_only=True):
     correlation_id: UUID
     decision: Kind
+    action: str | None = None
     by: By
     via: Literal["cli", "api"] = "api"
 
@@ -31,4 +32,4 @@ def parse(body: bytes) -> Decision:
         msgspec.DecodeError: it is none; the message names the field.
     """
     said = msgspec.json.decode(body, type=_Request)
-    return Decision(said.correlation_id, said.decision, said.by, said.via)
+    return Decision(said.correlation_id, said.decision, said.by, said.via, said.action)

@@ -6,12 +6,16 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import requests
+import yaml
 
+from common.yaml_files import ConfigError
+from responder import playbook_file
 from tests.responder.conftest import Start, World
 from tests.responder.messages import ADMIN, FRAUD, firing, message, resolved
 from tests.responder.process import REPOSITORY, TOKEN, ResponderProcess, wait_until
@@ -185,3 +189,113 @@ def test_a_terminal_lists_shows_and_undoes(world: World, start: Start) -> None:
     assert "undo by bob (cli)" in command(responder, "show", correlation_id).stdout
     stranger = command(responder, "undo", correlation_id, token="x" * 16)
     assert (stranger.returncode, TOKEN in stranger.stderr) == (1, False)
+
+
+def approval(**more: Any) -> dict[str, Any]:
+    return {"approval": {"from": ["cli", "api"], "within": "1h", "otherwise": "skip", **more}}
+
+
+def waits(responder: ResponderProcess, name: str = "lock_account") -> None:
+    assert responder.actions()[name]["state"] == "waiting"
+
+
+def test_what_needs_approval_is_done_once_it_is_approved(world: World, start: Start) -> None:
+    responder = start(playbooks=playbooks({**LOCK, **approval()}, RECORD))
+    responder.post(message(firing(ADMIN)))
+    wait_until(lambda: responder.actions()["record_siem"]["state"] == "done")  # it holds up nothing
+    waits(responder)
+    responder.post(message(firing(ADMIN)))
+    responder.kill9()
+    responder.start()
+    waits(responder)
+    assert responder.metric("ticketing_responder_oldest_pending_seconds") == 0
+    assert decide(responder, "approve", action="lock_account").json() == {"decided": "approved by alice (api)"}
+    wait_until(lambda: responder.actions()["lock_account"]["state"] == "done")
+    assert world.locked()
+    again = decide(responder, "decline", by="bob")
+    assert (again.status_code, again.json()) == (409, {"error": "already approved by alice (api)"})
+    (decision,) = responder.incident()["decisions"]
+    assert (decision["decision"], decision["action"], decision["by"]) == ("approve", "lock_account", "alice")
+
+
+def test_what_is_declined_is_not_done(world: World, start: Start) -> None:
+    responder = start(playbooks=playbooks({**LOCK, **approval(otherwise="do")}))
+    responder.post(message(firing(ADMIN)))
+    correlation_id = responder.incident()["correlation_id"]
+    declined = command(responder, "decline", correlation_id, "lock_account", "--by", "bob")
+    assert (declined.returncode, declined.stdout) == (0, "declined by bob (cli)\n")
+    wait_until(lambda: responder.actions()["lock_account"]["state"] == "skipped")
+    assert responder.actions()["lock_account"]["reason"] == "declined by bob (cli)"
+    responder.post(message(firing(ADMIN)))
+    assert responder.settled()["lock_account"]["state"] == "skipped"
+    assert not world.locked()
+
+
+@pytest.mark.parametrize(("otherwise", "state"), [("skip", "skipped"), ("do", "done")])
+def test_what_nobody_approves_in_time_is_skipped_or_done(
+    world: World, start: Start, otherwise: str, state: str
+) -> None:
+    responder = start(playbooks=playbooks({**LOCK, **approval(within="1s", otherwise=otherwise)}))
+    responder.post(message(firing(ADMIN)))
+    waits(responder)
+    wait_until(lambda: responder.actions()["lock_account"]["state"] == state)
+    assert world.locked() == (otherwise == "do")
+    late = decide(responder, "approve")
+    assert (late.status_code, late.json()) == (409, {"error": "nothing waits for it, or its time is up"})
+
+
+def test_approval_is_decided_once_whoever_says_it_and_to_which_responder(world: World, start: Start) -> None:
+    books = playbooks({**LOCK, **approval()})
+    first, second = start(playbooks=books), start(playbooks=books)
+    first.post(message(firing(ADMIN)))
+    with ThreadPoolExecutor(8) as pool:
+        said = [("approve", "decline")[n % 2] for n in range(8)]
+        answers = list(pool.map(lambda n: decide((first, second)[n // 4], said[n], by=f"person-{n}"), range(8)))
+    (accepted,) = (one.json()["decided"] for one in answers if one.status_code == 200)
+    assert {one.json()["error"] for one in answers if one.status_code != 200} == {f"already {accepted}"}
+    settled = "done" if accepted.startswith("approved") else "skipped"
+    wait_until(lambda: first.actions()["lock_account"]["state"] == settled)
+    assert world.locked() == (settled == "done")
+
+
+def test_approval_the_wrong_way_is_refused(start: Start) -> None:
+    responder = start(playbooks=playbooks({**LOCK, **approval(**{"from": "cli"})}))
+    responder.post(message(firing(ADMIN)))
+    refused = decide(responder, "approve")
+    assert refused.json() == {"error": "lock_account can be approved and declined by cli only"}
+    waits(responder)
+
+
+def test_an_undo_ends_the_waiting(world: World, start: Start) -> None:
+    responder = start(playbooks=playbooks({**LOCK, **approval()}))
+    responder.post(message(firing(ADMIN)))
+    decide(responder, "undo")
+    wait_until(lambda: responder.actions()["lock_account"]["state"] == "skipped")
+    assert responder.actions()["lock_account"]["reason"] == "undone by alice (api)"
+    assert decide(responder, "approve").status_code == 409
+    assert not world.locked()
+
+
+def test_what_would_only_be_said_needs_no_approval(start: Start) -> None:
+    responder = start(playbooks=playbooks({**LOCK, **approval(), "dry_run": True}))
+    responder.post(message(firing(ADMIN)))
+    assert responder.settled()["lock_account"]["reason"].startswith("dry run: would lock")
+
+
+@pytest.mark.parametrize(
+    ("phase", "step", "problem"),
+    [
+        ("on_firing", {**RECORD, **approval()}, "approval: is for actions that change something"),
+        ("on_end", {**LOCK, **approval()}, "approval: is for on_firing"),
+        ("on_firing", {**LOCK, **approval(**{"from": []})}, "approval.from: names no way to approve it"),
+        ("on_firing", {**LOCK, **approval(**{"from": "mail"})}, "approval.from"),
+        ("on_firing", {**LOCK, "approval": {"from": "cli", "within": "1m"}}, "approval"),
+    ],
+)
+def test_an_approval_that_cannot_be_is_refused(tmp_path: Path, phase: str, step: dict[str, Any], problem: str) -> None:
+    file = tmp_path / "playbooks.yml"
+    book = {"max_per_hour": 1, "on_firing": [LOCK], phase: [step]}
+    file.write_text(yaml.safe_dump({"FraudRateSpike": book}))
+    with pytest.raises(ConfigError, match=r"playbooks.yml: FraudRateSpike.*") as caught:
+        playbook_file.load(file)
+    assert problem in str(caught.value)

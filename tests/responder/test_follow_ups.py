@@ -237,3 +237,40 @@ def test_two_responders_tell_each_change_once(start: Start, chat: Chat, config: 
     time.sleep(1)  # neither tells it again
     assert sum("It is over." in text for text in chat.texts) == len(alerts)
     assert sum("• set_fraud_threshold: put back" in text for text in chat.texts) == 1
+
+
+def decide(responder: ResponderProcess, decision: str) -> None:
+    content = {"correlation_id": responder.incident()["correlation_id"], "decision": decision, "by": "alice"}
+    assert responder.post(content, path="/decisions").status_code == 200
+
+
+def test_what_waits_for_approval_is_told_and_who_gave_it(start: Start, chat: Chat, config: dict[str, Any]) -> None:
+    needed = {"approval": {"from": ["cli", "api"], "within": "1h", "otherwise": "skip"}}
+    responder = start(config, playbooks=playbooks({**LOCK, **needed}))
+    responder.post(message(firing(ADMIN)))
+    told(chat, 1, responder)
+    line = chat.lines(0)[1]
+    assert line.startswith("• lock_account: waits until ")
+    assert line.endswith(" UTC for somebody to approve it by cli or api, and is not done otherwise")
+    decide(responder, "approve")
+    told(chat, 2, responder)
+    assert chat.lines(1)[1:] == ["• lock_account: alice.ops is locked, approved by alice (api)"]
+
+
+def test_an_undo_is_told_with_who_said_it(start: Start, chat: Chat, config: dict[str, Any]) -> None:
+    responder = start(config, playbooks=playbooks(threshold()))
+    responder.post(message(firing(FRAUD)))
+    told(chat, 1, responder)
+    decide(responder, "undo")
+    told(chat, 2, responder)
+    assert chat.lines(1)[1:] == ["• set_fraud_threshold: put back, undone by alice (api)"]
+
+
+def test_who_acknowledges_is_told(world: World, start: Start, chat: Chat, config: dict[str, Any]) -> None:
+    world.prometheus.firing = [ADMIN]
+    responder = start(config, playbooks=playbooks())
+    responder.post(message(firing(ADMIN)))
+    told(chat, 1, responder)
+    decide(responder, "ack")
+    told(chat, 2, responder)
+    assert chat.lines(1)[1:] == ["• acknowledged by alice (api): not done: alertmanager is not configured"]

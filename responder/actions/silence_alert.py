@@ -1,0 +1,100 @@
+"""A silence in Alertmanager for one alert, while its incident lasts: what a person who has acknowledged it asks for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from common.yaml_files import Duration, Strict
+from responder.actions.base import RevertingAction, Task
+from responder.config import Endpoint, Field
+from responder.endpoints import EndpointError
+from responder.ledger.claims import State
+from responder.placeholders import promql
+from responder.playbooks import Step
+
+ALERTMANAGER = Field[Endpoint]("alertmanager", Endpoint)
+"""One of a cluster is enough: they tell each other of silences."""
+LONGEST_SECONDS = 24 * 3600
+
+
+class Parameters(Strict, frozen=True, kw_only=True):
+    """What the playbook gives, or a decision.
+
+    Attributes:
+        by: who wants it.
+        longest: the silence ends then by itself, should the responder be gone.
+    """
+
+    by: str = "the playbook"
+    longest: Duration = Duration(LONGEST_SECONDS)
+
+
+class SilenceAlert(RevertingAction[Parameters]):
+    """The silence is known by the incident's ID in its comment, so there is one however often it is tried."""
+
+    parameters = Parameters
+    needs = (ALERTMANAGER,)
+
+    def target(self, task: Task, parameters: Parameters) -> str:  # noqa: ARG002
+        """See `RevertingAction`."""
+        return f"silence of {task.correlation_id}"
+
+    def observe(self, task: Task, parameters: Parameters) -> State:  # noqa: ARG002
+        """See `RevertingAction`."""
+        return {"by": None}
+
+    def plan(self, task: Task, parameters: Parameters, before: State) -> State:  # noqa: ARG002
+        """See `RevertingAction`."""
+        return {"by": parameters.by}
+
+    def change(self, task: Task, parameters: Parameters, from_: State, to: State) -> bool:  # noqa: ARG002
+        """See `RevertingAction`."""
+        endpoint, http = task.configured(ALERTMANAGER), task.services.http
+        there = _silences(task)
+        if to["by"] is None:
+            for silence in there:
+                http.request("DELETE", endpoint, f"/api/v2/silence/{silence}")
+        elif not there:
+            now = datetime.now(UTC)
+            body = {
+                "matchers": [
+                    {"name": name, "value": value, "isRegex": False, "isEqual": True}
+                    for name, value in task.incident.labels.items()
+                ],
+                "startsAt": now.isoformat(),
+                "endsAt": (now + timedelta(seconds=parameters.longest)).isoformat(),
+                "createdBy": f"ticketing-responder for {parameters.by}",
+                "comment": _comment(task),
+            }
+            http.request("POST", endpoint, "/api/v2/silences", body=body, attempts=1)
+        return True
+
+    def effect(self, before: State | None, after: State) -> str:  # noqa: ARG002
+        """See `Declaration`."""
+        return "the alert is silenced until the end"
+
+
+ON_ACK = Step(action="silence_alert", parameters={}, expires=Duration(LONGEST_SECONDS))
+"""What is done when an incident is acknowledged."""
+
+
+def _comment(task: Task) -> str:
+    return f"Incident {task.correlation_id} is acknowledged; the silence ends with it"
+
+
+def _silences(task: Task) -> list[str]:
+    """The identifiers of the incident's silences that are in force."""
+    alertname = promql(task.incident.alertname)
+    reply = task.services.http.request(
+        "GET", task.configured(ALERTMANAGER), "/api/v2/silences", params={"filter": f'alertname="{alertname}"'}
+    )
+    found: Any = reply.json()
+    try:
+        return [
+            str(silence["id"])
+            for silence in found
+            if silence["comment"] == _comment(task) and silence["status"]["state"] != "expired"
+        ]
+    except (KeyError, TypeError):
+        raise EndpointError("Alertmanager: the answer is no list of silences", reply.status, passing=False) from None
