@@ -17,7 +17,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from exporter.windows import MICROSECONDS, Key, Plan, Row
+from exporter.windows import Key, Plan, Reread, Row
 
 MOST_NAMES = 400_000
 MOST_IN_A_BUCKET = 25_000
@@ -39,8 +39,7 @@ class NameCounts:
     """
 
     def __init__(self, window: int, *, width: int, concerns: Callable[[Key], bool]) -> None:
-        self._window = window
-        self._width = width * MICROSECONDS
+        self._reread = Reread(window, width)
         self._concerns = concerns
         self._start()
 
@@ -50,29 +49,17 @@ class NameCounts:
         self._largest = 0
         # Names that occur more than once, by how often; those that came last are last.
         self._repeated: dict[int, dict[int, None]] = {}
-        self._edge = 0
         self._thinned = 0
 
     def apply(self, plan: Plan, rows: Sequence[Row]) -> None:
         """See `Companion`."""
         if plan.starting:
             self._start()
-        read: dict[int, dict[Key, Hashes]] = {}
-        edge_range = None
-        if self._window in plan.edges:
-            edge_range = len(plan.whole) + plan.edges.index(self._window)
-            self._edge = plan.ranges[edge_range].start // self._width
-            for bucket in [bucket for bucket in self._buckets if bucket < self._edge]:
-                self._put(bucket, {})
-            read[self._edge] = {}
-        read |= {bucket: {} for buckets in plan.whole for bucket in buckets if bucket > self._edge}
-        for row in rows:
-            of_edge = row.range == edge_range
-            of_whole = row.range < len(plan.whole) and row.bucket > self._edge
-            if (of_edge or of_whole) and row.rest[0] and self._concerns(row.key):
-                read[row.bucket][row.key] = bytes(row.rest[0])
-        for bucket, hashes in read.items():
-            self._put(bucket, hashes)
+        read = self._reread(plan, rows)
+        for bucket in [bucket for bucket in self._buckets if bucket < self._reread.edge]:
+            self._put(bucket, {})
+        for bucket, of_it in read.items():
+            self._put(bucket, {row.key: bytes(row.rest[0]) for row in of_it if row.rest[0] and self._concerns(row.key)})
         self._bound()
 
     @property

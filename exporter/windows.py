@@ -97,6 +97,40 @@ class Companion(Protocol):
         """Take in what was read by a plan; one without `edges` is of missing history."""
 
 
+class Reread:
+    """What plans read anew of the buckets of one window, for a `Companion`.
+
+    Attributes:
+        edge: the bucket with which the window begins; what is before it is over.
+
+    Args:
+        window: its length in seconds.
+        width: of a bucket, in seconds.
+    """
+
+    def __init__(self, window: int, width: int) -> None:
+        self.edge = 0
+        self._window = window
+        self._width = width * MICROSECONDS
+
+    def __call__(self, plan: Plan, rows: Sequence[Row]) -> dict[int, list[Row]]:
+        """Each bucket of the window that was read, with all its rows."""
+        if plan.starting:
+            self.edge = 0
+        read: dict[int, list[Row]] = {}
+        edge_range = None
+        if self._window in plan.edges:
+            edge_range = len(plan.whole) + plan.edges.index(self._window)
+            self.edge = plan.ranges[edge_range].start // self._width
+            read[self.edge] = []
+        read |= {bucket: [] for buckets in plan.whole for bucket in buckets if bucket > self.edge}
+        for row in rows:
+            of_whole = row.range < len(plan.whole) and row.bucket > self.edge
+            if row.range == edge_range or of_whole:
+                read[row.bucket].append(row)
+        return read
+
+
 class RollingWindows:
     """Sums by key over (now − w, now] for each window w.
 

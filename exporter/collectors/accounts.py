@@ -44,9 +44,9 @@ NOT_LISTED = Metric(
     ("event_type", "window"),
 )
 
-# With a seed of the process's own nobody can make up names that are taken for one another. 60 bits tell names apart,
-# and take two thirds of the memory of 64 in Python.
-_HASH = f'hashtextextended(account COLLATE "C", {secrets.randbits(62)}) >> 4'
+HASH = f'hashtextextended(account COLLATE "C", {secrets.randbits(62)}) >> 4'
+"""Of an account. With a seed of the process's own nobody can make up names that are taken for one another. 60 bits tell
+names apart, and take two thirds of the memory of 64 in Python."""
 # Somebody may type a book. Two that begin alike stay two, and have the same names in every exporter. A name that is
 # shown as it is, is shorter than all that are cut, so that nobody can type what another is cut to.
 _UNCUT = 160
@@ -57,7 +57,7 @@ _NAME = f"CASE WHEN length(account) <= {_UNCUT} THEN account ELSE {_LONG} END"
 
 def hashes(condition: str) -> str:
     """An aggregate expression: the hashes of the names in rows that meet a condition, as `NameCounts` takes them."""
-    of_all = f"string_agg(int8send({_HASH}), '') FILTER (WHERE {condition})"
+    of_all = f"string_agg(int8send({HASH}), '') FILTER (WHERE {condition})"
     return f"substr({of_all}, 1, {MOST_IN_A_BUCKET * NAME_BYTES})"
 
 
@@ -142,7 +142,7 @@ class Accounts:
 
     def _names_sql(self, places: dict[int, set[int]]) -> str:
         return " UNION ".join(
-            f"SELECT hash, name FROM (SELECT {_HASH} AS hash, {_NAME} AS name FROM monitoring.security_events"
+            f"SELECT hash, name FROM (SELECT {HASH} AS hash, {_NAME} AS name FROM monitoring.security_events"
             f" WHERE timestamp >= {literal(buckets.start * self._width)}"
             f" AND timestamp < {literal(buckets.stop * self._width)} AND event_type = '{self._event_type}') AS failed"
             f" JOIN unnest('{{{_list(places, buckets)}}}'::bigint[]) AS unknown (hash) USING (hash)"

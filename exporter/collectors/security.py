@@ -5,6 +5,7 @@ ticketing_security_events{severity="HIGH",window="15m"} 1
 ticketing_security_events_total{event_type="mfa_failed",severity="MEDIUM"} 3
 ticketing_admin_mfa_failures{account="alice",window="5m"} 3
 ticketing_admin_login_failures{account="alice",window="5m"} 5
+ticketing_admin_accounts_of_one_address{address="203.0.113.99",window="5m"} 12
 ticketing_admin_failures_beyond_bound{event_type="login_failed",window="5m"} 0
 ticketing_admin_accounts_not_listed{event_type="login_failed",window="5m"} 0
 """
@@ -16,7 +17,7 @@ from collections.abc import Iterable, Iterator
 
 from contract.definition import LOGIN_FAILED, MFA_FAILED, SEVERITIES
 from exporter.absence import NOTHING, Absence
-from exporter.collectors import accounts
+from exporter.collectors import accounts, addresses
 from exporter.collectors.base import Collector, Moment
 from exporter.collectors.freshness import freshness
 from exporter.collectors.windowed import WindowedView
@@ -51,7 +52,15 @@ LOGIN_FAILURES = Metric(
     f"Failed admin sign-ins in the window, of the {accounts.MOST_ACCOUNTS} accounts with most of them. {_SINGLES}",
     ("account", "window"),
 )
-METRICS = (EVENTS, EVENTS_TOTAL, MFA_FAILURES, LOGIN_FAILURES, accounts.BEYOND_BOUND, accounts.NOT_LISTED)
+METRICS = (
+    EVENTS,
+    EVENTS_TOTAL,
+    MFA_FAILURES,
+    LOGIN_FAILURES,
+    addresses.METRIC,
+    accounts.BEYOND_BOUND,
+    accounts.NOT_LISTED,
+)
 
 UNKNOWN = "UNKNOWN"
 """Label of severities that the contract does not have; their events count all the same."""
@@ -68,7 +77,7 @@ QUERY = RangeQuery(
     width=5,
     keys=(one_of("severity", SEVERITIES), f"left(event_type, {LONGEST_UNCUT})"),
     values=("count(*)", f"count(*) FILTER (WHERE {_FAILED})"),
-    rest=(accounts.hashes(_FAILED),),
+    rest=(accounts.hashes(_FAILED), addresses.pairs(_FAILED)),
     apart=True,
 )
 
@@ -85,13 +94,14 @@ class _Events:
             for metric, event_type in ((MFA_FAILURES, MFA_FAILED), (LOGIN_FAILURES, LOGIN_FAILED))
             if not absence.feature("sign_ins")
         ]
+        self._addresses = addresses.Addresses(QUERY.width, lambda key: key[1] in (MFA_FAILED, LOGIN_FAILED), output=1)
         self._view = WindowedView(
             postgres,
             QUERY,
             (accounts.WINDOW, EVENTS_WINDOW),
             settle,
             counter_key=self._counter_key,
-            companions=[kind.counts for kind in self._accounts],
+            companions=[*(kind.counts for kind in self._accounts), self._addresses],
         )
         self._known: set[Key] = set()
 
@@ -102,6 +112,8 @@ class _Events:
         if sums is not None:
             for kind in self._accounts:
                 families += await kind.families(moment, sums)
+            if self._accounts:
+                families.append(self._addresses.family())
         return families
 
     def _events(self) -> Iterator[Family]:

@@ -55,6 +55,7 @@ ALERTS = (
     ),
     row("AdminLoginBruteForce", "high", "security", "security", PAGE, CRITICAL, account="alice"),
     row("AdminMfaSpray", "high", "security", "security", PAGE, CRITICAL),
+    row("AdminSprayFromOneAddress", "high", "security", "security", PAGE, CRITICAL),
     row("AdminMfaSlowGuessing", "high", "security", "security", PAGE, CRITICAL, account="alice"),
     row("TransactionsLow", "medium", "business", "kpis", SLACK),
     row("RevenueLow", "high", "business", "kpis", PAGE_AND_SLACK),

@@ -241,6 +241,15 @@ def _security(cursor: psycopg2.extensions.cursor, now: int) -> Found:
         yield "ticketing_admin_accounts_not_listed", {"event_type": event_type, "window": "5m"}, 0
         for account, count in failed[:50]:
             yield f"ticketing_admin_{kind}_failures", {"account": account, "window": "5m"}, count
+    addresses = _rows(
+        cursor,
+        "SELECT source_ip, count(DISTINCT account) FROM monitoring.security_events"
+        f" WHERE {_window('timestamp', '5m', now)} AND event_type IN ('mfa_failed', 'login_failed')"
+        " AND account <> '' AND source_ip <> '' GROUP BY 1 HAVING count(DISTINCT account) > 1"
+        ' ORDER BY 2 DESC, source_ip COLLATE "C" LIMIT 10',
+    )
+    for address, count in addresses:
+        yield "ticketing_admin_accounts_of_one_address", {"address": address, "window": "5m"}, count
 
 
 def seen_since(connection: psycopg2.extensions.connection, since: int, now: int) -> tuple[Samples, float]:

@@ -40,6 +40,7 @@ ticketing_probe_baseline_seconds{probe="redis_cache"} 0.02
 ticketing_security_events{severity="HIGH",window="15m"} 0
 ticketing_admin_mfa_failures{account="root",window="5m"} 2
 ticketing_admin_login_failures{account="root",window="5m"} 4
+ticketing_admin_accounts_of_one_address{address="203.0.113.9",window="5m"} 6
 ticketing_exporter_collector_success{collector="model"} 1
 ticketing_exporter_collector_success{collector="security"} 1
 ticketing_responder_oldest_pending_seconds 100
@@ -71,6 +72,7 @@ BEFORE: Limits = {
     "resource_alert_ratio": 0.9,
     "mfa_failures": 3,
     "login_failures": 5,
+    "accounts_of_one_address": 8,
     "responder_backlog_seconds": 300,
 }
 
@@ -141,6 +143,7 @@ CASES = (
     Case("resource_alert_ratio", 0.3, (502, "B", "verdict"), IS_GOOD, IS_BAD, UNKNOWN),
     Case("mfa_failures", 2, (604, "A", "verdict"), IS_WATCH, IS_BAD, UNKNOWN),
     Case("login_failures", 4, (604, "B", "verdict"), IS_WATCH, IS_BAD, UNKNOWN),
+    Case("accounts_of_one_address", 6, (604, "C", "verdict"), IS_WATCH, IS_BAD, UNKNOWN),
     Case("responder_backlog_seconds", 60, (303, "D", "verdict"), IS_GOOD, IS_BAD, UNKNOWN, uid="ticketing-stack"),
 )  # fmt: skip
 

@@ -87,6 +87,11 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
         },
         13,
     ),
+    "accounts_of_one_address": (
+        "AdminSprayFromOneAddress",
+        {'ticketing_admin_accounts_of_one_address{address="203.0.113.9",window="5m"}': "8x30"},
+        9,
+    ),
     "mfa_failures_of_all": (
         "AdminMfaSpray",
         {f'ticketing_admin_mfa_failures{{account="a{number}",window="5m"}}': "2x30" for number in range(5)},

@@ -105,10 +105,15 @@ def _sign_ins() -> Panel:
     return stat(
         604,
         "Failed admin sign-ins (5 min)",
-        "Of the account that has most. Red is an attack: as many as the limit. For second factors the account is"
-        " locked.",
+        "Of the account that has most, and how many accounts failed from one address. Red is an attack: as many as the"
+        " limit. For second factors the responder is to lock the account.",
         reasons.instead(
-            ["sign_ins"], [_failures("second factor", "mfa_failures"), _failures("password", "login_failures")]
+            ["sign_ins"],
+            [
+                _failures("second factor", "mfa_failures"),
+                _failures("password", "login_failures"),
+                _failures("accounts of one address", "accounts_of_one_address"),
+            ],
         ),
         unit="locale",
         decimals=0,

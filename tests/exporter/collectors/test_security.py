@@ -89,6 +89,61 @@ def test_a_new_type_gets_a_name_when_old_ones_are_gone(database: ContractDatabas
         exporter.close()
 
 
+def tried(samples: Samples) -> dict[str, float]:
+    """Accounts that failed, by address."""
+    name = "ticketing_admin_accounts_of_one_address"
+    return {dict(labels)["address"]: value for (metric, labels), value in samples.items() if metric == name}
+
+
+def happen_from(database: ContractDatabase, failed: str, ago: str = "1 second") -> None:
+    """Failures; `failed` selects event type, account and address."""
+    database.server.execute(
+        "INSERT INTO platform.security_events (occurred_at, severity, message, event_type, account, source_ip)"
+        f" SELECT now() - interval '{ago}', 'LOW', 'm', event_type, account, address::inet"
+        f" FROM ({failed}) AS failed (event_type, account, address)",
+        database.name,
+    )
+
+
+NINE = "SELECT 'login_failed', n, {} FROM generate_series(1, 9) AS n"
+
+
+def test_accounts_are_counted_once_for_an_address_whatever_failed(
+    database: ContractDatabase, exporter: Exporter
+) -> None:
+    events = "VALUES ('login_failed', 'alice', '{0}'), ('mfa_failed', 'alice', '{0}'), ('mfa_failed', 'bob', '{0}')"
+    for address in ("203.0.113.9", "2001:db8::9"):
+        happen_from(database, events.format(address), ago="4 minutes")
+    others = "VALUES ('login_failed', 'carol'), ('other', 'dave'), ('login_failed', NULL), ('login_failed', '')"
+    happen_from(database, f"SELECT others.*, '203.0.113.9' FROM ({others}) AS others")
+    # An address of its own each, none, and what is over.
+    happen_from(database, NINE.format("'198.51.100.' || n"))
+    happen_from(database, NINE.format("NULL"))
+    happen_from(database, NINE.format("'192.0.2.1'"), ago="301 seconds")
+    assert tried(security(exporter)) == {"203.0.113.9": 3, "2001:db8::9": 2}
+
+
+def test_addresses_are_bounded_in_number_and_length(database: ContractDatabase, redis_server: Redis) -> None:
+    happen_from(database, "SELECT 'login_failed', n, '10.0.0.' || n % 20 FROM generate_series(1, 90) AS n")
+    columns = "occurred_at, event_id, severity, event_type, message, account, {} AS source_ip, correlation_id"
+    typed = f"SELECT {columns.format('repeat(chr(120), 5000) || host(source_ip)')} FROM platform.security_events"
+    real = f"SELECT {columns.format('host(source_ip)')} FROM platform.security_events"
+    both = f"{typed.replace(',', ' AS timestamp,', 1)} UNION ALL {real}"
+    database.server.execute(f"CREATE OR REPLACE VIEW monitoring.security_events AS {both}", database.name)
+    exporter = exporter_of(database.reader_dsn, redis_server.url())
+    try:
+        told = tried(security(exporter))
+    finally:
+        exporter.close()
+    assert told.pop("x" * 45) == 90
+    assert sorted(told.values()) == [5] * 9
+
+
+def test_of_a_flood_from_one_address_enough_is_counted(database: ContractDatabase, exporter: Exporter) -> None:
+    happen_from(database, "SELECT 'login_failed', n, '203.0.113.9' FROM generate_series(1, 5000) AS n")
+    assert tried(security(exporter)) == {"203.0.113.9": 200}
+
+
 class Clock:
     """The exporter's: it stands still, so that its windows are known."""
 
@@ -225,8 +280,8 @@ def test_accounts_are_those_of_plain_sql_after_any_history(
         connection.autocommit = True
         for added, changed, deleted in course:
             cursor.executemany(
-                "INSERT INTO platform.security_events (occurred_at, severity, message, event_type, account)"
-                " VALUES (to_timestamp(%s) - %s * interval '1 us', 'LOW', 'm', 'login_failed', %s)",
+                "INSERT INTO platform.security_events (occurred_at, severity, message, event_type, account, source_ip)"
+                " VALUES (to_timestamp(%s) - %s * interval '1 us', 'LOW', 'm', 'login_failed', %s, '203.0.113.9')",
                 [(clock.now, age, name) for age, name in added],
             )
             some = "WHERE event_id IN (SELECT event_id FROM platform.security_events ORDER BY random() LIMIT %s)"
@@ -239,4 +294,5 @@ def test_accounts_are_those_of_plain_sql_after_any_history(
             expected = truth(database, clock.now)
             expected.pop("", None)
             assert begins(failures(samples, "login")) == begins(expected)
+            assert tried(samples) == ({"203.0.113.9": len(expected)} if len(expected) > 1 else {})
             assert beyond(samples) == 0

@@ -88,6 +88,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "ticketing_security_events_total",
             "ticketing_admin_mfa_failures",
             "ticketing_admin_login_failures",
+            "ticketing_admin_accounts_of_one_address",
             "ticketing_admin_failures_beyond_bound",
             "ticketing_admin_accounts_not_listed",
             "ticketing_view_newest_row_age_seconds security_events",

@@ -57,9 +57,9 @@ SELECT '2025-11-28 18:22:30Z'::timestamptz - n * interval '1 minute', 't' || n,
        CASE WHEN n % 10 = 0 THEN 'transfer' ELSE 'purchase' END, 100.10, 2.55
 FROM generate_series(0, 99) AS n;
 INSERT INTO platform.transactions VALUES ('2025-11-28 18:20:00Z', 'odd', 'refund', 9999, 1);
-INSERT INTO platform.security_events (occurred_at, severity, event_type, message, account)
+INSERT INTO platform.security_events (occurred_at, severity, event_type, message, account, source_ip)
 SELECT '2025-11-28 18:22:10Z'::timestamptz - n * interval '40 seconds', (ARRAY['HIGH', 'MEDIUM', 'LOW'])[n % 3 + 1],
-       (ARRAY['mfa_failed', 'login_failed', 'rate_limit'])[n % 3 + 1], 'm', 'admin' || n % 2
+       (ARRAY['mfa_failed', 'login_failed', 'rate_limit'])[n % 3 + 1], 'm', 'admin' || n % 2, '203.0.113.99'
 FROM generate_series(0, 30) AS n;
 INSERT INTO platform.security_events (occurred_at, severity, event_type, message)
 VALUES ('2025-11-28 18:22:00Z', 'urgent', 'quote "and" \\ backslash', 'm');
