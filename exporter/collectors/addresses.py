@@ -34,8 +34,8 @@ METRIC = Metric(
 
 def pairs(condition: str) -> str:
     """An aggregate expression: account and address of rows that meet a condition, as `Addresses` takes them."""
-    pair = f"to_hex({accounts.HASH}) || ' ' || left(source_ip, {LONGEST_ADDRESS})"
-    return f"(array_agg({pair}) FILTER (WHERE {condition} AND source_ip <> ''))[1:{MOST_PAIRS}]"
+    pair = f"to_hex({accounts.HASH}) || ' ' || left(source_ip::text, {LONGEST_ADDRESS})"
+    return f"(array_agg({pair}) FILTER (WHERE {condition} AND source_ip::text <> ''))[1:{MOST_PAIRS}]"
 
 
 class Addresses:

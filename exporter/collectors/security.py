@@ -79,6 +79,7 @@ QUERY = RangeQuery(
     values=("count(*)", f"count(*) FILTER (WHERE {_FAILED})"),
     rest=(accounts.hashes(_FAILED), addresses.pairs(_FAILED)),
     apart=True,
+    may_lack=("source_ip",),
 )
 
 

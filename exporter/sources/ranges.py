@@ -33,6 +33,7 @@ class RangeQuery:
         rest: aggregate expressions of anything else, which come as they are.
         apart: each bucket is read by itself. That is for many rows in few buckets: the planner sees how few groups
             they make, and aggregates take them in the order of time.
+        may_lack: text columns that are NULL where the source has none of the name; of queries that are read `apart`.
     """
 
     source: str
@@ -42,6 +43,7 @@ class RangeQuery:
     values: tuple[str, ...]
     rest: tuple[str, ...] = ()
     apart: bool = False
+    may_lack: tuple[str, ...] = ()
 
     def sql(
         self, ranges: Sequence[Range], *, apart: bool = False, aside: str | None = None, ahead_of: int | None = None
@@ -124,9 +126,11 @@ class RangeQuery:
         outputs = ", ".join([*self.keys, *self.values, *self.rest])
         condition = self._within("buckets.starts", "buckets.ends", _hull(ranges))
         groups = ", ".join(self._groups(1))
+        # A name that the source lacks means the one beside it.
+        lacked = ", ".join(f"NULL::text AS {column}" for column in self.may_lack)
         return (
             "SELECT buckets.position, buckets.number, sums.*"
-            f" FROM (VALUES {rows}) AS buckets (position, number, starts, ends),"
+            f" FROM (VALUES {rows}) AS buckets (position, number, starts, ends), (SELECT {lacked}) AS lacked,"
             f" LATERAL (SELECT {outputs} FROM {self.source} WHERE {condition} GROUP BY {groups}) AS sums"
         )
 

@@ -48,9 +48,10 @@ _NEWS = """
     INSERT INTO platform.transactions
     SELECT clock_timestamp(), gen_random_uuid(), kind, 120, 6
     FROM (VALUES ('purchase'), ('transfer')) AS bought (kind);
-    INSERT INTO platform.security_events (occurred_at, severity, event_type, message, account)
-    SELECT clock_timestamp(), severity, event_type, '', 'alice'
-    FROM (VALUES ('HIGH', 'mfa_failed'), ('LOW', 'login_failed')) AS happened (severity, event_type);
+    INSERT INTO platform.security_events (occurred_at, severity, event_type, message, account, source_ip)
+    SELECT clock_timestamp(), severity, event_type, '', account, '203.0.113.9'
+    FROM (VALUES ('HIGH', 'mfa_failed', 'alice'), ('LOW', 'login_failed', 'bob'))
+        AS happened (severity, event_type, account);
 """
 _COUNTS = (
     (
