@@ -82,6 +82,7 @@ ALERTS = (
     row("PredictionsStalled", "high", "fraud", "fraud", PAGE_AND_SLACK),
     row("KpiMissing", "medium", "engineering", "kpis", SLACK),
     row("KpiStale", "medium", "engineering", "kpis", SLACK),
+    row("KpiUnreliable", "medium", "engineering", "kpis", SLACK),
     row("KpiMismatch", "medium", "engineering", "kpis", SLACK),
     row("SeriesMissing", "medium", "engineering", "kpis", SLACK),
     row("ProbeSilent", "medium", "engineering", "health", SLACK),
