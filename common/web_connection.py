@@ -182,7 +182,7 @@ class Connection(HTTPConnection):
             end is None
             or len(_OTHER_LENGTH.findall(head)) != (length is not None)
             or whole > len(head) + self.server.largest_body
-            or not (arrived or self.server.admits(_authorization(head)))
+            or not (arrived or self.server.admits(_path(head), _authorization(head)))
         )
         if self.body_is_missing:
             return len(head)
@@ -217,6 +217,11 @@ class _Outgoing:
         # cheroot says it when the body is there already.
         if data != _CONTINUE:
             self._unsent += data
+
+
+def _path(head: bytes) -> str:
+    words = head.partition(b"\r\n")[0].split(b" ")
+    return words[1].partition(b"?")[0].decode("latin-1") if len(words) == 3 else ""
 
 
 def _authorization(head: bytes) -> str:

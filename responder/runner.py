@@ -12,6 +12,7 @@ from common.postgres import PostgresError
 from common.yaml_files import ConfigError, decode
 from responder.actions import actions
 from responder.actions.base import RevertingAction, Services, Task
+from responder.choices import choices
 from responder.contract_functions import ContractError
 from responder.endpoints import EndpointError
 from responder.errors import RefusedError, RetryError, SkipError
@@ -114,10 +115,11 @@ class Runner:
         parameters = decode(claim.parameters, action.parameters, claim.action)
         situation = self._postgres.run(lambda cursor: telling.situation(cursor, claim)) if action.tells else None
         news = () if situation is None else tuple(lines(situation, claim.phase))
+        open_choices = () if situation is None else tuple(choices(situation))
         if claim.phase == telling.FOLLOW_UP and not news:
             raise SkipError("nothing has changed that was not told")
         remember, confirm = (partial(self._settle, write, claim) for write in (claims.remember, claims.confirm))
-        task = Task(claim, self._services, news, remember, confirm)
+        task = Task(claim, self._services, news, open_choices, remember, confirm)
         for field in action.needs:
             task.configured(field)
         halt = None

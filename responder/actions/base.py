@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from common.yaml_files import Strict
+from responder.choices import Choice
 from responder.config import Config, Content, Field
 from responder.contract_functions import ContractFunctions
 from responder.endpoints import EndpointClient
@@ -45,6 +46,7 @@ class Task:
         claim: of the ledger.
         services: to act through.
         news: what there is to tell of the incident, line by line; for actions that tell.
+        choices: what a person can decide about it by a click; likewise.
         remember: writes down for the next try what this one is about to do, as `claim.after`; raises like `confirm`.
         confirm: raises when the claim is another worker's by now. To be called between reading and writing what has
             no idempotency of its own.
@@ -53,6 +55,7 @@ class Task:
     claim: Claim
     services: Services
     news: tuple[str, ...]
+    choices: tuple[Choice, ...]
     remember: Callable[[State], None]
     confirm: Callable[[], None]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from common.redaction import redactor
 from common.secret_text import SecretError, read_secret_file
 from common.yaml_files import Strict
 from responder.actions.base import Action, Task
-from responder.config import Endpoint, Field
+from responder.config import Endpoint, Field, Pace
 from responder.endpoints import EndpointError
 from responder.errors import RefusedError, RetryError
 from responder.ledger.claims import State
@@ -21,13 +22,27 @@ class Chat(Strict, frozen=True, kw_only=True):
 
     Attributes:
         url_file: holds the address, which is a secret.
+        signing_secret_file: holds the signing secret of Slack's app, two while it is rotated, one a line; with it,
+            messages have buttons.
+        people: Slack's IDs of those whose clicks count.
     """
 
     url_file: str
+    signing_secret_file: str | None = None
+    people: tuple[str, ...] = ()
 
 
-CHAT = Field[Chat]("chat", Chat)
+def _check(chat: Chat, pace: Pace) -> None:  # noqa: ARG001
+    if (chat.signing_secret_file is None) != (not chat.people):
+        raise ValueError("signing_secret_file and people are needed together, for buttons")
+
+
+CHAT = Field[Chat]("chat", Chat, _check)
 MOST_COPIES = 2
+# Slack's limits: characters of a section, blocks of a message, elements of a block.
+LONGEST_SECTION = 3000
+MOST_SECTIONS = 45
+MOST_BUTTONS = 25
 _UNCLEAR = "the chat never said whether it took the message: it may have come twice, or not at all"
 
 
@@ -62,7 +77,10 @@ class Notify(Action[Parameters]):
         copies = (task.claim.after or {}).get("copies", 0)
         if copies >= MOST_COPIES:
             raise RefusedError(_UNCLEAR)
-        body = {"text": _text(task, parameters)}
+        text = _text(task, parameters)
+        body: dict[str, Any] = {"text": text}
+        if task.configured(CHAT).signing_secret_file is not None and task.choices:
+            body["blocks"] = [*_sections(text), _buttons(task)]
         # Before it is sent: after a crash nobody knows whether it was.
         task.remember({"copies": copies + 1})
         try:
@@ -76,7 +94,7 @@ class Notify(Action[Parameters]):
             # A moment later its answer would be as unclear.
             error.retry_after = max(error.retry_after, task.services.config.pace.retry_longest)
             raise
-        return {"told": body["text"]}
+        return {"told": text}
 
     def preview(self, task: Task, parameters: Parameters) -> str:
         """See `Action`."""
@@ -87,6 +105,26 @@ def _text(task: Task, parameters: Parameters) -> str:
     first = _follow_up(task) if task.claim.phase == FOLLOW_UP else task.fill(parameters.text)
     # Labels may come from an attacker. Slack reads <…> as a link or a call to everybody, unless it is written so.
     return escape("\n".join([first, *task.news, f"Correlation ID {task.correlation_id}"]), quote=False)
+
+
+def _sections(text: str) -> list[dict[str, Any]]:
+    """The text as blocks, which the buttons stand below."""
+    parts = [""]
+    for line in text.splitlines():
+        if len(parts[-1]) + len(line) >= LONGEST_SECTION and parts[-1]:
+            parts.append("")
+        parts[-1] += f"{line[: LONGEST_SECTION - 1]}\n"
+    return [{"type": "section", "text": {"type": "mrkdwn", "text": part}} for part in parts[:MOST_SECTIONS]]
+
+
+def _buttons(task: Task) -> dict[str, Any]:
+    buttons = []
+    for choice in task.choices[:MOST_BUTTONS]:
+        words = " ".join(word for word in (choice.kind, choice.action) if word)
+        value = " ".join(word for word in (choice.kind, task.correlation_id, choice.action) if word)
+        text = {"type": "plain_text", "text": words[:75].capitalize()}
+        buttons.append({"type": "button", "text": text, "action_id": words[:255], "value": value})
+    return {"type": "actions", "elements": buttons}
 
 
 def _follow_up(task: Task) -> str:

@@ -62,11 +62,13 @@ class Situation:
     Attributes:
         over: whether its end is verified.
         end_is_news: whether people were told that it goes on.
+        decided: what people have decided about it.
         outcomes: of all its actions but those that tell, in their order.
     """
 
     over: bool
     end_is_news: bool
+    decided: frozenset[str]
     outcomes: tuple[Outcome, ...]
 
 
@@ -74,7 +76,9 @@ def situation(cursor: Cursor, claim: Claim) -> Situation:
     """What is to be told by a claimed action."""
     correlation_id = str(claim.incident.correlation_id)
     cursor.execute(
-        "SELECT i.state = 'closed', coalesce(i.state = 'closed' AND i.told <> 'closed', false), a.action_id, a.phase,"
+        "SELECT i.state = 'closed', coalesce(i.state = 'closed' AND i.told <> 'closed', false),"
+        " ARRAY(SELECT decision FROM monitoring.responder_decisions AS o WHERE o.correlation_id = i.correlation_id),"
+        " a.action_id, a.phase,"
         " a.action, a.state, a.requested_by, a.error, a.wait, a.before_state, a.after_state, a.due_at,"
         " coalesce(a.reverted_at < coalesce(i.closed_at, 'infinity'), false),"
         " CASE WHEN a.reverted_at >= d.decided_at THEN d.decided_by || ' (' || d.via || ')' END,"
@@ -89,7 +93,8 @@ def situation(cursor: Cursor, claim: Claim) -> Situation:
         (claim.action, correlation_id),
     )
     rows = cursor.fetchall()
-    return Situation(rows[0][0], rows[0][1], tuple(Outcome(*row[2:]) for row in rows if row[2] is not None))
+    outcomes = tuple(Outcome(*row[3:]) for row in rows if row[3] is not None)
+    return Situation(rows[0][0], rows[0][1], frozenset(rows[0][2]), outcomes)
 
 
 def told(cursor: Cursor, claim: Claim, situation: Situation, after: State) -> bool:

@@ -11,10 +11,11 @@ from uuid import UUID
 import msgspec
 
 from common.yaml_files import Strict
-from responder.ledger.decisions import Decision, Kind
+from responder.ledger.decisions import PAST, Decision, Kind
 
+LONGEST_BY = 100
 # No control characters: it is quoted in logs and messages.
-By = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]*$")]
+By = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_BY, pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]*$")]
 
 
 class _Request(Strict, frozen=True, kw_only=True):
@@ -33,3 +34,16 @@ def parse(body: bytes) -> Decision:
     """
     said = msgspec.json.decode(body, type=_Request)
     return Decision(said.correlation_id, said.decision, said.by, said.via, said.action)
+
+
+def parse_click(value: str, by: str) -> Decision:
+    """The decision of a button with this value: what, about which incident and, of some, which action.
+
+    Raises:
+        ValueError: it is none.
+    """
+    kind, _, rest = value.partition(" ")
+    correlation_id, _, action = rest.partition(" ")
+    if kind not in PAST:
+        raise ValueError(f"{kind[:30]!a} is no decision")
+    return Decision(UUID(correlation_id), kind, by, "chat", action or None)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -12,15 +14,16 @@ from uuid import UUID
 import msgspec
 
 from common.postgres import PostgresError
-from common.secret_text import SecretError
+from common.secret_text import SecretError, read_secret_file
 from common.web_application import Answer, BusyError, Places, Routes, answer
 from common.yaml_files import ConfigError
 from responder.actions import actions
+from responder.actions.notify import CHAT, Chat
 from responder.app import Responder
 from responder.ledger import report, totals
 from responder.ledger.decisions import Decision, NotDecidedError
 from responder.metrics import exposition
-from responder.web import decisions
+from responder.web import decisions, slack
 from responder.web.auth import BearerToken
 from responder.web.bodies import BodyError, read_body
 from responder.webhook import WebhookError, parse
@@ -40,6 +43,7 @@ METRICS_SECONDS = 2.0
 _WHOLE_LEDGER = "SELECT FROM monitoring.responder_incidents, monitoring.responder_switch LIMIT 0"
 """Fails, and says with what, where the contract's file of an earlier release was the last to be applied."""
 _GUARDED = ("/alerts", "/incidents", "/decisions", "/-/reload")
+_SLACK = "/slack/actions"
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -68,6 +72,7 @@ class Application:
             "/alerts": {"POST": self._alerts},
             "/incidents": {"GET": self._incidents},
             "/decisions": {"POST": self._decisions},
+            _SLACK: {"POST": self._clicked},
             "/metrics": {"GET": self._metrics},
             "/-/healthy": {"GET": self._healthy},
             "/-/ready": {"GET": self._ready},
@@ -81,8 +86,11 @@ class Application:
         found.headers.append(("Cache-Control", "no-store"))
         return found.send(environ, start_response)
 
-    def admits(self, authorization: str) -> bool:
-        """Whether somebody with this Authorization header may send a body."""
+    def admits(self, path: str, authorization: str) -> bool:
+        """Whether somebody with this Authorization header may send a body to this path."""
+        if path == _SLACK:
+            # Whether it is signed is known once it is there.
+            return self._slack() is not None
         try:
             return self._token.allows(authorization)
         except SecretError:
@@ -163,6 +171,36 @@ class Application:
         except BodyError as error:
             return _problem(error.status, str(error))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return _problem("400 Bad Request", f"no decision: {error}")
+
+    def _slack(self) -> Chat | None:
+        """The chat, if its clicks are taken."""
+        chat = self._responder.config.get(CHAT)
+        return chat if chat is not None and chat.signing_secret_file is not None else None
+
+    def _clicked(self, environ: WSGIEnvironment) -> Answer:
+        chat = self._slack()
+        if chat is None or chat.signing_secret_file is None:
+            return Answer("404 Not Found", b"Not found\n")
+        timestamp = environ.get("HTTP_X_SLACK_REQUEST_TIMESTAMP", "")
+        signature = environ.get("HTTP_X_SLACK_SIGNATURE", "")
+        try:
+            body = read_body(environ)
+            secrets = read_secret_file(Path(chat.signing_secret_file), "signing_secret_file").split()
+            slack.verify(secrets, timestamp, signature, body, time.time())
+            return self._decide(slack.decision_of(body, chat.people))
+        except BodyError as error:
+            return _problem(error.status, str(error))
+        except SecretError as error:
+            logger.error("no click counts: %s", error)
+            return _problem("503 Service Unavailable", "no signing secret is configured; see the log")
+        except slack.ForgedError as error:
+            logger.warning("a click is refused: %s", error)
+            return _problem("401 Unauthorized", str(error))
+        except slack.StrangerError as error:
+            logger.warning("a click is refused: %s", error)
+            return _problem("403 Forbidden", str(error))
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             return _problem("400 Bad Request", f"no decision: {error}")
 
     def _decide(self, decision: Decision) -> Answer:

@@ -80,7 +80,7 @@ def serving(**options: Any) -> Iterator[Site]:
         site,
         threads=THREADS,
         largest_body=LARGEST_BODY,
-        admits=lambda authorization: authorization == "Bearer good",
+        admits=lambda path, authorization: path == "/signed" or authorization == "Bearer good",
         **options,
     )
     site.port = server.start()
@@ -154,16 +154,19 @@ def test_requests_sent_together_are_answered_one_after_the_other(site: Site) -> 
     assert [path for path, _ in site.seen] == [f"/{number}" for number in range(20)]
 
 
-def test_a_body_that_comes_in_pieces_is_handed_over_whole(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("path", "authorization"), [("/body", "Authorization: Bearer good\r\n"), ("/signed", ""), ("/signed?a=b", "")]
+)
+def test_a_body_that_comes_in_pieces_is_handed_over_whole(site: Site, path: str, authorization: str) -> None:
     with site.connect() as connection:
-        head = b"POST /body HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nContent-Length: 900\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\n{authorization}Content-Length: 900\r\n\r\n".encode()
         for piece in (head[:3], head[3:60], head[60:], b"a" * 100, b"b" * 799):
             connection.sendall(piece)
             time.sleep(0.02)
         assert site.seen == []
-        assert site.ask(connection, b"c").endswith(b"/body 900\n")
+        assert site.ask(connection, b"c").endswith(f"{path.partition('?')[0]} 900\n".encode())
         assert site.ask(connection).endswith(b"/hello 0\n")
-    assert site.seen[0] == ("/body", b"a" * 100 + b"b" * 799 + b"c")
+    assert site.seen[0] == (path.partition("?")[0], b"a" * 100 + b"b" * 799 + b"c")
 
 
 def test_a_client_that_asks_first_is_told_to_go_on_once(site: Site) -> None:

@@ -1,0 +1,40 @@
+"""What a person can decide about an incident by a click: buttons of a message to the chat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from responder.ledger.decisions import Kind
+from responder.ledger.telling import Situation
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A decision that is still open.
+
+    Attributes:
+        kind: see `Decision`.
+        action: that waits for it.
+    """
+
+    kind: Kind
+    action: str | None = None
+
+
+def choices(situation: Situation) -> Iterator[Choice]:
+    """Those that may be taken from the chat."""
+    for outcome in situation.outcomes:
+        if outcome.state == "waiting" and outcome.approval is not None and "chat" in outcome.approval["from"]:
+            yield Choice("approve", outcome.action)
+            yield Choice("decline", outcome.action)
+    changed = any(
+        outcome.phase == "firing" and outcome.state == "done" and outcome.next_at is not None
+        for outcome in situation.outcomes
+    )
+    if changed and "undo" not in situation.decided:
+        yield Choice("undo")
+    if not situation.over and not situation.decided & {"undo", "stop"}:
+        yield Choice("stop")
+    if not situation.over and "ack" not in situation.decided:
+        yield Choice("ack")
