@@ -64,6 +64,9 @@ ALERTS = (
     row("ServiceDown", "high", "engineering", "health", PAGE_AND_SLACK, probe="redis_cache"),
     row("ServiceSlow", "medium", "engineering", "health", SLACK, probe="smart_contract_rpc"),
     row("DashboardDown", "high", "engineering", "health", PAGE, "grafana"),
+    row("ErrorBudgetBurnFast", "high", "engineering", "health", PAGE_AND_SLACK, probe="backend_api"),
+    row("LatencyBudgetBurnFast", "medium", "engineering", "health", SLACK, probe="ml_inference"),
+    row("ErrorBudgetBurnSlow", "low", "engineering", "health", SLACK, probe="postgresql"),
     row("Watchdog", "none", "engineering", "health", ("heartbeat",), "prometheus"),
     # Silence.
     row("ExporterDown", "high", "engineering", "health", PAGE_AND_SLACK),

@@ -168,3 +168,32 @@ def test_heartbeat_beats_every_two_group_intervals(tmp_path: Path) -> None:
             assert gaps
             # 50 s and 30 s, hastened; a repeat below 30 s would give 1.5 s, one above 60 s 4.5 s.
             assert all(2 < gap < 4.3 for gap in gaps), gaps
+
+
+def test_a_service_that_fails_more_and_more_is_one_incident(tmp_path: Path) -> None:
+    """Somebody is called once, when it began, and not when it is down."""
+    by_name = {row.name: row.labels | {"platform": "main", "probe": "redis_cache"} for row in ALERTS}
+    burns, down = alert(by_name["ErrorBudgetBurnFast"]), alert(by_name["ServiceDown"])
+    another = alert(by_name["ServiceDown"] | {"probe": "postgresql"})
+    told: list[str] = []
+
+    def arrived(title: str, status: str) -> bool:
+        events = it.inbox.notifications("pagerduty")
+        told[:] = [f"{one['status']} {one['title']}" for one in events]
+        return any(title in one["title"] and one["status"] == status for one in events)
+
+    with chain(tmp_path, hasten) as it:
+        it.alertmanager.post([burns])
+        wait_until(lambda: arrived("Summary of ErrorBudgetBurnFast", "firing"), 15, lambda: told)
+        it.alertmanager.post([burns, down])
+        wait_until(lambda: arrived(", and 1 more", "firing"), 15, lambda: told)
+        it.alertmanager.post([ended(burns), down, another])
+        wait_until(lambda: arrived("Summary of ServiceDown", "firing"), 15, lambda: told)
+        it.alertmanager.post([ended(down), ended(another)])
+        wait_until(lambda: arrived("Summary of ServiceDown", "resolved"), 15, lambda: told)
+        events = [one["raw"] for one in it.inbox.notifications("pagerduty")]
+        mine = {one["dedup_key"] for one in events if "redis_cache" in str(one["payload"]["custom_details"])}
+        assert len(mine) == 1
+        assert len({one["dedup_key"] for one in events}) == 2
+        titles = {one["payload"]["summary"].partition(":")[0] for one in events}
+        assert titles == {"[main] ErrorBudgetBurnFast", "[main] ServiceDown"}

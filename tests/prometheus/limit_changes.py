@@ -1,5 +1,14 @@
 """Of each limit: what shows that its alert follows it."""
 
+
+def objective(name: str, failures: float, of: int = 1000) -> dict[str, str]:
+    """Failures of so many events, each minute."""
+    return {
+        f'ticketing:objective_events:count1m{{objective="{name}"}}': f"{of}x30",
+        f'ticketing:objective_failures:count1m{{objective="{name}"}}': f"{failures}x30",
+    }
+
+
 #: Of each limit that an alert reads: the alert, series that fire it by the shipped limit (or not), and a limit with
 #: which that is the other way round.
 CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
@@ -153,6 +162,14 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
         2000,
     ),
     "responder_backlog_seconds": ("ResponderBacklog", {"ticketing_responder_oldest_pending_seconds": "400x30"}, 500),
+    "uptime_target_ratio": ("ErrorBudgetBurnFast", objective("availability", 100), 0.9),
+    "latency_objective_ratio": ("LatencyBudgetBurnFast", objective("latency", 300), 0.9),
+    "api_latency_objective_ratio": ("LatencyBudgetBurnFast", objective("api_latency", 300), 0.9),
+    "burn_rate_1h": ("ErrorBudgetBurnFast", objective("availability", 5), 2),
+    "burn_rate_6h": ("ErrorBudgetBurnFast", objective("availability", 10), 12),
+    "burn_rate_1d": ("ErrorBudgetBurnSlow", objective("availability", 0.8), 0.4),
+    "burn_rate_3d": ("ErrorBudgetBurnSlow", objective("availability", 2), 3),
+    "objective_failures_minimum": ("ErrorBudgetBurnFast", objective("availability", 6, of=10), 40),
     "peak_start_hour": ("TransactionsLow", {"ticketing_kpi_transactions_per_hour": "450x30"}, 2),
     "peak_end_hour": ("TransactionsLow", {"ticketing_kpi_transactions_per_hour": "450x30"}, 0),
 }
@@ -183,7 +200,15 @@ SHARED: dict[str, dict[str, str]] = {
     },
 }
 #: Of these the other limit is the one with which it fires.
-FIRE_WHEN_CHANGED = {"collector_failing_ratio", "fraud_blocked_ratio_low", "service_down_ratio"}
+FIRE_WHEN_CHANGED = {
+    "burn_rate_1d",
+    "burn_rate_1h",
+    "collector_failing_ratio",
+    "fraud_blocked_ratio_low",
+    "service_down_ratio",
+}
+#: Of these a value is that of two hours, not of a minute.
+LOOK_BACK_DAYS = {"ErrorBudgetBurnFast", "LatencyBudgetBurnFast", "ErrorBudgetBurnSlow"}
 #: Only colour the dashboard and the board.
 COLOURS = {
     "transactions_per_hour_target",
@@ -196,7 +221,6 @@ COLOURS = {
     "resource_watch_ratio",
     "resource_alert_ratio",
     "uptime_low_ratio",
-    "uptime_target_ratio",
 }
 #: Peak hours of a clock that begins at midnight.
 PEAK_AT_MIDNIGHT = {"peak_start_hour": 0.0, "peak_end_hour": 2.0}

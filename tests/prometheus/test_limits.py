@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.prometheus.limit_changes import CHANGES, COLOURS, FIRE_WHEN_CHANGED, PEAK_AT_MIDNIGHT, SHARED
+from tests.prometheus.limit_changes import (
+    CHANGES,
+    COLOURS,
+    FIRE_WHEN_CHANGED,
+    LOOK_BACK_DAYS,
+    PEAK_AT_MIDNIGHT,
+    SHARED,
+)
 from tests.prometheus.promtool import needed_by, promtool
 from tests.prometheus.ruleset import LIMIT_NAMES, RULES, rules
 
@@ -26,8 +33,9 @@ def evaluate(
     changed: dict[str, str] | None = None,
     extra: str = "",
     files: Collection[str] = ("fraud", "chain"),
+    interval: str = "1m",
 ) -> None:
-    """Run shipped rules over the series, once a minute.
+    """Run shipped rules over the series.
 
     Args:
         directory: for the files.
@@ -36,6 +44,7 @@ def evaluate(
         changed: texts of limits.yml to replace.
         extra: lines at its end.
         files: names of the rule files, beside those of limits.
+        interval: of values and evaluations.
     """
     text = LIMITS.read_text()
     for old, new in (changed or {}).items():
@@ -48,11 +57,11 @@ def evaluate(
         groups += [group["name"] for group in yaml.safe_load(path.read_text())["groups"] if group["name"] not in groups]
     content = {
         "rule_files": [str(directory / "limits.yml"), *map(str, others)],
-        "evaluation_interval": "1m",
+        "evaluation_interval": interval,
         "group_eval_order": groups,
         "tests": [
             {
-                "interval": "1m",
+                "interval": interval,
                 "input_series": [{"series": name, "values": values} for name, values in series.items()],
                 "promql_expr_test": [
                     {"expr": expr, "eval_time": instant, "exp_samples": samples}
@@ -148,4 +157,6 @@ def test_an_alert_follows_its_limit(name: str, tmp_path: Path) -> None:
     follows = "main" if name in FIRE_WHEN_CHANGED else "shipped"
     needed = needed_by(rule for rule in rules() if rule.name == alert)
     files = sorted({rule.file for rule in needed if not rule.file.startswith("limits")} | {"fraud"})
-    evaluate(tmp_path, series, {"28m": [firing(alert, follows)]}, changed=changed, extra=extra, files=files)
+    interval, end = ("2h", "56h") if alert in LOOK_BACK_DAYS else ("1m", "28m")
+    expected = {end: [firing(alert, follows)]}
+    evaluate(tmp_path, series, expected, changed=changed, extra=extra, files=files, interval=interval)

@@ -35,6 +35,10 @@ EQUIVALENT = {
     ("ExporterUnreliable", "< → <="),
     ("ExporterUnstable", "< → <="),
     ("ExporterUnstable", ">= → >"),
+    # Quotients that are no short binary fractions are never exactly what they are compared with.
+    ("ticketing:objective:fast_burn_rate", "> → >="),
+    ("ticketing:objective:slow_burn_rate", "> → >="),
+    ("ticketing:objective:exhaustion_seconds", "> → >="),
     # The larger of two that are equal is either.
     ("ticketing:api_requests_per_minute:frequent_limit_ratio", "> → >="),
     ("ticketing:client_requests_per_minute:frequent_limit_ratio", "> → >="),
