@@ -15,7 +15,8 @@ class Incident:
         after: how long that takes in the demo, for people.
         episode: of the simulator; None when the exporter is stopped.
         parameters: of the episode, that differ from its defaults.
-        ends: whether it is told that it is over, soon after it was stopped. SMS and chat never say so.
+        ends: whether it is told that it is over, soon after it was stopped. An SMS never says so, and the chat once the
+            responder has made sure of it.
         grows: whether it is told again, in the same incident, because further alerts of the name join the first.
         refunded: part of the revenue of the last hour that is given back, which the episode has to be told in USD.
     """

@@ -21,6 +21,7 @@ from common.web_server import WebServer
 from common.yaml_files import ConfigError
 from responder import commands, config, playbook_file, postgres
 from responder.actions import actions, fields
+from responder.actions.notify import has_buttons
 from responder.app import NAME, Responder
 from responder.config import Config
 from responder.playbooks import Playbooks
@@ -122,6 +123,11 @@ def _unconfigured(settings: Config, playbooks: Playbooks) -> Iterator[str]:
             for field in actions()[step.action].needs:
                 if settings.get(field) is None:
                     yield f"{playbook.name}: {step.action} will be skipped: {field.name} is not configured"
+            if step.approval is not None and step.approval.ways == ("chat",) and not has_buttons(settings):
+                yield (
+                    f"{playbook.name}: nobody can approve {step.action}: from is chat, and without its"
+                    " signing_secret_file and people there are no buttons"
+                )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -28,13 +28,14 @@ def choices(situation: Situation) -> Iterator[Choice]:
         if outcome.state == "waiting" and outcome.approval is not None and "chat" in outcome.approval["from"]:
             yield Choice("approve", outcome.action)
             yield Choice("decline", outcome.action)
+    decided = {one.decision.kind for one in situation.said}
     changed = any(
         outcome.phase == "firing" and outcome.state == "done" and outcome.next_at is not None
         for outcome in situation.outcomes
     )
-    if changed and "undo" not in situation.decided:
+    if changed and "undo" not in decided:
         yield Choice("undo")
-    if not situation.over and not situation.decided & {"undo", "stop"}:
+    if not situation.over and not decided & {"undo", "stop"}:
         yield Choice("stop")
-    if not situation.over and "ack" not in situation.decided:
+    if not situation.over and "ack" not in decided:
         yield Choice("ack")

@@ -80,7 +80,9 @@ def _ask(url: str, method: str, path: str, content: Any = None) -> Any:
 def _summary(incident: dict[str, Any]) -> str:
     subject = " ".join(incident["labels"][name] for name in ("account", "feature") if name in incident["labels"])
     alert = f"{incident['alertname']}{subject and f' of {subject}'}"
-    return f"{incident['correlation_id']}  {incident['opened_at'][:19]}Z  {incident['state']:7}  {alert!a}"
+    waiting = [action["action"] for action in incident["actions"] if action["state"] == "waiting"]
+    to_decide = f"  to be approved: {' '.join(waiting)}" if waiting else ""
+    return f"{incident['correlation_id']}  {incident['opened_at'][:19]}Z  {incident['state']:7}  {alert!a}{to_decide}"
 
 
 def _whole(incident: dict[str, Any]) -> Iterator[str]:

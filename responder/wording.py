@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from responder.actions import actions
 from responder.endpoints import without_quote
-from responder.ledger.decisions import ACK
 from responder.ledger.telling import FOLLOW_UP, Outcome, Situation
 
 logger = logging.getLogger(__name__)
@@ -24,12 +23,15 @@ def lines(situation: Situation, phase: str) -> Iterator[str]:
         situation: of the incident.
         phase: of the action that tells: of its own phase all is told, of the others what is new.
     """
+    for said in situation.said:
+        if not said.told:
+            about = f"{said.decision.action} " if said.decision.action else ""
+            yield f"• {about}{said.decision}"
     for outcome in situation.outcomes:
         news = outcome.told not in (None, outcome.state) and outcome.state in AT_REST
         to_be_put_back = situation.end_is_news and outcome.state == "done" and outcome.next_at is not None
         if outcome.phase == phase or (phase == FOLLOW_UP and (news or to_be_put_back)):
-            what = f"acknowledged by {outcome.by}" if outcome.phase == ACK else outcome.action
-            yield f"• {what}: {_words(outcome, over=situation.over)}"
+            yield f"• {outcome.action}: {_words(outcome, over=situation.over)}"
     if situation.end_is_news:
         yield "It is over."
 
@@ -57,8 +59,6 @@ def _words(outcome: Outcome, *, over: bool) -> str:
         case "reverted" if outcome.reason:
             return f"not put back{reason}"
         case "reverted":
-            if outcome.undone:
-                return f"put back, undone by {outcome.undone}"
             return "put back, for its time was up" if outcome.expired else "put back"
     return outcome.state
 
@@ -77,8 +77,6 @@ def _done(outcome: Outcome, *, over: bool) -> str:
         except Exception:
             # It may be another package's, or the row an older version's; that keeps nobody from being told the rest.
             logger.exception("no words for what %s has done", outcome.action)
-    if outcome.answer is not None:
-        effect += f", {outcome.answer}"
     if over and outcome.next_at is not None:
         return f"{effect}, to be put back at {outcome.next_at:%H:%M} UTC"
     return effect

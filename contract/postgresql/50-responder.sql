@@ -102,12 +102,15 @@ CREATE TABLE IF NOT EXISTS monitoring.responder_decisions (
     decision       text        NOT NULL CHECK (decision IN ('approve', 'decline', 'undo', 'ack', 'stop')),
     decided_by     text        NOT NULL,
     via            text        NOT NULL CHECK (via IN ('chat', 'cli', 'api')),
-    decided_at     timestamptz NOT NULL DEFAULT now()
+    decided_at     timestamptz NOT NULL DEFAULT now(),
+    told           boolean     NOT NULL DEFAULT false   -- whether people were told of it
 );
 CREATE UNIQUE INDEX IF NOT EXISTS responder_decisions_once
     ON monitoring.responder_decisions (correlation_id, decision) WHERE action_id IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS responder_decisions_once_for_an_action
     ON monitoring.responder_decisions (action_id);
+CREATE INDEX IF NOT EXISTS responder_decisions_untold
+    ON monitoring.responder_decisions (correlation_id) WHERE NOT told;
 
 -- How many incidents and actions have come to rest in which state. What is at rest is added here once and marked as
 -- counted, so that metrics cost no more with a longer history, and do not change when the owner deletes old rows.
@@ -153,7 +156,7 @@ GRANT USAGE ON SCHEMA monitoring TO monitoring_responder;
 GRANT SELECT, INSERT, UPDATE
 ON monitoring.responder_incidents, monitoring.responder_actions, monitoring.responder_totals,
    monitoring.responder_switch TO monitoring_responder;
-GRANT SELECT, INSERT ON monitoring.responder_decisions TO monitoring_responder;
+GRANT SELECT, INSERT, UPDATE (told) ON monitoring.responder_decisions TO monitoring_responder;
 GRANT USAGE ON SEQUENCE monitoring.responder_fence TO monitoring_responder;
 REVOKE ALL ON FUNCTION monitoring.failed_sign_in_sources(text, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION monitoring.failed_sign_in_sources(text, timestamptz) TO monitoring_responder;

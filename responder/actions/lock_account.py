@@ -50,7 +50,8 @@ class LockAccount(Action[Parameters]):
 
     def effect(self, before: State | None, after: State) -> str:  # noqa: ARG002
         """See `Declaration`."""
-        return f"{after['account']} is locked"
+        again = " again: somebody had unlocked it while the attack goes on" if "locked_again_as" in after else ""
+        return f"{after['account']} is locked{again}"
 
     def preview(self, task: Task, parameters: Parameters) -> str:
         """See `Action`."""

@@ -10,7 +10,7 @@ from common.redaction import redactor
 from common.secret_text import SecretError, read_secret_file
 from common.yaml_files import Strict
 from responder.actions.base import Action, Task
-from responder.config import Endpoint, Field, Pace
+from responder.config import Config, Endpoint, Field, Pace
 from responder.endpoints import EndpointError
 from responder.errors import RefusedError, RetryError
 from responder.ledger.claims import State
@@ -46,6 +46,12 @@ MOST_BUTTONS = 25
 _UNCLEAR = "the chat never said whether it took the message: it may have come twice, or not at all"
 
 
+def has_buttons(config: Config) -> bool:
+    """Whether people can decide by clicks in the chat."""
+    chat = config.get(CHAT)
+    return chat is not None and chat.signing_secret_file is not None
+
+
 class Parameters(Strict, frozen=True, kw_only=True):
     """What the playbook gives; texts may have placeholders.
 
@@ -79,7 +85,7 @@ class Notify(Action[Parameters]):
             raise RefusedError(_UNCLEAR)
         text = _text(task, parameters)
         body: dict[str, Any] = {"text": text}
-        if task.configured(CHAT).signing_secret_file is not None and task.choices:
+        if has_buttons(task.services.config) and task.choices:
             body["blocks"] = [*_sections(text), _buttons(task)]
         # Before it is sent: after a crash nobody knows whether it was.
         task.remember({"copies": copies + 1})

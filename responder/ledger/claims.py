@@ -158,7 +158,10 @@ def done(cursor: Cursor, claim: Claim, after: State, *, again: bool = False) -> 
         cursor,
         claim,
         "state = 'done', after_state = %(after)s, error = NULL, wait = %(again)s, finished_at ="
-        " CASE WHEN a.after_state = %(after)s AND a.finished_at IS NOT NULL THEN a.finished_at ELSE now() END",
+        " CASE WHEN a.after_state = %(after)s AND a.finished_at IS NOT NULL THEN a.finished_at ELSE now() END,"
+        # People are told that it had to be done again.
+        " told = CASE WHEN a.after_state <> %(after)s AND a.finished_at IS NOT NULL AND a.told = 'done'"
+        "  THEN 'pending' ELSE a.told END",
         after=Json(after),
         again=again,
     )

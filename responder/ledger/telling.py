@@ -14,6 +14,7 @@ from typing import Any
 
 from responder.ledger import claims
 from responder.ledger.claims import Claim, State
+from responder.ledger.decisions import Decision
 from responder.postgres import Cursor
 
 FOLLOW_UP = "follow_up"
@@ -27,14 +28,11 @@ class Outcome:
     """What an action of the incident has come to.
 
     Attributes:
-        by: who or what has asked for it.
         reason: why it was skipped, has failed, or is tried again.
         wait: whether it was skipped only until the alert is repeated.
         next_at: when it is tried again or put back; None when it is settled.
-        expired: whether it was put back although the incident went on.
-        undone: by whose word it was put back, if by somebody's.
+        expired: whether it was put back because its time was up.
         approval: who has to approve it, as in the playbook.
-        answer: what a person has said to that.
         told: the state that people were told last.
     """
 
@@ -42,17 +40,23 @@ class Outcome:
     phase: str
     action: str
     state: str
-    by: str
     reason: str | None
     wait: bool
     before: State | None
     after: State | None
     next_at: datetime | None
     expired: bool
-    undone: str | None
     approval: dict[str, Any] | None
-    answer: str | None
     told: str | None
+
+
+@dataclass(frozen=True)
+class Said:
+    """A decision of a person, and whether people were told of it."""
+
+    decision_id: int
+    decision: Decision
+    told: bool
 
 
 @dataclass(frozen=True)
@@ -62,13 +66,13 @@ class Situation:
     Attributes:
         over: whether its end is verified.
         end_is_news: whether people were told that it goes on.
-        decided: what people have decided about it.
+        said: what people have decided about it, in this order.
         outcomes: of all its actions but those that tell, in their order.
     """
 
     over: bool
     end_is_news: bool
-    decided: frozenset[str]
+    said: tuple[Said, ...]
     outcomes: tuple[Outcome, ...]
 
 
@@ -76,25 +80,26 @@ def situation(cursor: Cursor, claim: Claim) -> Situation:
     """What is to be told by a claimed action."""
     correlation_id = str(claim.incident.correlation_id)
     cursor.execute(
-        "SELECT i.state = 'closed', coalesce(i.state = 'closed' AND i.told <> 'closed', false),"
-        " ARRAY(SELECT decision FROM monitoring.responder_decisions AS o WHERE o.correlation_id = i.correlation_id),"
-        " a.action_id, a.phase,"
-        " a.action, a.state, a.requested_by, a.error, a.wait, a.before_state, a.after_state, a.due_at,"
-        " coalesce(a.reverted_at < coalesce(i.closed_at, 'infinity'), false),"
-        " CASE WHEN a.reverted_at >= d.decided_at THEN d.decided_by || ' (' || d.via || ')' END,"
-        " a.approval, w.decision || 'd by ' || w.decided_by || ' (' || w.via || ')', a.told"
-        " FROM monitoring.responder_incidents AS i"
-        " LEFT JOIN monitoring.responder_decisions AS d"
-        "  ON d.correlation_id = i.correlation_id AND d.decision = 'undo'"
-        " LEFT JOIN monitoring.responder_actions AS a"
+        "SELECT i.state = 'closed', coalesce(i.state = 'closed' AND i.told <> 'closed', false), a.action_id, a.phase,"
+        " a.action, a.state, a.error, a.wait, a.before_state, a.after_state, a.due_at,"
+        " coalesce(a.reverted_at >= a.started_at + a.expires_after, false), a.approval, a.told"
+        " FROM monitoring.responder_incidents AS i LEFT JOIN monitoring.responder_actions AS a"
         "  ON a.correlation_id = i.correlation_id AND a.action <> %s"
-        " LEFT JOIN monitoring.responder_decisions AS w ON w.action_id = a.action_id"
         " WHERE i.correlation_id = %s ORDER BY a.phase DESC, a.position",
         (claim.action, correlation_id),
     )
     rows = cursor.fetchall()
-    outcomes = tuple(Outcome(*row[3:]) for row in rows if row[3] is not None)
-    return Situation(rows[0][0], rows[0][1], frozenset(rows[0][2]), outcomes)
+    cursor.execute(
+        "SELECT d.decision_id, d.told, d.decision, d.decided_by, d.via, a.action"
+        " FROM monitoring.responder_decisions AS d LEFT JOIN monitoring.responder_actions AS a USING (action_id)"
+        " WHERE d.correlation_id = %s ORDER BY d.decision_id",
+        (correlation_id,),
+    )
+    said = tuple(
+        Said(decision_id, Decision(claim.incident.correlation_id, *rest), told)
+        for decision_id, told, *rest in cursor.fetchall()
+    )
+    return Situation(rows[0][0], rows[0][1], said, tuple(Outcome(*row[2:]) for row in rows if row[2] is not None))
 
 
 def told(cursor: Cursor, claim: Claim, situation: Situation, after: State) -> bool:
@@ -123,8 +128,14 @@ def _mark(cursor: Cursor, claim: Claim, situation: Situation) -> None:
     )
     cursor.execute(
         "UPDATE monitoring.responder_actions AS a SET told = t.state FROM unnest(%s::bigint[], %s::text[])"
-        " AS t (action_id, state) WHERE a.action_id = t.action_id AND a.told IS DISTINCT FROM t.state",
+        " AS t (action_id, state) WHERE a.action_id = t.action_id AND a.told IS DISTINCT FROM t.state"
+        # What is under way again may come to the same as before.
+        "  AND (a.told IS NULL OR t.state IN ('done', 'failed', 'skipped', 'reverted'))",
         ([one.action_id for one in situation.outcomes], [one.state for one in situation.outcomes]),
+    )
+    cursor.execute(
+        "UPDATE monitoring.responder_decisions SET told = true WHERE decision_id = ANY (%s) AND NOT told",
+        ([one.decision_id for one in situation.said],),
     )
 
 
@@ -151,6 +162,9 @@ WITH news AS (
         WHERE told <> state AND state IN ('done', 'failed', 'skipped', 'reverted')
         UNION ALL
         SELECT correlation_id, closed_at FROM monitoring.responder_incidents WHERE state = 'closed' AND told <> 'closed'
+        UNION ALL
+        SELECT d.correlation_id, d.decided_at FROM monitoring.responder_decisions AS d
+        JOIN monitoring.responder_incidents AS i USING (correlation_id) WHERE NOT d.told AND i.told IS NOT NULL
     ) AS changes GROUP BY correlation_id ORDER BY since LIMIT %(most)s
 )
 INSERT INTO monitoring.responder_actions

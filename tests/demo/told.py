@@ -14,8 +14,15 @@ Told = tuple[str, str, str]
 
 
 def told(inbox: Inbox) -> Counter[Told]:
-    """How often who was told what; a change of a group of alerts is told again, in the same incident."""
-    return Counter(_told(one) for one in inbox.notifications() if one["channel"] != "heartbeat")
+    """How often who was told what; a change of a group of alerts is told again, in the same incident.
+
+    Without the responder's follow-ups: when they come is up to what it did, and not to the alert.
+    """
+    return Counter(
+        _told(one)
+        for one in inbox.notifications()
+        if one["channel"] != "heartbeat" and "what has changed" not in str(one["raw"].get("text"))
+    )
 
 
 def _told(notification: dict[str, Any]) -> Told:

@@ -254,7 +254,7 @@ def test_what_waits_for_approval_is_told_and_who_gave_it(start: Start, chat: Cha
     assert line.endswith(" UTC for somebody to approve it by cli or api, and is not done otherwise")
     decide(responder, "approve")
     told(chat, 2, responder)
-    assert chat.lines(1)[1:] == ["• lock_account: alice.ops is locked, approved by alice (api)"]
+    assert chat.lines(1)[1:] == ["• lock_account approved by alice (api)", "• lock_account: alice.ops is locked"]
 
 
 def test_an_undo_is_told_with_who_said_it(start: Start, chat: Chat, config: dict[str, Any]) -> None:
@@ -263,7 +263,7 @@ def test_an_undo_is_told_with_who_said_it(start: Start, chat: Chat, config: dict
     told(chat, 1, responder)
     decide(responder, "undo")
     told(chat, 2, responder)
-    assert chat.lines(1)[1:] == ["• set_fraud_threshold: put back, undone by alice (api)"]
+    assert chat.lines(1)[1:] == ["• undone by alice (api)", "• set_fraud_threshold: put back"]
 
 
 def test_who_acknowledges_is_told(world: World, start: Start, chat: Chat, config: dict[str, Any]) -> None:
@@ -273,4 +273,34 @@ def test_who_acknowledges_is_told(world: World, start: Start, chat: Chat, config
     told(chat, 1, responder)
     decide(responder, "ack")
     told(chat, 2, responder)
-    assert chat.lines(1)[1:] == ["• acknowledged by alice (api): not done: alertmanager is not configured"]
+    assert chat.lines(1)[1:] == [
+        "• acknowledged by alice (api)",
+        "• silence_alert: not done: alertmanager is not configured",
+    ]
+
+
+def test_a_stop_is_told_although_nothing_comes_of_it(start: Start, chat: Chat, config: dict[str, Any]) -> None:
+    responder = start(config, playbooks=playbooks())
+    responder.post(message(firing(ADMIN)))
+    told(chat, 1, responder)
+    decide(responder, "stop")
+    told(chat, 2, responder)
+    assert chat.lines(1)[1:] == ["• stopped by alice (api)"]
+
+
+def test_an_account_that_is_locked_again_is_told(
+    world: World, start: Start, chat: Chat, config: dict[str, Any]
+) -> None:
+    responder = start(config, playbooks=playbooks(LOCK))
+    responder.post(message(firing(ADMIN)))
+    told(chat, 1, responder)
+    world.sql("UPDATE platform.admin_accounts SET locked_at = NULL WHERE account = 'alice.ops'")
+    for _ in range(2):
+        responder.post(message(firing(ADMIN)))
+        wait_until(world.locked)
+        responder.settled()
+    told(chat, 2, responder)
+    again = "• lock_account: alice.ops is locked again: somebody had unlocked it while the attack goes on"
+    assert chat.lines(1)[1:] == [again]
+    time.sleep(1)
+    assert len(chat.texts) == 2

@@ -140,7 +140,7 @@ def test_a_click_approves_and_who_clicked_is_recorded(
     assert (decision["by"], decision["via"]) == (f"roadrunner {PERSON}", "chat")
     wait_until(lambda: len(chat.received) == 2)
     told = chat.received[1]
-    assert f"lock_account: alice.ops is locked, approved by roadrunner {PERSON} (chat)" in told["text"]
+    assert f"• lock_account approved by roadrunner {PERSON} (chat)\n• lock_account: alice.ops is" in told["text"]
     assert list(buttons(told)) == ["Stop", "Ack"]
 
 
