@@ -99,8 +99,8 @@ INJECTED = [
     (
         "prometheus/rules/*.yml",
         "prometheus/rules/responder.yml",
-        "were\n            refused",
-        "are over 42\n            refused",
+        "platform were refused",
+        "platform are over 42\n            refused",
     ),
     (
         "responder/playbooks.yml",
