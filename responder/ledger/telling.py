@@ -65,7 +65,7 @@ class Situation:
 
     Attributes:
         over: whether its end is verified.
-        end_is_news: whether people were told that it goes on.
+        end_is_news: whether people were not told of its end.
         said: what people have decided about it, in this order.
         outcomes: of all its actions but those that tell, in their order.
     """
@@ -80,7 +80,7 @@ def situation(cursor: Cursor, claim: Claim) -> Situation:
     """What is to be told by a claimed action."""
     correlation_id = str(claim.incident.correlation_id)
     cursor.execute(
-        "SELECT i.state = 'closed', coalesce(i.state = 'closed' AND i.told <> 'closed', false), a.action_id, a.phase,"
+        "SELECT i.state = 'closed', i.state = 'closed' AND i.told IS DISTINCT FROM 'closed', a.action_id, a.phase,"
         " a.action, a.state, a.error, a.wait, a.before_state, a.after_state, a.due_at,"
         " coalesce(a.reverted_at >= a.started_at + a.expires_after, false), a.approval, a.told"
         " FROM monitoring.responder_incidents AS i LEFT JOIN monitoring.responder_actions AS a"

@@ -67,7 +67,8 @@ ALERTS: tuple[dict[str, str], ...] = (
 PATIENCE = 180
 STATEFUL = (
     "platform.admin_accounts, platform.security_events, platform.threat_indicators, platform.retraining_requests,"
-    " monitoring.responder_actions, monitoring.responder_incidents, monitoring.responder_totals"
+    " monitoring.responder_decisions, monitoring.responder_actions, monitoring.responder_incidents,"
+    " monitoring.responder_totals"
 )
 
 
