@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -56,7 +57,7 @@ DOWN = firing(
 )
 CLIENT = firing(
     labels("ClientNearLimit", "low", "engineering", "traffic", LIVE, client='<!channel> "x" & <http://evil|y>'),
-    "A client is at 98 % of its limit (>= 90 %)",
+    'Client <!channel> "x" & <http://evil|y> is at 98 % of its limit (>= 90 %)',
     "98 of 100 requests a minute.",
 )
 DRIFT = [
@@ -166,7 +167,9 @@ def test_email_headers(it: Chain) -> None:
 
 def test_what_an_attacker_typed_mentions_nobody(it: Chain) -> None:
     message = received(it, "slack", "ClientNearLimit")["attachments"][0]
-    assert "<" not in message["text"].replace("&lt;", "")
+    assert "<!channel>" in unescape(message["title"])
+    for part in ("title", "text", "fallback"):
+        assert not {"<", ">"} & set(message[part]), part
     assert "<b>" not in received(it, "email", "ModelDrift")["html"].split("</head>")[1]
 
 
