@@ -1,4 +1,4 @@
-"""`ticketing-responder incidents`, `show ID`, and decisions such as `undo ID`: asked of a responder over HTTP."""
+"""`ticketing-responder incidents`, `show ID`, `report ID`, and decisions such as `undo ID`: asked of a responder."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from common import http_client
 from common.deadline import Deadline
 from common.http_client import HttpError
 from common.secret_text import SecretError, SecretText
+from common.yaml_files import ConfigError
+from responder import report_command
+from responder.labels import subject
 
 SECONDS = 10.0
 _DECISIONS = {
@@ -32,7 +35,7 @@ class CommandError(Exception):
 
 def is_command(arguments: Sequence[str]) -> bool:
     """Whether the arguments are one of these commands, and not the flags of the server."""
-    return bool(arguments) and arguments[0] in ("incidents", "show", *_DECISIONS)
+    return bool(arguments) and arguments[0] in ("incidents", "show", "report", *_DECISIONS)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         for line in _run(flags):
             print(line)  # noqa: T201
-    except CommandError as error:
+    except (CommandError, ConfigError) as error:
         print(f"ticketing-responder: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except (HttpError, SecretError, ValueError) as error:
@@ -55,15 +58,21 @@ def _run(flags: argparse.Namespace) -> Iterator[str]:
         for incident in _ask(flags.url, "GET", f"/incidents?limit={flags.limit}")["incidents"]:
             yield _summary(incident)
     elif flags.command == "show":
-        found = _ask(flags.url, "GET", f"/incidents?correlation_id={flags.id}")["incidents"]
-        if not found:
-            raise CommandError("there is no such incident")
-        yield from _whole(found[0])
+        yield from _whole(_incident(flags))
+    elif flags.command == "report":
+        yield from report_command.lines(_incident(flags), flags)
     else:
         content = {"correlation_id": flags.id, "decision": flags.command, "by": flags.by, "via": "cli"}
         if getattr(flags, "action", None):
             content["action"] = flags.action
         yield str(_ask(flags.url, "POST", "/decisions", content)["decided"])
+
+
+def _incident(flags: argparse.Namespace) -> dict[str, Any]:
+    found: list[dict[str, Any]] = _ask(flags.url, "GET", f"/incidents?correlation_id={flags.id}")["incidents"]
+    if not found:
+        raise CommandError("there is no such incident")
+    return found[0]
 
 
 def _ask(url: str, method: str, path: str, content: Any = None) -> Any:
@@ -78,8 +87,7 @@ def _ask(url: str, method: str, path: str, content: Any = None) -> Any:
 
 
 def _summary(incident: dict[str, Any]) -> str:
-    subject = " ".join(incident["labels"][name] for name in ("account", "feature") if name in incident["labels"])
-    alert = f"{incident['alertname']}{subject and f' of {subject}'}"
+    alert = subject(incident["alertname"], incident["labels"])
     waiting = [action["action"] for action in incident["actions"] if action["state"] == "waiting"]
     to_decide = f"  to be approved: {' '.join(waiting)}" if waiting else ""
     return f"{incident['correlation_id']}  {incident['opened_at'][:19]}Z  {incident['state']:7}  {alert!a}{to_decide}"
@@ -108,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("incidents", parents=[shared], help="the newest incidents")
     listing.add_argument("--limit", type=int, default=20, help="at most; %(default)s")
     commands.add_parser("show", parents=[shared], help="one incident with its actions").add_argument("id")
+    report_command.add_to(commands.add_parser("report", parents=[shared], help="one incident as Markdown"))
     for name, text in _DECISIONS.items():
         command = commands.add_parser(name, parents=[shared], help=text)
         command.add_argument("id", help="the correlation ID")

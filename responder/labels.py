@@ -11,3 +11,9 @@ DEFAULT_PLATFORM = "main"
 def platform_of(labels: Mapping[str, str]) -> str:
     """The platform that an alert is about."""
     return labels.get("platform") or DEFAULT_PLATFORM
+
+
+def subject(alertname: str, labels: Mapping[str, str]) -> str:
+    """The alert, and whom or what it is about: `UnauthorizedAdminAccess of alice.ops`."""
+    whom = " ".join(labels[name] for name in ("account", "feature") if name in labels)
+    return f"{alertname} of {whom}" if whom else alertname

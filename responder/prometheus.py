@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from responder.config import Endpoint
 from responder.endpoints import EndpointClient, EndpointError
@@ -32,7 +33,7 @@ class Sample:
 
 
 class Prometheus:
-    """Instant queries.
+    """Queries.
 
     Args:
         http: the client.
@@ -43,33 +44,62 @@ class Prometheus:
         self._http = http
         self._endpoint = endpoint
 
-    def query(self, expression: str) -> list[Sample]:
-        """The vector that an expression gives now.
+    def query(self, expression: str, at: float | None = None) -> list[Sample]:
+        """The vector that an expression gives.
+
+        Args:
+            expression: PromQL.
+            at: seconds since the epoch; now without it.
 
         Raises:
             PrometheusError: it is not reached in time, refuses the expression, or answers with something else.
         """
+        when = {} if at is None else {"time": f"{at:.3f}"}
         try:
-            reply = self._http.request(
-                "GET", self._endpoint, "/api/v1/query", params={"query": expression}, seconds=SECONDS, attempts=2
-            )
-            content = reply.json()
-            samples = [
-                Sample(dict(series["metric"]), float(series["value"][1])) for series in content["data"]["result"]
+            return [
+                Sample(dict(series["metric"]), float(series["value"][1]))
+                for series in self._result("/api/v1/query", {"query": expression, **when})
             ]
-        except EndpointError as error:
-            raise PrometheusError(f"Prometheus: {error}", answered=error.answered) from None
         except (KeyError, TypeError, IndexError, ValueError):
             raise PrometheusError("Prometheus: the answer is no vector") from None
-        return samples
 
-    def number(self, expression: str) -> float | None:
+    def number(self, expression: str, at: float | None = None) -> float | None:
         """The one value of an expression; None when it has none, several, or NaN.
 
         Raises:
             PrometheusError: see `query`.
         """
-        samples = self.query(expression)
+        samples = self.query(expression, at)
         if len(samples) != 1 or math.isnan(samples[0].value):
             return None
         return samples[0].value
+
+    def curve(self, expression: str, first: float, last: float, step: float) -> list[tuple[float, float]]:
+        """The one series of an expression over a time: instants and values; empty when it has none, or several.
+
+        Args:
+            expression: PromQL.
+            first: seconds since the epoch.
+            last: likewise.
+            step: seconds between two points.
+
+        Raises:
+            PrometheusError: see `query`.
+        """
+        params = {"query": expression, "start": f"{first:.3f}", "end": f"{last:.3f}", "step": f"{step:.3f}"}
+        try:
+            found = [
+                [(float(at), float(value)) for at, value in series["values"]]
+                for series in self._result("/api/v1/query_range", params)
+            ]
+        except (KeyError, TypeError, ValueError):
+            raise PrometheusError("Prometheus: the answer is no matrix") from None
+        return [point for point in found[0] if math.isfinite(point[1])] if len(found) == 1 else []
+
+    def _result(self, path: str, params: dict[str, str]) -> list[Any]:
+        try:
+            reply = self._http.request("GET", self._endpoint, path, params=params, seconds=SECONDS, attempts=2)
+            result: list[Any] = reply.json()["data"]["result"]
+        except EndpointError as error:
+            raise PrometheusError(f"Prometheus: {error}", answered=error.answered) from None
+        return result

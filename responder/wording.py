@@ -31,12 +31,18 @@ def lines(situation: Situation, phase: str) -> Iterator[str]:
         news = outcome.told not in (None, outcome.state) and outcome.state in AT_REST
         to_be_put_back = situation.end_is_news and outcome.state == "done" and outcome.next_at is not None
         if outcome.phase == phase or (phase == FOLLOW_UP and (news or to_be_put_back)):
-            yield f"• {outcome.action}: {_words(outcome, over=situation.over)}"
+            yield f"• {outcome.action}: {words(outcome, over=situation.over)}"
     if situation.end_is_news:
         yield "It is over."
 
 
-def _words(outcome: Outcome, *, over: bool) -> str:
+def words(outcome: Outcome, *, over: bool) -> str:
+    """What an action has come to.
+
+    Args:
+        outcome: of the action.
+        over: whether its incident is.
+    """
     reason = f": {_shorten(without_quote(outcome.reason))}" if outcome.reason else ""
     match outcome.state:
         case "waiting":

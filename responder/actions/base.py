@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from responder.config import Config, Content, Field
 from responder.contract_functions import ContractFunctions
 from responder.endpoints import EndpointClient
 from responder.errors import SkipError
+from responder.figures import shown
 from responder.ledger.claims import Claim, Incident, State
 from responder.placeholders import PlaceholderError, fill, names, promql, values_of
 from responder.playbooks import Playbooks
@@ -120,21 +120,12 @@ class Task:
             except PrometheusError as error:
                 logger.warning("incident %s: figures: %s", self.correlation_id, error)
                 break
-            found[name] = _shown(figure)
+            found[name] = shown(figure)
         return found
 
     def _values(self) -> dict[str, str]:
         incident = self.incident
         return values_of(incident.labels, incident.annotations, incident.playbook, self.correlation_id)
-
-
-def _shown(figure: float | None) -> str:
-    """Four significant digits; "unknown" for none."""
-    if figure is None:
-        return "unknown"
-    if figure == 0 or not math.isfinite(figure):
-        return f"{figure:g}"
-    return f"{round(figure, 3 - math.floor(math.log10(abs(figure)))):.15g}"
 
 
 class Declaration(Generic[P]):

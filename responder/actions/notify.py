@@ -13,6 +13,7 @@ from responder.actions.base import Action, Task
 from responder.config import Config, Endpoint, Field, Pace
 from responder.endpoints import EndpointError
 from responder.errors import RefusedError, RetryError
+from responder.labels import subject
 from responder.ledger.claims import State
 from responder.ledger.telling import FOLLOW_UP
 
@@ -134,6 +135,4 @@ def _buttons(task: Task) -> dict[str, Any]:
 
 
 def _follow_up(task: Task) -> str:
-    labels = task.incident.labels
-    subject = " ".join(labels[name] for name in ("account", "feature") if name in labels)
-    return f"{task.incident.alertname}{subject and f' of {subject}'}: what has changed"
+    return f"{subject(task.incident.alertname, task.incident.labels)}: what has changed"

@@ -12,7 +12,8 @@ MOST_INCIDENTS = 500
 _INCIDENTS = """
 SELECT jsonb_build_object(
     'correlation_id', i.correlation_id, 'playbook', i.playbook, 'alertname', i.alertname,
-    'fingerprint', i.fingerprint, 'state', i.state, 'labels', i.labels, 'requested_by', i.requested_by,
+    'fingerprint', i.fingerprint, 'state', i.state, 'labels', i.labels,
+    'annotations', i.annotations, 'requested_by', i.requested_by,
     'starts_at', i.starts_at, 'opened_at', i.opened_at, 'last_firing_at', i.last_firing_at,
     'ended_at', i.ended_at, 'closed_at', i.closed_at, 'last_check', i.last_check,
     'actions', coalesce((

@@ -40,14 +40,14 @@ class Outcome:
     phase: str
     action: str
     state: str
-    reason: str | None
-    wait: bool
-    before: State | None
-    after: State | None
-    next_at: datetime | None
-    expired: bool
-    approval: dict[str, Any] | None
-    told: str | None
+    reason: str | None = None
+    wait: bool = False
+    before: State | None = None
+    after: State | None = None
+    next_at: datetime | None = None
+    expired: bool = False
+    approval: dict[str, Any] | None = None
+    told: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,190 @@
+"""The record of an incident: Markdown, whole, and true while Prometheus or the other side is away.
+
+A change that is meant: `UPDATE_GOLDEN=1 python -m pytest tests/responder/test_report.py`, and read the difference.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from demo.openmetrics import create_blocks
+from responder.incident_report import plain
+from responder.playbook_file import SHIPPED
+from testbed.servers.prometheus import Prometheus
+from tests.responder.conftest import Start, World
+from tests.responder.messages import ADMIN, DRIFT, FRAUD, LATENCY, firing, message, resolved
+from tests.responder.process import REPOSITORY, TOKEN, ResponderProcess, wait_until
+from tests.responder.test_follow_ups import Chat
+
+GOLDEN = Path(__file__).with_name("golden")
+ALERTS = (ADMIN, FRAUD, LATENCY, DRIFT)
+#: What the figures of the shipped playbooks read, and what it was all the time.
+PAST = """
+ticketing:fraud_blocked:max{window="10m",platform="main"} 45
+ticketing:fraud_predictions:sum{window="10m",platform="main"} 300
+ticketing:fraud_blocked:wilson_lower{window="10m",platform="main"} 0.1134
+ticketing:limit:by_platform{limit="fraud_blocked_ratio_high",platform="main"} 0.03
+ticketing:kpi_api_latency_p95_seconds:max{platform="main"} 0.182
+ticketing:limit:by_platform{limit="api_latency_p95_seconds",platform="main"} 0.1
+ticketing_admin_mfa_failures{account="alice.ops",platform="main",window="5m"} 7
+ticketing:limit:by_platform{limit="mfa_failures",platform="main"} 3
+"""
+
+
+def at_once() -> dict[str, Any]:
+    """The shipped playbooks, whose incidents are over as soon as Prometheus says so."""
+    content: dict[str, Any] = yaml.safe_load(SHIPPED.read_text())
+    for playbook in content.values():
+        playbook["ends_when"] = {"for": "0s"}
+        for step in playbook["on_firing"]:
+            if "cool_down" in step:
+                step["cool_down"] = "0s"
+    return content
+
+
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus with two hours of the figures."""
+    directory = tmp_path_factory.mktemp("past")
+    now, samples = round(time.time()), directory / "past.openmetrics"
+    series = PAST.strip().splitlines()
+    lines = [f"{one} {at}" for one in series for at in range(now - 7200, now + 600, 15)]
+    samples.write_text("\n".join([*lines, "# EOF\n"]))
+    config = directory / "prometheus.yml"
+    config.write_text("{}")
+    prometheus = Prometheus(config, directory / "data")
+    create_blocks(samples, prometheus.data)
+    with prometheus as running:
+        yield running
+
+
+def report(
+    responder: ResponderProcess, identifier: str, *flags: str, prometheus: str = "http://127.0.0.1:1"
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "RESPONDER_URL": responder.url, "RESPONDER_TOKEN": TOKEN}
+    command = [sys.executable, "-m", "responder", "report", identifier, f"--prometheus={prometheus}", *flags]
+    return subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def normalized(text: str) -> str:
+    """Without what differs from run to run; the rows of one moment are in no order."""
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text)
+    text = re.sub(r"(\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d", "TIME", text)
+    text = re.sub(r"\d+ min \d+ s|\d+\.\d s", "SPAN", text)
+    text = re.sub(r"http://127\.0\.0\.1:\d+|127\\?\.0\.0\.1:\d+", "ADDRESS", text)
+    head, table, tail = re.split(r"(?<=\| time \| who \| what \|\n\| :-- \| :-- \| :-- \|\n)((?:\|.*\n)+)", text)
+    return head + "".join(sorted(table.splitlines(keepends=True))) + tail
+
+
+def test_each_playbook_has_its_record(world: World, start: Start, past: Prometheus, tmp_path: Path) -> None:
+    world.outside.counterparts.append(Chat())
+    (tmp_path / "chat").write_text(f"{world.outside.url}/chat\n")
+    responder = start({"chat": {"url_file": str(tmp_path / "chat")}}, playbooks=at_once())
+    world.prometheus.values["ticketing:fraud_blocked:lasting_evidence"] = 1
+    responder.post(message(*(firing(alert) for alert in ALERTS)))
+    wait_until(
+        lambda: len(responder.incidents()) == len(ALERTS) and at_rest(responder), 60, lambda: str(under_way(responder))
+    )
+    responder.post(message(*(resolved(alert) for alert in ALERTS)))
+    wait_until(
+        lambda: {one["state"] for one in responder.incidents()} == {"closed"} and at_rest(responder),
+        60,
+        lambda: str(under_way(responder)),
+    )
+    for incident in responder.incidents():
+        found = report(
+            responder,
+            incident["correlation_id"],
+            f"--charts={tmp_path}/charts",
+            f"--playbooks.file={responder.playbooks_file}",
+            prometheus=past.url,
+        )
+        assert (found.returncode, found.stderr) == (0, "")
+        text = normalized(found.stdout).replace(str(tmp_path), "DIRECTORY")
+        file = GOLDEN / f"{incident['alertname']}.md"
+        if os.environ.get("UPDATE_GOLDEN"):
+            file.write_text(text)
+        assert text == file.read_text()
+    charts = sorted((tmp_path / "charts").iterdir())
+    assert len(charts) == 3
+    assert {ElementTree.parse(chart).getroot().tag for chart in charts} == {"{http://www.w3.org/2000/svg}svg"}
+
+
+def at_rest(responder: ResponderProcess) -> bool:
+    return not under_way(responder)
+
+
+def under_way(responder: ResponderProcess) -> list[Any]:
+    """Name, state and reason of what is not settled; what is for the end is not begun before."""
+    return [
+        (action["action"], action["state"], action["reason"])
+        for incident in responder.incidents()
+        for action in incident["actions"]
+        if action["state"] in ("pending", "running", "reverting") and action["next_at"] is not None
+    ]
+
+
+def test_a_prometheus_that_is_away_costs_the_figures_alone(start: Start) -> None:
+    responder = start(playbooks=at_once())
+    responder.post(message(firing(FRAUD)))
+    responder.settled()
+    found = report(responder, responder.incident()["correlation_id"])
+    assert found.returncode == 0
+    assert "| blocked | unknown | unknown |" in found.stdout
+    assert "set_fraud_threshold" in found.stdout.replace("\\", "")
+    assert found.stderr.startswith("ticketing-responder: the figures are unknown: Prometheus: ")
+    assert "| over | not yet |" in found.stdout
+
+
+def test_what_a_person_has_decided_is_in_it(start: Start) -> None:
+    responder = start(playbooks=at_once())
+    responder.post(message(firing(FRAUD)))
+    wait_until(lambda: responder.actions()["set_fraud_threshold"]["state"] == "done")
+    identifier = responder.incident()["correlation_id"]
+    decision = {"correlation_id": identifier, "decision": "undo", "by": "alice"}
+    assert responder.post(decision, path="/decisions").ok
+    wait_until(lambda: responder.actions()["set_fraud_threshold"]["state"] == "reverted")
+    assert "| alice (api) | undo |" in report(responder, identifier).stdout
+
+
+@pytest.mark.parametrize("identifier", ["00000000-0000-0000-0000-000000000000", "nobody"])
+def test_an_incident_that_is_not_there_is_said_to_be_so(start: Start, identifier: str) -> None:
+    found = report(start(), identifier)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<img src=x onerror=alert(1)>",
+        "[a](http://b)",
+        "a | b",
+        "*a* `b`",
+        "_a_ b_c __d__",
+        "a\nb",
+        "\x1b[31m",
+        "# a",
+        "\\|",
+        "‮abc",
+    ],
+)
+def test_what_an_attacker_writes_means_nothing(text: str) -> None:
+    shown = plain(text)
+    assert "\n" not in shown
+    assert shown.isprintable()
+    assert not re.search(r"(?<![\\A-Za-z0-9])_|(?<!\\)_(?![A-Za-z0-9])", shown)
+    assert not re.search(r"(?<!\\)(?:\\\\)*[`*\[\]<>|#]", shown)
