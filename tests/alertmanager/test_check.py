@@ -76,7 +76,7 @@ def test_real_addresses_pass_in_silence(directory: Path) -> None:
         ("alertmanager.yml", 'playbook!=""]', 'playbook!!""]', 'playbook!!""'),
         ("alertmanager.yml", 'severity=~"critical', 'severity=~"(critical', "Regex for 'severity' does not compile"),
         ("alertmanager.yml", 'template "slack.text"', 'template "slack.txt"', "slack.txt"),
-        ("templates/pagerduty.tmpl", 'template "summary"', 'template "sumary"', "sumary"),
+        ("templates/pagerduty.tmpl", 'template "title.text"', 'template "title.txt"', "title.txt"),
         ("templates/sms.tmpl", "{{ end }}", "", "sms.tmpl"),
         ("alertmanager.yml", "repeat_interval: 50s", "repeat_interval: 20s", "repeat_interval (20s)"),
         ("alertmanager.yml", ', source_job!=""', "", "inhibit_rules[0].source_matchers"),
