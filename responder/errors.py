@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 
+class LostError(Exception):
+    """The try is another worker's by now; nothing may be written down of it."""
+
+
 class RefusedError(Exception):
     """It cannot be done, however often it is tried; the message says why."""
 

@@ -15,10 +15,11 @@ from responder.actions.base import RevertingAction, Services, Task
 from responder.choices import choices
 from responder.contract_functions import ContractError
 from responder.endpoints import EndpointError
-from responder.errors import RefusedError, RetryError, SkipError
+from responder.errors import LostError, RefusedError, RetryError, SkipError
+from responder.holding import Holding
 from responder.ledger import claims, decisions, telling
-from responder.ledger.claims import Claim, State
-from responder.ledger.decisions import Decision, Word
+from responder.ledger.claims import Claim
+from responder.ledger.decisions import Word
 from responder.placeholders import PlaceholderError
 from responder.postgres import Postgres
 from responder.prometheus import PrometheusError
@@ -33,10 +34,6 @@ UNANSWERED_PART = 1 / 24
 nothing, what is gone for good would be tried for ever."""
 LONGEST_RETRY_AFTER_SECONDS = 600.0
 """A service that asks for more time is asked again all the same."""
-
-
-class _LostError(Exception):
-    """The claim is another worker's by now."""
 
 
 class Runner:
@@ -62,7 +59,7 @@ class Runner:
         """
         try:
             outcome = self._try(claim)
-        except _LostError:
+        except LostError:
             outcome = "lost"
         logger.info(
             "incident %s: %s %s, attempt %d: %s",
@@ -96,7 +93,7 @@ class Runner:
             return self._retry(claim, str(error), answered=error.answered)
         except (RetryError, SettingsError, PrometheusError) as error:
             return self._retry(claim, str(error), answered=error.answered)
-        except (PostgresError, _LostError):
+        except (PostgresError, LostError):
             raise
         except Exception as error:
             logger.exception("incident %s: %s", claim.incident.correlation_id, claim.action)
@@ -119,7 +116,7 @@ class Runner:
         if claim.phase == telling.FOLLOW_UP and not news:
             raise SkipError("nothing has changed that was not told")
         remember, confirm = (partial(self._settle, write, claim) for write in (claims.remember, claims.confirm))
-        task = Task(claim, self._services, news, open_choices, remember, confirm)
+        task = Task(claim, self._services, news, open_choices, remember, claim.fence, confirm)
         for field in action.needs:
             task.configured(field)
         halt = None
@@ -128,7 +125,10 @@ class Runner:
             _check_approval(claim, word)
             halt = word.halt
         if isinstance(action, RevertingAction):
-            return self._carry_out_reverting(action, task, parameters, halt)
+            if claim.before is None and halt is not None:
+                raise SkipError(str(halt))
+            undone = halt is not None and halt.kind == "undo"
+            return Holding(self._postgres, action, task, parameters).carry_out(pace.lease, undone=undone)
         if halt is not None:
             if claim.after is None:
                 raise SkipError(str(halt))
@@ -143,59 +143,6 @@ class Runner:
         else:
             self._settle(telling.told, claim, situation, after)
         return "done"
-
-    def _carry_out_reverting(
-        self, action: RevertingAction[Any], task: Task, parameters: Any, halt: Decision | None
-    ) -> str:
-        claim = task.claim
-        if claim.before is None and halt is not None:
-            raise SkipError(str(halt))
-        if claim.before is None and claim.incident.closed:
-            raise SkipError("the incident was over before it could be done")
-        target = action.target(task, parameters)
-        if claim.target not in (None, target):
-            raise RefusedError(f"{claim.target} was to be changed, and {target} is configured now")
-        undone = halt is not None and halt.kind == "undo"
-        # Whoever changes the target, in whatever incident, does so alone.
-        with self._postgres.lock(target, self._services.config.pace.lease):
-            # With a state from before, what is left of an incident that is over or undone is to be put back.
-            if claim.reverting or claim.incident.closed or undone:
-                return self._revert(action, task, parameters, target)
-            return self._change(action, task, parameters, target)
-
-    def _change(self, action: RevertingAction[Any], task: Task, parameters: Any, target: str) -> str:
-        claim = task.claim
-        before, after = claim.before, claim.after
-        if before is None or after is None:
-            before = self._found(action, task, parameters, target)
-            after = action.plan(task, parameters, before)
-            if claim.dry_run:
-                raise SkipError(f"dry run: would change {target} from {before} to {after}")
-            self._settle(claims.prepare, claim, target, before, after)
-        if not action.change(task, parameters, before, after):
-            reason = f"{target} was changed by somebody else meanwhile; left alone"
-            self._settle(claims.skipped, claim, reason, wait=False)
-            return "skipped"
-        self._settle(claims.done, claim, after)
-        return "done"
-
-    def _found(self, action: RevertingAction[Any], task: Task, parameters: Any, target: str) -> State:
-        """What to put back one day: what is there, or, if another incident made it so, what that one found."""
-        observed = action.observe(task, parameters)
-        other = self._postgres.run(lambda cursor: claims.holder(cursor, task.claim, target))
-        return other[0] if other is not None and other[1] == observed else observed
-
-    def _revert(self, action: RevertingAction[Any], task: Task, parameters: Any, target: str) -> str:
-        claim = task.claim
-        note = None
-        if claim.before is None or claim.after is None:
-            raise RefusedError("nothing is written down to put back")
-        if self._postgres.run(lambda cursor: claims.is_held(cursor, claim, target)):
-            note = "another incident still needs it; the last one puts it back"
-        elif not action.change(task, parameters, claim.after, claim.before):
-            note = "changed by somebody else since; left alone"
-        self._settle(claims.reverted, claim, note)
-        return "reverted"
 
     def _retry(self, claim: Claim, error: str, *, answered: bool = True, not_before: float = 0.0) -> str:
         pace = self._services.config.pace
@@ -222,7 +169,7 @@ class Runner:
 
     def _settle(self, write: Any, claim: Claim, *arguments: Any, **options: Any) -> None:
         if not self._postgres.run(lambda cursor: write(cursor, claim, *arguments, **options)):
-            raise _LostError
+            raise LostError
 
 
 def _check_approval(claim: Claim, word: Word) -> None:

@@ -60,6 +60,7 @@ CREATE TABLE IF NOT EXISTS monitoring.responder_actions (
     target         text,                           -- what it holds changed, for actions that revert
     before_state   jsonb,                          -- recorded before the effect
     after_state    jsonb,
+    generation     bigint      NOT NULL DEFAULT 0, -- of before_state, see responder_targets
     error          text,                           -- also why it was skipped
     wait           boolean     NOT NULL DEFAULT false,  -- tried again when the alert is repeated
     expires_after  interval,                       -- reverted then, without any message; NULL: it does not revert
@@ -83,6 +84,7 @@ ALTER TABLE monitoring.responder_actions ADD CONSTRAINT responder_actions_phase_
     CHECK (phase IN ('firing', 'end', 'follow_up', 'ack'));
 CREATE INDEX IF NOT EXISTS responder_actions_untold
     ON monitoring.responder_actions (correlation_id) WHERE told <> state;
+ALTER TABLE monitoring.responder_actions ADD COLUMN IF NOT EXISTS generation bigint NOT NULL DEFAULT 0;
 CREATE INDEX IF NOT EXISTS responder_actions_due_at
     ON monitoring.responder_actions (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS responder_actions_target
@@ -122,6 +124,15 @@ CREATE TABLE IF NOT EXISTS monitoring.responder_totals (
     PRIMARY KEY (kind, name, state)
 );
 
+-- One row a target that was ever changed for a while. Actions of several incidents may hold it at once.
+CREATE TABLE IF NOT EXISTS monitoring.responder_targets (
+    target     text   PRIMARY KEY,
+    base       jsonb  NOT NULL,                    -- the operator's state, to which it returns
+    ours       jsonb  NOT NULL,                    -- array of the states that the responder may have made of it
+    generation bigint NOT NULL,                    -- another one when an operator has changed it: who held it, does not
+    fence      bigint NOT NULL                     -- of the last write: an older one may not record nor act any more
+);
+
 -- Whether the stop switch was thrown when a responder saw it last in Redis.
 CREATE TABLE IF NOT EXISTS monitoring.responder_switch (
     redis_key text    PRIMARY KEY,
@@ -155,7 +166,7 @@ GRANT USAGE ON SCHEMA monitoring TO monitoring_responder;
 -- No DELETE: what was done stays on record. Retention is the owner's; rows that are counted may go.
 GRANT SELECT, INSERT, UPDATE
 ON monitoring.responder_incidents, monitoring.responder_actions, monitoring.responder_totals,
-   monitoring.responder_switch TO monitoring_responder;
+   monitoring.responder_targets, monitoring.responder_switch TO monitoring_responder;
 GRANT SELECT, INSERT, UPDATE (told) ON monitoring.responder_decisions TO monitoring_responder;
 GRANT USAGE ON SEQUENCE monitoring.responder_fence TO monitoring_responder;
 REVOKE ALL ON FUNCTION monitoring.failed_sign_in_sources(text, timestamptz) FROM PUBLIC;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -48,6 +48,7 @@ class Task:
         news: what there is to tell of the incident, line by line; for actions that tell.
         choices: what a person can decide about it by a click; likewise.
         remember: writes down for the next try what this one is about to do, as `claim.after`; raises like `confirm`.
+        fence: grows with every write to what the action changes; an older one writes nothing any more.
         confirm: raises when the claim is another worker's by now. To be called between reading and writing what has
             no idempotency of its own.
     """
@@ -57,6 +58,7 @@ class Task:
     news: tuple[str, ...]
     choices: tuple[Choice, ...]
     remember: Callable[[State], None]
+    fence: int
     confirm: Callable[[], None]
 
     @property
@@ -183,7 +185,8 @@ class RevertingAction(Declaration[P], ABC):
     """Something that is changed while an incident lasts, and put back to what was found.
 
     What is found and what it is changed to are written down before the change: a crash in between leaves enough to
-    go on, or to put it back. While several incidents want the same target changed, the last one puts it back.
+    go on, or to put it back. While several incidents hold the same target, the strictest state is in force, and the
+    last one puts it back. What an operator makes of it meanwhile stays, and is what later incidents put back.
     """
 
     @abstractmethod
@@ -198,16 +201,25 @@ class RevertingAction(Declaration[P], ABC):
     def plan(self, task: Task, parameters: P, before: State) -> State:
         """The state that it is to be in, absolutely.
 
+        Args:
+            task: the try.
+            parameters: of the playbook.
+            before: what the operator has made it, whatever other incidents make of it now.
+
         Raises:
             SkipError: it may stay as it is.
         """
+
+    @abstractmethod
+    def strictest(self, states: Sequence[State]) -> State:
+        """The one of these states that does for all who want one of them; what was found is among them."""
 
     @abstractmethod
     def change(self, task: Task, parameters: P, from_: State, to: State) -> bool:
         """Change the target, if it is in the one state, to the other; nothing when it is there already.
 
         Returns:
-            False when it is in a third state, because somebody else has changed it; then it is left alone.
+            False when it is in a third state, because somebody else has changed it at this moment.
 
         Raises:
             RefusedError, RetryError: see there.

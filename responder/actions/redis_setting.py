@@ -23,11 +23,9 @@ def change_setting(task: Task, key: str, from_: State, to: State) -> bool:
     """Write it, unless it has a third value: then False.
 
     Raises:
-        RetryError: a newer claim has written; this one is not to be believed any more.
+        RetryError: somebody has written since who came later; this one is not to be believed any more.
     """
-    outcome = task.services.settings.write(
-        key, to["value"], expected=(from_["value"], to["value"]), fence=task.claim.fence
-    )
+    outcome = task.services.settings.write(key, to["value"], expected=(from_["value"], to["value"]), fence=task.fence)
     if outcome == "fenced":
-        raise RetryError("a newer claim has written the setting")
+        raise RetryError("a later change has been written")
     return outcome == "written"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from common.yaml_files import Strict
 from responder.actions.base import RevertingAction, Task
 from responder.config import Field, Positive
@@ -49,6 +51,10 @@ class ScaleBackend(RevertingAction[Parameters]):
         if baseline >= parameters.most:
             raise SkipError(f"{baseline} replicas already; at most {parameters.most}")
         return {"replicas": min(baseline + parameters.add, parameters.most)}
+
+    def strictest(self, states: Sequence[State]) -> State:
+        """See `RevertingAction`."""
+        return max(states, key=lambda state: int(state["replicas"]))
 
     def change(self, task: Task, parameters: Parameters, from_: State, to: State) -> bool:  # noqa: ARG002
         """See `RevertingAction`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -57,6 +58,10 @@ class SetFraudThreshold(RevertingAction[Parameters]):
                 raise SkipError(f"only_while is false or unknown{figures}", wait=True)
         text = f"{parameters.value:.2f}"
         return {"value": text if float(text) == parameters.value else str(parameters.value)}
+
+    def strictest(self, states: Sequence[State]) -> State:
+        """See `RevertingAction`."""
+        return min(states, key=lambda state: float(state["value"]))
 
     def change(self, task: Task, parameters: Parameters, from_: State, to: State) -> bool:  # noqa: ARG002
         """See `RevertingAction`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -40,13 +41,17 @@ class SilenceAlert(RevertingAction[Parameters]):
         """See `RevertingAction`."""
         return f"silence of {task.correlation_id}"
 
-    def observe(self, task: Task, parameters: Parameters) -> State:  # noqa: ARG002
+    def observe(self, task: Task, parameters: Parameters) -> State:
         """See `RevertingAction`."""
-        return {"by": None}
+        return {"by": parameters.by if _silences(task) else None}
 
     def plan(self, task: Task, parameters: Parameters, before: State) -> State:  # noqa: ARG002
         """See `RevertingAction`."""
         return {"by": parameters.by}
+
+    def strictest(self, states: Sequence[State]) -> State:
+        """See `RevertingAction`."""
+        return max(states, key=lambda state: state["by"] is not None)
 
     def change(self, task: Task, parameters: Parameters, from_: State, to: State) -> bool:  # noqa: ARG002
         """See `RevertingAction`."""

@@ -44,6 +44,7 @@ class Claim:
         before: what was found before its effect, likewise.
         after: what it was about to make of it, or what came of it.
         approval: who has to approve it, as in the playbook; None when nobody has to.
+        generation: of what was found, see `responder.ledger.targets`.
         taken_at: on the monotonic clock.
     """
 
@@ -62,6 +63,7 @@ class Claim:
     before: State | None
     after: State | None
     approval: dict[str, Any] | None
+    generation: int
     incident: Incident = field(repr=False)
     taken_at: float = field(default_factory=time.monotonic)
 
@@ -87,7 +89,7 @@ FROM due, monitoring.responder_incidents AS i
 WHERE a.action_id = due.action_id AND i.correlation_id = a.correlation_id
 RETURNING a.action_id, a.fence, a.action, a.phase, a.position, a.parameters, a.dry_run, a.state = 'reverting',
     a.attempts, a.spent, due.state = 'running',
-    a.target, a.before_state, a.after_state, a.approval,
+    a.target, a.before_state, a.after_state, a.approval, a.generation,
     i.correlation_id::text, i.playbook, i.alertname, i.fingerprint, i.labels, i.annotations, i.opened_at,
     i.state = 'closed'
 """
@@ -104,11 +106,6 @@ _REVERT_DUE = """
 """What can be taken back is looked at again when it expires, or after the cool-down when the end came first, and
 at once when a person has said so."""
 
-_OTHERS = (
-    "FROM monitoring.responder_actions"
-    " WHERE target = %s AND action_id <> %s AND before_state IS NOT NULL AND due_at IS NOT NULL"
-)
-
 
 def claim(cursor: Cursor, worker: str, lease: float) -> Claim | None:
     """The next action that is due, now this worker's; None when there is none."""
@@ -116,19 +113,20 @@ def claim(cursor: Cursor, worker: str, lease: float) -> Claim | None:
     row = cursor.fetchone()
     if row is None:
         return None
-    fields = [*row[:15], Incident(UUID(row[15]), *row[16:])]
+    fields = [*row[:16], Incident(UUID(row[16]), *row[17:])]
     return Claim(*fields)
 
 
-def prepare(cursor: Cursor, claim: Claim, target: str, before: State, after: State) -> bool:
-    """Write down what is about to change; False when the claim is another's by now."""
+def prepare(cursor: Cursor, claim: Claim, target: str, before: State, after: State, generation: int) -> bool:
+    """Write down what the action wants to be changed; False when the claim is another's by now."""
     return _update(
         cursor,
         claim,
-        "SET target = %(target)s, before_state = %(before)s, after_state = %(after)s",
+        "SET target = %(target)s, before_state = %(before)s, after_state = %(after)s, generation = %(generation)s",
         target=target,
         before=Json(before),
         after=Json(after),
+        generation=generation,
     )
 
 
@@ -145,7 +143,7 @@ def remember(cursor: Cursor, claim: Claim, after: State) -> bool:
     return _update(cursor, claim, "SET after_state = %(after)s", after=Json(after))
 
 
-def done(cursor: Cursor, claim: Claim, after: State, *, again: bool = False) -> bool:
+def done(cursor: Cursor, claim: Claim, after: State, *, again: bool = False, note: str | None = None) -> bool:
     """The effect is there.
 
     Args:
@@ -153,17 +151,19 @@ def done(cursor: Cursor, claim: Claim, after: State, *, again: bool = False) -> 
         claim: of the try.
         after: what came of it. What was done before, and has come to the same, keeps its time.
         again: whether it is done again when the alert is repeated.
+        note: what is to be known besides.
     """
     return _finish(
         cursor,
         claim,
-        "state = 'done', after_state = %(after)s, error = NULL, wait = %(again)s, finished_at ="
+        "state = 'done', after_state = %(after)s, error = %(note)s, wait = %(again)s, finished_at ="
         " CASE WHEN a.after_state = %(after)s AND a.finished_at IS NOT NULL THEN a.finished_at ELSE now() END,"
         # People are told that it had to be done again.
         " told = CASE WHEN a.after_state <> %(after)s AND a.finished_at IS NOT NULL AND a.told = 'done'"
         "  THEN 'pending' ELSE a.told END",
         after=Json(after),
         again=again,
+        note=note,
     )
 
 
@@ -218,27 +218,6 @@ def reverted(cursor: Cursor, claim: Claim, note: str | None) -> bool:
 def irrevocable(cursor: Cursor, claim: Claim, error: str) -> bool:
     """The effect cannot be taken back."""
     return _update(cursor, claim, "SET state = 'failed', error = %(error)s, due_at = NULL", error=error)
-
-
-def holder(cursor: Cursor, claim: Claim, target: str) -> tuple[State, State] | None:
-    """Before and after of the oldest other action by which the target is changed, or may be."""
-    cursor.execute(
-        f"SELECT before_state, after_state {_OTHERS} AND state IN ('running', 'pending', 'done', 'failed', 'reverting')"
-        " ORDER BY action_id LIMIT 1",
-        (target, claim.action_id),
-    )
-    row = cursor.fetchone()
-    return None if row is None else (row[0], row[1])
-
-
-def is_held(cursor: Cursor, claim: Claim, target: str) -> bool:
-    """Whether another action still wants the target changed; one that is being reverted does not."""
-    cursor.execute(
-        f"SELECT EXISTS (SELECT {_OTHERS} AND state IN ('running', 'pending', 'done', 'failed'))",
-        (target, claim.action_id),
-    )
-    row = cursor.fetchone()
-    return bool(row and row[0])
 
 
 def _update(cursor: Cursor, claim: Claim, assignments: str, **values: Any) -> bool:

@@ -40,7 +40,10 @@ MOST_AT_ONCE = 4
 THREADS = MOST_WEBHOOKS + 4 * MOST_AT_ONCE + 4
 """For all that those may hold, and for what needs no ledger."""
 METRICS_SECONDS = 2.0
-_WHOLE_LEDGER = "SELECT FROM monitoring.responder_incidents, monitoring.responder_switch LIMIT 0"
+_WHOLE_LEDGER = (
+    "SELECT a.generation FROM monitoring.responder_incidents, monitoring.responder_actions AS a,"
+    " monitoring.responder_targets, monitoring.responder_switch LIMIT 0"
+)
 """Fails, and says with what, where the contract's file of an earlier release was the last to be applied."""
 _GUARDED = ("/alerts", "/incidents", "/decisions", "/-/reload")
 _SLACK = "/slack/actions"

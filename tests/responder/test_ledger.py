@@ -100,7 +100,7 @@ def test_what_is_done_while_its_incident_is_being_closed_is_put_back_at_once(
     one, two = sessions
     one.tell(firing(FRAUD))
     claim = two(claims.claim, "two", 60)
-    assert two(claims.prepare, claim, "target", {"value": "0.60"}, {"value": "0.50"})
+    assert two(claims.prepare, claim, "target", {"value": "0.60"}, {"value": "0.50"}, 1)
     one.tell(resolved(FRAUD))
     check = only_due(one)
     with ThreadPoolExecutor(1) as other:
@@ -117,7 +117,7 @@ def test_what_is_done_before_its_incident_is_closed_is_put_back_at_once(sessions
     one, two = sessions
     one.tell(firing(FRAUD))
     claim = two(claims.claim, "two", 60)
-    assert two(claims.prepare, claim, "target", {"value": "0.60"}, {"value": "0.50"})
+    assert two(claims.prepare, claim, "target", {"value": "0.60"}, {"value": "0.50"}, 1)
     one.tell(resolved(FRAUD))
     check = only_due(one)
     with two.connection, two.connection.cursor() as cursor:

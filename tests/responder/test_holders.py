@@ -1,0 +1,152 @@
+"""Several incidents hold one target: the strictest is in force, and everything returns to what an operator set last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from responder import config
+from responder.actions import fields
+from tests.responder.conftest import World
+from tests.responder.holders import CrashError, Holders, Replicas, Target, Threshold, Worker
+
+MOMENTS = 22
+"""More than a try has."""
+MOST_OPEN = 4
+TARGETS = ("threshold", "replicas")
+
+
+@pytest.fixture
+def make(world: World, tmp_path: Any) -> Iterator[Callable[[str], Holders]]:
+    """The responder from scratch with one target, by its name."""
+    file = tmp_path / "responder.yml"
+    backend = world.config()["backend"]
+    file.write_text(yaml.safe_dump({"backend": backend, "allowed_hosts": ["127.0.0.1"]}))
+    worker = Worker(world.database, world.redis_url, config.load(file, fields()))
+    targets: dict[str, Target] = {"threshold": Threshold(world.redis), "replicas": Replicas(world.kubernetes)}
+    yield lambda name: Holders(worker, targets[name])
+    worker.close()
+
+
+Plan = dict[int, Callable[[], None]]
+KILLS = st.one_of(st.none(), st.integers(0, MOMENTS))
+OPERATES = st.one_of(st.none(), st.tuples(st.integers(0, MOMENTS), st.integers(0, 99)))
+
+
+def interleave(make: Callable[[], Holders], examples: int, *, derandomize: bool) -> None:
+    """Incidents, operators, expiries and crashes in any order, each also in the middle of another."""
+
+    class Machine(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.holders = make()
+
+        def any_open(self, choice: int) -> int:
+            return sorted(self.holders.open)[choice % len(self.holders.open)]
+
+        def work(self, kill: int | None, operate: tuple[int, int] | None) -> None:
+            plan: Plan = {} if operate is None else {operate[0]: partial(self.holders.operate, operate[1])}
+            self.holders.work(plan if kill is None else plan | {kill: die})
+
+        @precondition(lambda self: len(self.holders.open) < MOST_OPEN)
+        @rule(choice=st.integers(0, 99), kill=KILLS, operate=OPERATES)
+        def begin(self, choice: int, kill: int | None, operate: tuple[int, int] | None) -> None:
+            self.holders.begin(choice)
+            self.work(kill, operate)
+
+        @precondition(lambda self: self.holders.open)
+        @rule(choice=st.integers(0, 99), kill=KILLS, operate=OPERATES)
+        def end(self, choice: int, kill: int | None, operate: tuple[int, int] | None) -> None:
+            self.holders.end(self.any_open(choice))
+            self.work(kill, operate)
+
+        @precondition(lambda self: self.holders.open)
+        @rule(choice=st.integers(0, 99), kill=KILLS, operate=OPERATES)
+        def expire(self, choice: int, kill: int | None, operate: tuple[int, int] | None) -> None:
+            self.holders.expire(self.any_open(choice))
+            self.work(kill, operate)
+
+        @precondition(lambda self: self.holders.open)
+        @rule(choice=st.integers(0, 99), another=st.integers(0, 99))
+        def end_and_begin_before_anybody_works(self, choice: int, another: int) -> None:
+            self.holders.end(self.any_open(choice))
+            self.holders.begin(another)
+
+        @rule(choice=st.integers(0, 99))
+        def operate(self, choice: int) -> None:
+            self.holders.operate(choice)
+
+        @rule(kill=KILLS, operate=OPERATES)
+        def go_on(self, kill: int | None, operate: tuple[int, int] | None) -> None:
+            self.holders.time_passes()
+            self.work(kill, operate)
+
+        def teardown(self) -> None:
+            self.holders.check_rest()
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=20,
+            deadline=None,
+            derandomize=derandomize,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def die() -> None:
+    raise CrashError
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("changed_by_an_operator", [False, True])
+def test_a_kill_at_any_moment_while_another_incident_comes_and_goes(
+    make: Callable[[str], Holders], target: str, *, changed_by_an_operator: bool
+) -> None:
+    for moment in range(MOMENTS):
+        for ends_first in (True, False):
+            holders = make(target)
+            strict = holders.begin(0)
+            killed = holders.work({moment: die}) == "crash"
+            if changed_by_an_operator:
+                holders.operate(1)
+            loose = holders.begin(2)
+            while holders.work({}) is not None:
+                pass
+            holders.time_passes()
+            while holders.work({}) is not None:
+                holders.time_passes()
+            holders.end(strict if ends_first else loose)
+            killed = holders.work({moment: die}) == "crash" or killed
+            if changed_by_an_operator:
+                holders.operate(3)
+            holders.time_passes()
+            holders.work({})
+            holders.check_rest()
+            if not killed:
+                return
+    pytest.fail("a try has more moments than that")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_strictest_is_in_force_and_everything_returns_to_the_operators(
+    make: Callable[[str], Holders], target: str
+) -> None:
+    interleave(partial(make, target), 25, derandomize=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_same_for_a_night(make: Callable[[str], Holders], target: str) -> None:
+    interleave(partial(make, target), 2000, derandomize=False)
