@@ -112,10 +112,9 @@ class Holding:
         """Let it be as an operator has made it: nobody who held it until now holds it any more."""
 
         def write(cursor: Cursor) -> bool:
-            if found not in target.ours:
-                theirs = replace(target, base=found or target.base, ours=(), generation=None)
-                if targets.write(cursor, self._claim, theirs) is None:
-                    return False
+            theirs = replace(target, ours=(), generation=None)
+            if found not in target.ours and targets.write(cursor, self._claim, theirs) is None:
+                return False
             return settle(cursor)
 
         self._settle(write)

@@ -22,7 +22,7 @@ class Target:
 
     Attributes:
         name: of the target.
-        base: the operator's state.
+        base: the operator's state, as long as there are some of ours.
         ours: the states in which it may be by what the responder did; none when nobody holds it.
         wants: the states that the other actions want that hold it.
         generation: of the base; None for one that begins now.

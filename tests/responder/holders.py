@@ -235,6 +235,7 @@ class Holders:
         self._target = target
         worker.sql(
             "TRUNCATE monitoring.responder_incidents, monitoring.responder_actions, monitoring.responder_targets"
+            " CASCADE"
         )
         target.set(target.started_with)
         self.base = self.current = target.read()

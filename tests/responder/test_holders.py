@@ -119,7 +119,7 @@ def test_a_kill_at_any_moment_while_another_incident_comes_and_goes(
             strict = holders.begin(0)
             killed = holders.work({moment: die}) == "crash"
             if changed_by_an_operator:
-                holders.operate(1)
+                holders.operate(4)
             loose = holders.begin(2)
             while holders.work({}) is not None:
                 pass
