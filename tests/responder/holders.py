@@ -104,7 +104,7 @@ class Replicas(Target):
     kubernetes: Kubernetes
     action: ClassVar = "scale_backend"
     started_with: ClassVar = {"replicas": 2}
-    operators: ClassVar = tuple({"replicas": number} for number in (0, 3, 12, 17, 31, 47))
+    operators: ClassVar = tuple({"replicas": number} for number in (0, 3, 12, 47, 31, 17))
     parameters: ClassVar = tuple({"add": add, "most": 33} for add in (2, 4, 5))
 
     def read(self) -> State:
@@ -244,6 +244,7 @@ class Holders:
         self.open: set[int] = set()
         self._numbers = count(1)
         self._operations = 0
+        self._trying = False
 
     def begin(self, choice: int) -> int:
         """An incident opens that wants one of what may be wanted."""
@@ -271,12 +272,15 @@ class Holders:
         self._sql("SET due_at = now() WHERE state IN ('pending', 'running', 'reverting')")
 
     def operate(self, choice: int) -> None:
-        """An operator changes the target; he wins, and is what everything returns to.
+        """An operator changes the target, and everything returns to that.
 
-        What the responder may have made of it at this moment, nobody can tell from what an operator has.
+        What he changes to what the responder has made of it, or may be making of it just now, cannot be told from that.
         """
-        state = self._target.operators[choice % len(self._target.operators)]
-        if state == self._target.read() or state in self._ours():
+        states = [*self._target.operators, *([] if self._trying else self._wanted())]
+        state = states[choice % len(states)]
+        if state == self._target.read():
+            return
+        if state in self._ours() and (state != self.base or self._is_under_way()):
             return
         self._target.set(state)
         self._operations += 1
@@ -310,12 +314,12 @@ class Holders:
 
         self._worker.observed = observed if begins else lambda: None
         moments = self._worker.moments
-        moments.plan, moments.passed = plan, 0
+        moments.plan, moments.passed, self._trying = plan, 0, True
         try:
             outcome = self._worker.runner.run(claim)
         except CrashError:
             outcome = "crash"
-        moments.plan = {}
+        moments.plan, self._trying = {}, False
         self._check(claim, held, before, operated=self._operations > operations)
         return outcome
 
@@ -353,6 +357,15 @@ class Holders:
         left = self._worker.sql("SELECT state, due_at, error FROM monitoring.responder_actions")
         assert {(state, due) for state, due, _ in left} <= {("reverted", None), ("skipped", None)}, left
         assert self._target.read() == self.base
+
+    def _wanted(self) -> list[State]:
+        """What the responder may want of the target one day."""
+        wants = (self._target.want(self._target.operators[-1], one) for one in self._target.parameters)
+        return [want for want in wants if want is not None]
+
+    def _is_under_way(self) -> bool:
+        tried = "state IN ('pending', 'running', 'reverting') AND attempts > 0"
+        return bool(self._worker.sql(f"SELECT FROM monitoring.responder_actions WHERE {tried}"))
 
     def _ours(self) -> list[State]:
         found = self._worker.sql("SELECT ours FROM monitoring.responder_targets")
