@@ -21,7 +21,9 @@ CALLS = (
     "monitoring.failed_sign_in_sources('nobody', now())",
 )
 # The responder's own: no platform adapts them.
-LEDGER = tuple(f"monitoring.responder_{name}" for name in ("actions", "incidents", "switch", "targets", "totals"))
+LEDGER = tuple(
+    f"monitoring.responder_{name}" for name in ("actions", "decisions", "incidents", "switch", "targets", "totals")
+)
 ACTIVITY = "monitoring.responder_activity"
 
 

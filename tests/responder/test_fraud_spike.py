@@ -250,3 +250,83 @@ def test_two_incidents_hold_it_together_and_the_last_one_puts_it_back(world: Wor
     responder.post(message(resolved(FRAUD)))
     wait_until(lambda: states() == ["reverted", "reverted"])
     assert world.redis.get(KEY) == "0.60"
+
+
+def two_books() -> dict[str, Any]:
+    """The ordinary playbook, and a stricter one."""
+    (spike,) = playbooks().values()
+    (strict,) = playbooks(value=0.4).values()
+    return {"FraudRateSpike": spike, "ModelDrift": strict}
+
+
+STRICT = {**FRAUD, "playbook": "ModelDrift"}
+
+
+def fire(responder: ResponderProcess, alert: dict[str, str]) -> None:
+    responder.post(message(firing(alert)))
+    wait_until(lambda: state_of(responder, alert) == ("open", "done"), what=lambda: str(responder.incidents()))
+
+
+def resolve(responder: ResponderProcess, alert: dict[str, str]) -> None:
+    responder.post(message(resolved(alert)))
+    wait_until(lambda: state_of(responder, alert) == ("closed", "reverted"), what=lambda: str(responder.incidents()))
+
+
+def state_of(responder: ResponderProcess, alert: dict[str, str]) -> tuple[str, str]:
+    (incident,) = [one for one in responder.incidents() if one["labels"] == alert]
+    return incident["state"], incident["actions"][0]["state"]
+
+
+def test_while_two_hold_it_the_stricter_one_is_in_force(world: World, start: Start) -> None:
+    spike(world)
+    world.redis.set(KEY, "0.75")
+    responder = start(playbooks=two_books())
+    fire(responder, FRAUD)
+    assert world.redis.get(KEY) == "0.50"
+    fire(responder, STRICT)
+    assert world.redis.get(KEY) == "0.40"
+    another = {**FRAUD, "region": "eu"}
+    fire(responder, another)
+    assert world.redis.get(KEY) == "0.40"
+    (held,) = [one["actions"][0] for one in responder.incidents() if one["labels"] == another]
+    assert held["reason"] == "0.40 is in force, which another incident wants; 0.50 once that is over"
+    resolve(responder, STRICT)
+    assert world.redis.get(KEY) == "0.50"
+    resolve(responder, FRAUD)
+    assert world.redis.get(KEY) == "0.50"
+    resolve(responder, another)
+    assert world.redis.get(KEY) == "0.75"
+
+
+@pytest.mark.parametrize("first", [FRAUD, STRICT])
+def test_what_an_operator_sets_meanwhile_is_what_all_return_to(
+    world: World, start: Start, first: dict[str, str]
+) -> None:
+    spike(world)
+    world.redis.set(KEY, "0.75")
+    responder = start(playbooks=two_books())
+    fire(responder, FRAUD)
+    world.redis.set(KEY, "0.60")
+    fire(responder, STRICT)
+    assert world.redis.get(KEY) == "0.40"
+    resolve(responder, first)
+    assert world.redis.get(KEY) == ("0.40" if first == FRAUD else "0.60")
+    resolve(responder, STRICT if first == FRAUD else FRAUD)
+    assert world.redis.get(KEY) == "0.60"
+
+
+def test_what_a_release_before_had_changed_is_put_back(world: World, start: Start) -> None:
+    """It wrote down neither generations nor targets."""
+    spike(world)
+    responder = start(playbooks=two_books())
+    fire(responder, FRAUD)
+    responder.kill9()
+    world.sql("TRUNCATE monitoring.responder_targets")
+    world.sql("UPDATE monitoring.responder_actions SET generation = 0")
+    responder.start()
+    fire(responder, STRICT)
+    assert world.redis.get(KEY) == "0.40"
+    resolve(responder, STRICT)
+    assert world.redis.get(KEY) == "0.50"
+    resolve(responder, FRAUD)
+    assert world.redis.get(KEY) == "0.60"

@@ -163,3 +163,17 @@ def test_a_worker_that_hangs_past_its_lease_changes_nothing_any_more(world: Worl
         os.kill(first.process.pid, signal.SIGCONT)
     wait_until(lambda: "scale_backend, attempt 1: lost" in first.log() or "PostgreSQL" in first.log(), what=first.log)
     assert world.kubernetes.changes == [4, 2]
+
+
+def test_of_two_that_add_the_larger_one_is_in_force_until_its_end(world: World, start: Start) -> None:
+    (two,), (four,) = playbooks().values(), playbooks(add=4).values()
+    responder = start(playbooks={"ApiLatencyDegradation": two, "ModelDrift": four})
+    more = {**LATENCY, "playbook": "ModelDrift"}
+    for alert in (LATENCY, more):
+        responder.post(message(firing(alert)))
+        wait_until(lambda: all(one["actions"][0]["state"] == "done" for one in responder.incidents()))
+    assert world.kubernetes.changes == [4, 6]
+    responder.post(message(resolved(more)))
+    wait_until(lambda: world.kubernetes.changes == [4, 6, 4])
+    responder.post(message(resolved(LATENCY)))
+    wait_until(lambda: world.kubernetes.changes == [4, 6, 4, 2])
