@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from grafana.dashboards import reasons
-from grafana.dashboards.dashboard_json import Panel
+from grafana.dashboards.dashboard_json import Panel, thresholds
 from grafana.dashboards.layout import Section, line
 from grafana.dashboards.links import runbook
 from grafana.dashboards.looks import (
+    BY_THRESHOLD,
     BY_VERDICT,
     COLOUR_TEXT,
     GREEN,
@@ -18,6 +21,7 @@ from grafana.dashboards.looks import (
     WRAPPED,
     YELLOW,
     column,
+    fixed,
     pattern,
     time_column,
     words,
@@ -60,6 +64,9 @@ CHECKED = f"max by (probe) ({series('ticketing_probe_timestamp_seconds')})"
 # As ServiceSlow judges.
 TIMES = limit("service_slow_ratio")
 TOO_SLOW = f"({TOOK} > {BASELINE} * on () group_left () {TIMES} and on (probe) {SUCCESS} == 1)"
+
+LASTS = -1
+"""In place of the seconds until a budget is used up: it is not, at this pace."""
 
 GIB = 1 << 30
 # What is there, what of it is free, and what of that can be had: a file system keeps a part for root.
@@ -194,6 +201,83 @@ def _warnings() -> Panel:
     )
 
 
+def _budgets(number: int, title: str, description: str, objectives: Mapping[str, str]) -> Panel:
+    """What is left of the budgets of these objectives, each with what an objective of no probe is called."""
+
+    def of(name: str, matchers: str = "") -> list[str]:
+        found = []
+        for objective, called in objectives.items():
+            each = series(f"ticketing:{name}", f'objective="{objective}"{matchers}')
+            found.append(named(f"max({each})", "probe", called) if called else f"max by (probe) ({each})")
+        return found
+
+    missed = of("objective_failures:ratio30d")
+    allowed = [
+        f"0 * {each} + on () group_left () max({budget})"
+        for objective, each in zip(objectives, missed, strict=True)
+        if (budget := series("ticketing:objective:budget_ratio", f'objective="{objective}"'))
+    ]
+    left, pace, lasts = (
+        " or ".join(of(f"objective:{name}", matchers))
+        for name, matchers in (
+            ("budget_left_ratio", ""),
+            ("burn_rate", ',window="6h"'),
+            ("exhaustion_seconds", ""),
+        )
+    )
+    return table(
+        number,
+        title,
+        description,
+        [
+            Promql(f"1 - ({' or '.join(missed)})", shape="table"),
+            Promql(f"1 - ({' or '.join(allowed)})", shape="table"),
+            Promql(left, shape="table"),
+            Promql(pace, shape="table"),
+            Promql(f"{lasts} or 0 * (({left}) <= 0) or 0 * ({pace}) + {LASTS}", shape="table"),
+        ],
+        transformations=columns(
+            {
+                "probe": "Service", "Value #A": "30 days", "Value #B": "Objective", "Value #C": "Budget left",
+                "Value #D": "Pace", "Value #E": "Used up in",
+            },
+            join_on="probe",
+        ),
+        overrides=[
+            column("Service", mappings=[_called()]),
+            column("30 days", unit="percentunit", decimals=2, custom__width=95),
+            column("Objective", unit="percentunit", custom__width=95),
+            column("Budget left", unit="percentunit", decimals=0, custom__width=110, custom__cellOptions=COLOUR_TEXT,
+                   color=BY_THRESHOLD, thresholds=thresholds(RED, (0, GREEN))),
+            column("Pace", unit="suffix: ×", decimals=1, custom__width=85, custom__cellOptions=COLOUR_TEXT,
+                   color=BY_THRESHOLD, thresholds=thresholds(GREEN, (1, YELLOW))),
+            column("Used up in", unit="s", decimals=0, custom__width=120, custom__cellOptions=COLOUR_TEXT,
+                   color=fixed(YELLOW), mappings=[words({LASTS: ("it lasts", GREEN), 0: ("used up", RED)})]),
+        ],
+        sort=[("Budget left", False)],
+    )  # fmt: skip
+
+
+def _availability_budgets() -> Panel:
+    return _budgets(
+        504,
+        "Availability budgets",
+        "How much of what each service's objective allows to fail in 30 days is left. Pace is how many times as fast as"
+        " it may be that was used in the last six hours; below one it lasts.",
+        {"availability": ""},
+    )
+
+
+def _latency_budgets() -> Panel:
+    return _budgets(
+        505,
+        "Latency budgets",
+        "The same of what may be slow: answers of a service, and minutes in which the p95 of the fraud prediction API"
+        " is above its alert's limit.",
+        {"latency": "", "api_latency": "Fraud prediction API"},
+    )
+
+
 def _with_name(expr: str) -> str:
     """The expression with label `service`: what people call the probe."""
     expr = f'label_replace({expr}, "service", "$1", "probe", "(.*)")'
@@ -208,6 +292,7 @@ SECTION = Section(
     [
         line(9, (15, _services()), (9, _resources())),
         line(4, (24, _warnings())),
+        line(9, (12, _availability_budgets()), (12, _latency_budgets())),
     ],
     main=501,
 )
