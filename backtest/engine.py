@@ -61,20 +61,22 @@ class Span:
         end: of the last one, likewise.
         step: seconds between two.
         warm_up: seconds before the first that the rules may look back upon.
+        longest: seconds of one run without what it looks back upon.
     """
 
     start: int
     end: int
     step: int
     warm_up: int
+    longest: int = LONGEST_RUN
 
     def runs(self, processors: int) -> list[tuple[int, int]]:
-        """First and last evaluation of each run: one a processor at least, none longer than `LONGEST_RUN`.
+        """First and last evaluation of each run: one a processor at least, none longer than `longest`.
 
         What each looks back upon costs as much as what it tells: a run is not shorter than that.
         """
         whole = self.end - self.start
-        length = max(min(-(-whole // processors), LONGEST_RUN), min(self.warm_up, LONGEST_RUN), self.step)
+        length = max(min(-(-whole // processors), self.longest), min(self.warm_up, self.longest), self.step)
         length = -(-length // self.step) * self.step
         firsts = range(self.start, self.end + 1, length)
         return [(first, min(first + length - self.step, self.end)) for first in firsts]

@@ -240,6 +240,7 @@ def _probes(c: Conditions) -> Iterator[Told]:
         # One answer of two hundred takes three times as long, for no reason.
         yield "ticketing_probe_duration_seconds", LIVE, labels, np.where(c.rng.random(c.steps) < 0.005, 3, 1) * seconds
         yield "ticketing_probe_baseline_seconds", LIVE, labels, np.full(c.steps, baseline)
+        yield "ticketing_probe_timestamp_seconds", LIVE, labels, c.start + c.seconds
 
 
 def _security(c: Conditions) -> Iterator[Told]:
@@ -254,6 +255,13 @@ def _security(c: Conditions) -> Iterator[Told]:
         total = np.searchsorted(at, c.seconds, "right").astype(float)
         labels = f'severity="MEDIUM",event_type="{metric}_failed"'
         yield "ticketing_security_events_total", CRITICAL, labels, total
+    # All come from one address: that of the office, or of who guesses.
+    failing = np.zeros(c.steps)
+    for account in sorted({account for _, account in (*c.mfa, *c.logins)}):
+        at = np.sort([second for second, name in (*c.mfa, *c.logins) if name == account])
+        failing += np.searchsorted(at, c.seconds, "right") > np.searchsorted(at, c.seconds - 300, "right")
+    labels = 'address="203.0.113.99",window="5m"'
+    yield "ticketing_admin_accounts_of_one_address", CRITICAL, labels, np.where(failing > 0, failing, NOTHING)
     quiet = np.zeros(c.steps)
     for severity in ("CRITICAL", "HIGH", "MEDIUM", "LOW"):
         yield "ticketing_security_events", CRITICAL, f'severity="{severity}",window="15m"', quiet
@@ -312,6 +320,12 @@ COLLECTOR_OF = {
         ("ticketing_model_predictions", "ticketing_model_baseline_ratio", "ticketing_model_feature_drift_nats"), "model"
     ),
     **dict.fromkeys(
-        ("ticketing_admin_mfa_failures", "ticketing_admin_login_failures", "ticketing_security_events"), "security"
+        (
+            "ticketing_admin_mfa_failures",
+            "ticketing_admin_login_failures",
+            "ticketing_admin_accounts_of_one_address",
+            "ticketing_security_events",
+        ),
+        "security",
     ),
 }

@@ -176,6 +176,11 @@ def _spray(c: Conditions, accounts: float) -> None:
     c.mfa += [(began + 7.0 * n + 30 * k, ADMINS[n + 7]) for n in range(int(accounts)) for k in range(2)]
 
 
+def _password_spray(c: Conditions, accounts: float) -> None:
+    began = c.before * c.step + BEGIN
+    c.logins += [(began + 200.0 / accounts * n, ADMINS[n + 7]) for n in range(int(accounts))]
+
+
 def _slow_guesser(c: Conditions, each: float) -> None:
     """Two tries in each so many seconds, for a day."""
     began = c.before * c.step + BEGIN
@@ -306,6 +311,9 @@ INCIDENTS = (
     Incident("second-factor-spray", "two failed second factors of {:g} admins", (10, 20, 30), _spray, minutes=30),
     Incident(
         "second-factor-slow", "two tries each {:g} s all day", (900, 600, 300), _slow_guesser, MESSAGE, minutes=480
+    ),
+    Incident(
+        "password-spray", "one password on {:g} admins from one address", (5, 12, 30), _password_spray, minutes=20
     ),
     Incident("password-guessed", "{:g} failed sign-ins of one admin", (5, 12, 60), _passwords, minutes=20),
     Incident("drift", "a feature drifts by {:g} nats", (0.18, 0.3, 0.8), _drift, MESSAGE, minutes=240),

@@ -28,8 +28,10 @@ BY_SIZE = (
     "revenue_per_hour_usd_low",
     "revenue_per_hour_usd_baseline",
 )
-#: What is the same at every evaluation of platforms that are there all the time: it is evaluated once.
+#: What is the same at every evaluation of platforms that are known all the time: it is evaluated once.
 SETTLED = ("ticketing:limit", "ticketing:platform:")
+#: What longer windows are sums of, once a minute.
+EACH_MINUTE = ("ticketing:objective_events:count1m", "ticketing:objective_failures:count1m")
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,10 @@ def fired(
         rules: real or literal.
         platforms: seen from the first second of the span, less its warm-up, on.
         span: what counts; its step is that of the conditions.
-        settle: evaluate limits once and not at each step; only where every exporter is there all the time.
+        settle: evaluate limits once and not at each step; only where no exporter is away for as long as six hours.
         processors: how many runs at once.
     """
+    rules = _paced(rules, span.step)
     begin, steps = span.start - span.warm_up, (span.end - span.start + span.warm_up) // span.step + 1
     every = [one for platform in platforms for one in series(platform.conditions, platform.name)]
     if settle:
@@ -98,6 +101,16 @@ def fired(
         return ((name, written(values[part])) for name, values in every if name.partition("{")[0] in read)
 
     return engine.alerts(rules, source, span, processors=processors)
+
+
+def _paced(rules: RuleSet, step: int) -> RuleSet:
+    """What is counted in each minute and then summed, counted in each step: promtool evaluates all at one pace."""
+
+    def paced(rule: dict[str, Any]) -> dict[str, Any]:
+        each = str(rule.get("record", "")).startswith(EACH_MINUTE)
+        return {**rule, "expr": f"({rule['expr']}) * {step / 60:g}"} if each else rule
+
+    return RuleSet(rules.name, tuple({**g, "rules": [paced(rule) for rule in g["rules"]]} for g in rules.groups))
 
 
 def settled(rules: RuleSet, names: Iterable[str], step: int, start: int) -> tuple[RuleSet, list[tuple[str, float]]]:
