@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,8 @@ from responder.postgres import Cursor, Postgres
 
 CHANGED_MEANWHILE = "{} was changed by somebody else meanwhile; left alone"
 CHANGED_SINCE = "changed by somebody else since; left alone"
+logger = logging.getLogger(__name__)
+
 STILL_NEEDED = "another incident still needs it; the last one puts it back"
 
 
@@ -76,7 +79,8 @@ class Holding:
             target = Target(name, found, fence=0 if target is None else target.fence)
         want = self._action.plan(self._task, self._parameters, target.base)
         if self._claim.dry_run:
-            raise SkipError(f"dry run: would change {name} from {target.base} to {want}")
+            cost = self._action.cost(self._task, found, want)
+            raise SkipError(f"dry run: would change {name} from {target.base} to {want}{f': {cost}' if cost else ''}")
         return self._make_strictest(target, found, want)
 
     def _go_on(self, target: Target, want: State) -> str:
@@ -124,6 +128,9 @@ class Holding:
         note = None
         if strictest != want:
             note = f"{_shown(strictest)} is in force, which another incident wants; {_shown(want)} once that is over"
+        elif found != want and (cost := self._action.cost(self._task, found, want)) is not None:
+            note = f"{self._action.effect(target.base, want)}: {cost}"
+            logger.info("incident %s: %s is to be %s: %s", self._task.correlation_id, target.name, _shown(want), cost)
         self._make(target, found, strictest, want, lambda cursor: claims.done(cursor, self._claim, want, note=note))
         return "done"
 

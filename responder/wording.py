@@ -84,7 +84,7 @@ def _done(outcome: Outcome, *, over: bool) -> str:
             # It may be another package's, or the row an older version's; that keeps nobody from being told the rest.
             logger.exception("no words for what %s has done", outcome.action)
     if outcome.reason is not None:
-        # Another incident wants more than this one.
+        # In words already: what it means, or that another incident wants more than this one.
         effect = outcome.reason
     if over and outcome.next_at is not None:
         return f"{effect}, to be put back at {outcome.next_at:%H:%M} UTC"

@@ -214,6 +214,10 @@ class RevertingAction(Declaration[P], ABC):
     def strictest(self, states: Sequence[State]) -> State:
         """The one of these states that does for all who want one of them; what was found is among them."""
 
+    def cost(self, task: Task, from_: State, to: State) -> str | None:  # noqa: ARG002
+        """What the change will mean for the platform's users, in words for people; None when nobody knows."""
+        return None
+
     @abstractmethod
     def change(self, task: Task, parameters: P, from_: State, to: State) -> bool:
         """Change the target, if it is in the one state, to the other; nothing when it is there already.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from typing import Annotated
@@ -13,8 +14,13 @@ from contract.definition import FRAUD_THRESHOLD
 from responder.actions.base import RevertingAction, Task
 from responder.actions.redis_setting import change_setting, read_setting
 from responder.errors import RefusedError, SkipError
+from responder.figures import shown
 from responder.ledger.claims import State
 from responder.placeholders import promql
+from responder.prometheus import PrometheusError
+from responder.reviews import more_reviews_per_hour
+
+logger = logging.getLogger(__name__)
 
 KEY = FRAUD_THRESHOLD
 
@@ -62,6 +68,21 @@ class SetFraudThreshold(RevertingAction[Parameters]):
     def strictest(self, states: Sequence[State]) -> State:
         """See `RevertingAction`."""
         return min(states, key=lambda state: float(state["value"]))
+
+    def cost(self, task: Task, from_: State, to: State) -> str | None:
+        """See `RevertingAction`."""
+        was, threshold = _number(from_["value"]), _number(to["value"])
+        if was is None or threshold is None:
+            return None
+        services = task.services
+        try:
+            more = more_reviews_per_hour(services.prometheus, services.config.platform, was, threshold)
+        except PrometheusError as error:
+            logger.warning("incident %s: how many more go to review: %s", task.correlation_id, error)
+            return None
+        if more is None:
+            return None
+        return f"by the scores of the last hour, about {shown(round(more))} more buyers an hour go to review"
 
     def change(self, task: Task, parameters: Parameters, from_: State, to: State) -> bool:  # noqa: ARG002
         """See `RevertingAction`."""
