@@ -247,3 +247,13 @@ def test_buttons_need_a_secret_and_people(start: Start, config: dict[str, Any], 
     del config["chat"][missing]
     with pytest.raises(Exception, match="are needed together, for buttons"):
         start(config)
+
+
+@pytest.mark.parametrize("with_buttons", [True, False])
+def test_an_approval_that_nobody_can_give_is_said_at_the_start(
+    start: Start, config: dict[str, Any], *, with_buttons: bool
+) -> None:
+    if not with_buttons:
+        del config["chat"]["signing_secret_file"], config["chat"]["people"]
+    log = start(config, playbooks=playbooks(LOCK)).log()
+    assert ("nobody can approve lock_account" in log) == (not with_buttons)
