@@ -115,7 +115,10 @@ class Runner:
         open_choices = () if situation is None else tuple(choices(situation))
         if claim.phase == telling.FOLLOW_UP and not news:
             raise SkipError("nothing has changed that was not told")
-        remember, confirm = (partial(self._settle, write, claim) for write in (claims.remember, claims.confirm))
+        confirm = partial(self._settle, claims.confirm, claim)
+        remember = partial(self._settle, claims.remember, claim)
+        if situation is not None:
+            remember = partial(self._settle, telling.remember, claim, situation)
         task = Task(claim, self._services, news, open_choices, remember, claim.fence, confirm)
         for field in action.needs:
             task.configured(field)

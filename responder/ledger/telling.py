@@ -102,40 +102,61 @@ def situation(cursor: Cursor, claim: Claim) -> Situation:
     return Situation(rows[0][0], rows[0][1], said, tuple(Outcome(*row[2:]) for row in rows if row[2] is not None))
 
 
+def remember(cursor: Cursor, claim: Claim, situation: Situation, after: State) -> bool:
+    """Write down for the next try what this one is about to do, and what it is about to tell."""
+    return claims.remember(cursor, claim, {**after, _SAID: _said(situation)})
+
+
 def told(cursor: Cursor, claim: Claim, situation: Situation, after: State) -> bool:
     """People know the situation; False when the claim is another's by now."""
-    _mark(cursor, claim, situation)
+    _mark(cursor, claim, _said(situation))
     return claims.done(cursor, claim, after)
 
 
 def failed(cursor: Cursor, claim: Claim, error: str) -> bool:
-    """People may not know, and will not be told this any more; of the next change they are."""
-    _mark(cursor, claim, situation(cursor, claim))
+    """People may not know what the last try told, and are not told it again; what has changed since, they are."""
+    cursor.execute(
+        "SELECT after_state -> %s FROM monitoring.responder_actions WHERE action_id = %s", (_SAID, claim.action_id)
+    )
+    ((said,),) = cursor.fetchall()
+    _mark(cursor, claim, said or _said(situation(cursor, claim)))
     return claims.failed(cursor, claim, error)
 
 
 def left_untold(cursor: Cursor, claim: Claim, reason: str, *, wait: bool) -> bool:
-    """There is nothing to tell, or nowhere to tell it; likewise."""
-    _mark(cursor, claim, situation(cursor, claim))
+    """There is nothing to tell, or nowhere to tell it."""
+    _mark(cursor, claim, _said(situation(cursor, claim)))
     return claims.skipped(cursor, claim, reason, wait=wait)
 
 
-def _mark(cursor: Cursor, claim: Claim, situation: Situation) -> None:
+_SAID = "said"
+
+
+def _said(situation: Situation) -> State:
+    return {
+        "over": situation.over,
+        "actions": [one.action_id for one in situation.outcomes],
+        "states": [one.state for one in situation.outcomes],
+        "decisions": [one.decision_id for one in situation.said],
+    }
+
+
+def _mark(cursor: Cursor, claim: Claim, said: State) -> None:
     # The incident before its actions, as everybody does who writes to both.
     cursor.execute(
         "UPDATE monitoring.responder_incidents SET told = %s WHERE correlation_id = %s",
-        ("closed" if situation.over else "open", str(claim.incident.correlation_id)),
+        ("closed" if said["over"] else "open", str(claim.incident.correlation_id)),
     )
     cursor.execute(
         "UPDATE monitoring.responder_actions AS a SET told = t.state FROM unnest(%s::bigint[], %s::text[])"
         " AS t (action_id, state) WHERE a.action_id = t.action_id AND a.told IS DISTINCT FROM t.state"
         # What is under way again may come to the same as before.
         "  AND (a.told IS NULL OR t.state IN ('done', 'failed', 'skipped', 'reverted'))",
-        ([one.action_id for one in situation.outcomes], [one.state for one in situation.outcomes]),
+        (said["actions"], said["states"]),
     )
     cursor.execute(
-        "UPDATE monitoring.responder_decisions SET told = true WHERE decision_id = ANY (%s) AND NOT told",
-        ([one.decision_id for one in situation.said],),
+        "UPDATE monitoring.responder_decisions SET told = true WHERE decision_id = ANY (%s::bigint[]) AND NOT told",
+        (said["decisions"],),
     )
 
 
