@@ -111,7 +111,7 @@ def test_what_cannot_be_put_back_is_waiting(sessions: tuple[Session, Session]) -
     one, _ = sessions
     one.tell(firing(FRAUD))
     claim = one(claims.claim, "one", 60)
-    assert one(claims.prepare, claim, "target", {"value": "0.60"}, {"value": "0.50"})
+    assert one(claims.prepare, claim, "target", {"value": "0.60"}, {"value": "0.50"}, 1)
     assert one(claims.done, claim, {"value": "0.50"})
     while (other := one(claims.claim, "one", 60)) is not None:
         assert one(claims.done, other, {})
