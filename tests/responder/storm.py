@@ -46,7 +46,7 @@ PLAYBOOKS: dict[str, Any] = {
     "ApiLatencyDegradation": {
         "max_per_hour": 100000,
         "ends_when": ENDS,
-        "on_firing": [{"action": "scale_backend", "add": 2, "most": 10, "expires": "6h", "cool_down": "100ms"}],
+        "on_firing": [{"action": "scale_backend", "add": 2, "most": 99, "expires": "6h", "cool_down": "100ms"}],
     },
     "ModelDrift": {
         "max_per_hour": 100000,
@@ -63,6 +63,9 @@ ALERTS: tuple[dict[str, str], ...] = (
     *({**messages.LATENCY, "region": region} for region in ("eu", "us")),
     {**messages.DRIFT, "feature": "hour"},
 )
+# What operators set; no incident ever does.
+THRESHOLDS = ("0.60", "0.65", "0.70", "0.75")
+REPLICAS = (2, 12, 22, 32)
 # Seconds for whatever has to be waited for; a busy machine starts a program in half a minute.
 PATIENCE = 180
 STATEFUL = (
@@ -80,6 +83,8 @@ class Storm:
         episodes: by alert, how often it began.
         sent: every message, to be repeated later.
         held: messages under way.
+        threshold: what an operator has set last.
+        replicas: likewise.
         deliveries: messages that a responder took, or that broke off, in this storm.
         happened: steps, deliveries and effects of all storms.
     """
@@ -113,7 +118,8 @@ class Storm:
             )
         with self.redis.client() as client:
             client.flushall()
-            client.set("config:fraud_threshold", "0.60")
+            client.set("config:fraud_threshold", THRESHOLDS[0])
+        self.threshold, self.replicas = THRESHOLDS[0], REPLICAS[0]
         self.kubernetes, self.siem = Kubernetes(), Siem()
         self.outside.counterparts = [self.kubernetes, self.siem]
         # Long enough for a kill to find an action half done.
@@ -191,6 +197,16 @@ class Storm:
             self._sql(f"SELECT EXISTS ({under_way})", worker)[0][0]
         )
         responder.process.start()
+
+    def operate(self, _alert: int, rng: random.Random) -> None:
+        """A person changes what the responder may hold at this moment."""
+        if rng.random() < 0.5:
+            self.threshold = rng.choice(THRESHOLDS)
+            with self.redis.client() as client:
+                client.set("config:fraud_threshold", self.threshold)
+        else:
+            self.replicas = rng.choice(REPLICAS)
+            self.kubernetes.scale(self.replicas)
 
     def restart_postgres(self, _alert: int, rng: random.Random) -> None:
         if rng.random() < 0.5:
@@ -276,11 +292,14 @@ class Storm:
         assert done <= set(requests) <= drifts == {id_ for id_, _ in actions}
 
     def _check_what_is_put_back(self) -> None:
+        """As a person has set it last, or for what goes on as an incident that came later wants it."""
         on = {ALERTS[alert]["playbook"] for alert in self.on}
-        assert set(self.kubernetes.changes) <= {2, 4}, self.kubernetes.changes
-        assert self.kubernetes.replicas == (4 if "ApiLatencyDegradation" in on else 2)
+        assert set(self.kubernetes.changes) <= {*REPLICAS, *(number + 2 for number in REPLICAS)}
+        replicas = {self.replicas, self.replicas + 2} if "ApiLatencyDegradation" in on else {self.replicas}
+        assert self.kubernetes.replicas in replicas, self.kubernetes.changes
         with self.redis.client() as client:
-            assert client.get("config:fraud_threshold") == ("0.50" if "FraudRateSpike" in on else "0.60")
+            thresholds = {self.threshold, "0.50"} if "FraudRateSpike" in on else {self.threshold}
+            assert client.get("config:fraud_threshold") in thresholds
 
     def _check_metrics(self) -> None:
         """Both count the same, and what is there."""

@@ -29,6 +29,7 @@ WEIGHTS = {
     "repeat": 16,
     "hold": 12,
     "partial": 6,
+    "operate": 8,
     "kill": 8,
     "restart_postgres": 2,
     "restart_redis": 2,
