@@ -271,6 +271,15 @@ class Holders:
         """Leases and pauses end."""
         self._sql("SET due_at = now() WHERE state IN ('pending', 'running', 'reverting')")
 
+    def read(self) -> State:
+        """What is in force."""
+        return self._target.read()
+
+    def would_be(self, *choices: int) -> State:
+        """What is in force while these are held."""
+        wants = [self._target.want(self.base, self._target.parameters[choice]) for choice in choices]
+        return self._target.strictest([self.base, *(want for want in wants if want is not None)])
+
     def operate(self, choice: int) -> None:
         """An operator changes the target, and everything returns to that.
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
+from threading import Event
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from responder import config
 from responder.actions import fields
 from tests.responder.conftest import World
 from tests.responder.holders import CrashError, Holders, Replicas, Target, Threshold, Worker
+from tests.responder.process import wait_until
 
 MOMENTS = 22
 """More than a try has."""
@@ -24,15 +28,31 @@ TARGETS = ("threshold", "replicas")
 
 
 @pytest.fixture
-def make(world: World, tmp_path: Any) -> Iterator[Callable[[str], Holders]]:
-    """The responder from scratch with one target, by its name."""
-    file = tmp_path / "responder.yml"
-    backend = world.config()["backend"]
-    file.write_text(yaml.safe_dump({"backend": backend, "allowed_hosts": ["127.0.0.1"]}))
-    worker = Worker(world.database, world.redis_url, config.load(file, fields()))
+def worker(world: World, tmp_path: Any) -> Iterator[Callable[[str], Worker]]:
+    """A responder whose tries have so long."""
+    with ExitStack() as stack:
+
+        def worker(lease: str = "30s") -> Worker:
+            file = tmp_path / "responder.yml"
+            backend = world.config()["backend"]
+            content = {"backend": backend, "allowed_hosts": ["127.0.0.1"], "pace": {"lease": lease}}
+            file.write_text(yaml.safe_dump(content))
+            made = Worker(world.database, world.redis_url, config.load(file, fields()))
+            stack.callback(made.close)
+            return made
+
+        yield worker
+
+
+Make = Callable[..., Holders]
+
+
+@pytest.fixture
+def make(world: World, worker: Callable[[], Worker]) -> Make:
+    """A responder from scratch with one target, by its name; always the same responder by default."""
     targets: dict[str, Target] = {"threshold": Threshold(world.redis), "replicas": Replicas(world.kubernetes)}
-    yield lambda name: Holders(worker, targets[name])
-    worker.close()
+    by_default = worker()
+    return lambda name, by=by_default: Holders(by, targets[name])
 
 
 Plan = dict[int, Callable[[], None]]
@@ -111,7 +131,7 @@ def die() -> None:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("changed_by_an_operator", [False, True])
 def test_a_kill_at_any_moment_while_another_incident_comes_and_goes(
-    make: Callable[[str], Holders], target: str, *, changed_by_an_operator: bool
+    make: Make, target: str, *, changed_by_an_operator: bool
 ) -> None:
     for moment in range(MOMENTS):
         for ends_first in (True, False):
@@ -138,15 +158,79 @@ def test_a_kill_at_any_moment_while_another_incident_comes_and_goes(
     pytest.fail("a try has more moments than that")
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_the_strictest_is_in_force_and_everything_returns_to_the_operators(
-    make: Callable[[str], Holders], target: str
+def test_what_one_end_has_seen_of_an_operator_the_next_one_knows(make: Make) -> None:
+    holders = make("threshold")
+    loose, strict = holders.begin(2), holders.begin(1)
+    while holders.work({}) is not None:
+        pass
+    assert holders.read() == {"value": "0.40"}
+    holders.operate(3)
+    holders.end(loose)
+    holders.work({})
+    # By now that is the operator's, although it is what the other incident had made of it.
+    holders.operate(6)
+    assert holders.read() == {"value": "0.40"}
+    holders.end(strict)
+    holders.check_rest()
+    assert holders.read() == {"value": "0.40"}
+
+
+@pytest.mark.parametrize("lets_go", [False, True])
+@pytest.mark.parametrize("target", ["threshold", pytest.param("replicas", marks=pytest.mark.slow)])
+def test_a_worker_that_hangs_longer_than_it_has_the_lock_changes_nothing_any_more(
+    make: Make, worker: Callable[[str], Worker], target: str, *, lets_go: bool
 ) -> None:
+    """Its claim is still its own when it wakes up; another incident has come meanwhile, and has been held."""
+    slow, other = worker("300ms"), worker("30s")
+    for moment in range(MOMENTS):
+        holders = make(target, slow)
+        first = holders.begin(2)
+        if lets_go:
+            holders.work({})
+            holders.end(first)
+        hangs, wakes = Event(), Event()
+        with ThreadPoolExecutor(1) as thread:
+            tried = thread.submit(attempt, slow, {moment: partial(hang, hangs, wakes)})
+            wait_until(lambda: hangs.is_set() or tried.done())  # noqa: B023
+            holders.begin(1)
+            assert attempt(other, {}) == "done"
+            wakes.set()
+            tried.exception()
+        holders.time_passes()
+        while attempt(other, {}) is not None:
+            holders.time_passes()
+        in_force = holders.read()
+        for number in holders.open.copy():
+            holders.end(number)
+        while attempt(other, {}) is not None:
+            pass
+        assert (in_force, holders.read()) == (holders.would_be(1, *(() if lets_go else (2,))), holders.base), moment
+        if not hangs.is_set():
+            return
+    pytest.fail("a try has more moments than that")
+
+
+def hang(hangs: Event, wakes: Event) -> None:
+    hangs.set()
+    wakes.wait(20)
+
+
+def attempt(worker: Worker, plan: Plan) -> str | None:
+    """Whatever is due first is tried; None when nothing is due."""
+    claim = worker.claim()
+    if claim is None:
+        return None
+    worker.moments.plan, worker.moments.passed = plan, 0
+    return worker.runner.run(claim)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_strictest_is_in_force_and_everything_returns_to_the_operators(make: Make, target: str) -> None:
     interleave(partial(make, target), 25, derandomize=True)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("target", TARGETS)
-def test_the_same_for_a_night(make: Callable[[str], Holders], target: str) -> None:
+def test_the_same_for_a_night(make: Make, target: str) -> None:
     interleave(partial(make, target), 2000, derandomize=False)
