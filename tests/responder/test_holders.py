@@ -175,6 +175,39 @@ def test_what_one_end_has_seen_of_an_operator_the_next_one_knows(make: Make) -> 
     assert holders.read() == {"value": "0.40"}
 
 
+def test_an_operator_who_undoes_it_by_hand_is_an_operator(make: Make) -> None:
+    holders = make("threshold")
+    holders.operate(4)
+    strict = holders.begin(2)
+    holders.work({})
+    holders.operate(4)
+    assert holders.read() == {"value": "0.75"}
+    loose = holders.begin(3)
+    holders.work({})
+    assert holders.read() == {"value": "0.55"}
+    for number in (strict, loose):
+        holders.end(number)
+        holders.work({})
+    assert holders.read() == {"value": "0.75"}
+
+
+def test_what_is_being_put_back_is_wanted_no_more(make: Make) -> None:
+    for moment in range(MOMENTS):
+        holders = make("threshold")
+        strict, loose = holders.begin(0), holders.begin(2)
+        while holders.work({}) is not None:
+            pass
+        holders.end(strict)
+        killed = holders.work({moment: die}) == "crash"
+        holders.end(loose)
+        holders.work({})
+        assert holders.read() == holders.base
+        holders.check_rest()
+        if not killed:
+            return
+    pytest.fail("a try has more moments than that")
+
+
 @pytest.mark.parametrize("lets_go", [False, True])
 @pytest.mark.parametrize("target", ["threshold", pytest.param("replicas", marks=pytest.mark.slow)])
 def test_a_worker_that_hangs_longer_than_it_has_the_lock_changes_nothing_any_more(
