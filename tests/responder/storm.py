@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 
+from contract.definition import FRAUD_THRESHOLD
 from testbed.counterparts.kubernetes import Kubernetes
 from testbed.counterparts.server import CounterpartServer
 from testbed.counterparts.siem import Siem
@@ -46,7 +47,17 @@ PLAYBOOKS: dict[str, Any] = {
     "ApiLatencyDegradation": {
         "max_per_hour": 100000,
         "ends_when": ENDS,
-        "on_firing": [{"action": "scale_backend", "add": 2, "most": 99, "expires": "6h", "cool_down": "100ms"}],
+        "on_firing": [
+            {
+                "action": "scale_backend",
+                "add": 2,
+                "most": 99,
+                "expires": "6h",
+                "cool_down": "100ms",
+                # Somebody decides in time, or nobody does.
+                "approval": {"from": ["api"], "within": "2s", "otherwise": "do"},
+            }
+        ],
     },
     "ModelDrift": {
         "max_per_hour": 100000,
@@ -66,6 +77,9 @@ ALERTS: tuple[dict[str, str], ...] = (
 # What operators set; no incident ever does.
 THRESHOLDS = ("0.60", "0.65", "0.70", "0.75")
 REPLICAS = (2, 12, 22, 32)
+DECISIONS = ("approve", "decline", "undo", "undo")
+#: A change of the platform, and so worth a decision.
+CHANGED = ("FraudRateSpike", "ApiLatencyDegradation")
 # Seconds for whatever has to be waited for; a busy machine starts a program in half a minute.
 PATIENCE = 180
 STATEFUL = (
@@ -96,6 +110,7 @@ class Storm:
     episodes: Counter[int] = field(default_factory=Counter)
     sent: list[dict[str, Any]] = field(default_factory=list)
     held: list[dict[str, Any]] = field(default_factory=list)
+    operators: str = ""
     deliveries: int = 0
     happened: Counter[str] = field(default_factory=Counter)
 
@@ -118,7 +133,7 @@ class Storm:
             )
         with self.redis.client() as client:
             client.flushall()
-            client.set("config:fraud_threshold", THRESHOLDS[0])
+            client.set(FRAUD_THRESHOLD, THRESHOLDS[0])
         self.threshold, self.replicas = THRESHOLDS[0], REPLICAS[0]
         self.kubernetes, self.siem = Kubernetes(), Siem()
         self.outside.counterparts = [self.kubernetes, self.siem]
@@ -203,10 +218,28 @@ class Storm:
         if rng.random() < 0.5:
             self.threshold = rng.choice(THRESHOLDS)
             with self.redis.client() as client:
-                client.set("config:fraud_threshold", self.threshold)
+                client.set(FRAUD_THRESHOLD, self.threshold)
         else:
             self.replicas = rng.choice(REPLICAS)
             self.kubernetes.scale(self.replicas)
+
+    def decide(self, _alert: int, rng: random.Random) -> None:
+        """Somebody decides about an incident that goes on, and asks both responders at once, which one of them does."""
+        found = self._sql(
+            "SELECT correlation_id::text FROM monitoring.responder_incidents WHERE state <> 'closed'"
+            " AND playbook = ANY (%s) ORDER BY opened_at, correlation_id",
+            list(CHANGED),
+        )
+        if not found:
+            return
+        ((incident,), decision) = rng.choice(found), rng.choice(DECISIONS)
+        content = {"correlation_id": incident, "decision": decision, "by": "alice"}
+        taken = 0
+        for responder in self.responders:
+            with suppress(requests.RequestException):
+                taken += responder.post(content, path="/decisions", timeout=5).status_code == 200
+        assert taken <= 1
+        self.happened[decision] += taken
 
     def restart_postgres(self, _alert: int, rng: random.Random) -> None:
         if rng.random() < 0.5:
@@ -232,8 +265,8 @@ class Storm:
 
     def _settled(self) -> bool:
         (pending,) = self._sql(
-            "SELECT count(*) FROM monitoring.responder_actions WHERE state IN ('pending', 'running', 'reverting')"
-            " AND due_at IS NOT NULL"
+            "SELECT count(*) FROM monitoring.responder_actions"
+            " WHERE state IN ('pending', 'waiting', 'running', 'reverting') AND due_at IS NOT NULL"
         )[0]
         open_ = {
             (row[0], tuple(sorted(row[1].items())))
@@ -292,14 +325,41 @@ class Storm:
         assert done <= set(requests) <= drifts == {id_ for id_, _ in actions}
 
     def _check_what_is_put_back(self) -> None:
-        """As a person has set it last, or for what goes on as an incident that came later wants it."""
-        on = {ALERTS[alert]["playbook"] for alert in self.on}
+        """As a person has set it last, or for what is held as an incident that came later wants it."""
+        held = {
+            action
+            for (action,) in self._sql(
+                "SELECT action FROM monitoring.responder_actions WHERE state = 'done' AND target IS NOT NULL"
+            )
+        }
         assert set(self.kubernetes.changes) <= {*REPLICAS, *(number + 2 for number in REPLICAS)}
-        replicas = {self.replicas, self.replicas + 2} if "ApiLatencyDegradation" in on else {self.replicas}
+        replicas = {self.replicas, self.replicas + 2} if "scale_backend" in held else {self.replicas}
         assert self.kubernetes.replicas in replicas, self.kubernetes.changes
         with self.redis.client() as client:
-            thresholds = {self.threshold, "0.50"} if "FraudRateSpike" in on else {self.threshold}
-            assert client.get("config:fraud_threshold") in thresholds
+            thresholds = {self.threshold, "0.50"} if "set_fraud_threshold" in held else {self.threshold}
+            assert client.get(FRAUD_THRESHOLD) in thresholds
+        self._check_decisions()
+
+    def _check_decisions(self) -> None:
+        """Nothing that was undone or declined is there, and what nobody decided about was done."""
+        decided = dict(
+            self._sql(
+                "SELECT a.action_id, array_agg(d.decision) FROM monitoring.responder_actions a"
+                " JOIN monitoring.responder_decisions d USING (correlation_id) WHERE a.phase = 'firing' GROUP BY 1"
+            )
+        )
+        open_ = self._sql(
+            "SELECT a.action_id, a.action, a.state, a.error FROM monitoring.responder_actions a"
+            " JOIN monitoring.responder_incidents i USING (correlation_id)"
+            " WHERE i.state <> 'closed' AND a.phase = 'firing' AND i.playbook = ANY (%s)",
+            list(CHANGED),
+        )
+        for number, action, state, reason in open_:
+            if set(decided.get(number, ())) & {"undo", "decline"}:
+                assert state in ("reverted", "skipped"), (action, state, reason)
+            else:
+                changed_by_an_operator = "somebody else" in str(reason)
+                assert state == "done" or changed_by_an_operator, (action, state, reason)
 
     def _check_metrics(self) -> None:
         """Both count the same, and what is there."""

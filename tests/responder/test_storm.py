@@ -1,4 +1,4 @@
-"""Messages in any order, twice, late and broken off, while responders are killed and databases restart.
+"""Messages in any order, twice, late and broken off, and people who decide, while responders die and databases restart.
 
 `pytest -m slow -n 4 tests/responder/test_storm.py` is the long form: 10,000 messages, in other storms every time.
 """
@@ -31,6 +31,8 @@ WEIGHTS = {
     "partial": 6,
     "operate": 8,
     "kill": 8,
+    "operate": 4,
+    "decide": 8,
     "restart_postgres": 2,
     "restart_redis": 2,
 }
