@@ -110,7 +110,6 @@ class Storm:
     episodes: Counter[int] = field(default_factory=Counter)
     sent: list[dict[str, Any]] = field(default_factory=list)
     held: list[dict[str, Any]] = field(default_factory=list)
-    operators: str = ""
     deliveries: int = 0
     happened: Counter[str] = field(default_factory=Counter)
 

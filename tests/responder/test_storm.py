@@ -31,7 +31,6 @@ WEIGHTS = {
     "partial": 6,
     "operate": 8,
     "kill": 8,
-    "operate": 4,
     "decide": 8,
     "restart_postgres": 2,
     "restart_redis": 2,
