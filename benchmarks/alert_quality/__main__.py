@@ -44,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=8,
         help="of those, so many for alerts on objectives, too, which cost twice the rest (default: %(default)s)",
     )
+    parser.add_argument(
+        "--literal-weeks", type=int, default=8, help="so many through the blueprint's rules (default: %(default)s)"
+    )
     parser.add_argument("--rates", default=",".join(f"{rate:g}" for rate in RATES), help="predictions an hour")
     parser.add_argument("--incidents", default=".", help="a regular expression for their names (default: all)")
     parser.add_argument("--only", choices=["healthy", "incidents"], help="one half of it")
@@ -64,14 +67,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _weeks(rules: str, rates: Sequence[float], flags: argparse.Namespace) -> Iterable[Week]:
-    days = 7 * min(1.0, flags.weeks)
-    for first in range(0, -int(-flags.weeks // 1), TOGETHER):
-        numbers = range(first, min(first + TOGETHER, -int(-flags.weeks // 1)))
-        parts = [OTHERS] + [OBJECTIVES] * (rules == "shipped" and first < flags.objective_weeks)
-        for part in parts:
-            name = f"{part}-{numbers[0]}-{numbers[-1]}-{days:g}-{'-'.join(f'{rate:g}' for rate in rates)}"
-            kept = _kept(rules, name, lambda: healthy_weeks(numbers, rates, days, rules, part, flags.processors))  # noqa: B023
-            yield from (Week(**one) for one in kept)
+    days, whole = 7 * min(1.0, flags.weeks), -int(-flags.weeks // 1)
+    if rules == "shipped":
+        runs = [(OTHERS, numbers) for numbers in _together(whole)]
+        runs += [(OBJECTIVES, range(number, number + 1)) for number in range(min(whole, flags.objective_weeks))]
+    else:
+        runs = [(OTHERS, numbers) for numbers in _together(min(whole, flags.literal_weeks))]
+    for part, numbers in runs:
+        name = f"{part}-{numbers[0]}-{numbers[-1]}-{days:g}-{'-'.join(f'{rate:g}' for rate in rates)}"
+        kept = _kept(rules, name, lambda: healthy_weeks(numbers, rates, days, rules, part, flags.processors))  # noqa: B023
+        yield from (Week(**one) for one in kept)
+
+
+def _together(weeks: int) -> list[range]:
+    return [range(first, min(first + TOGETHER, weeks)) for first in range(0, weeks, TOGETHER)]
 
 
 def _incidents(rules: str, flags: argparse.Namespace) -> list[Told]:
@@ -117,11 +126,11 @@ def _healthy(weeks: dict[str, list[Week]]) -> Iterable[str]:
                 names = ", ".join(f"{alert} {count}" for alert, count in counts.most_common())
                 a_week = sum(sum(getattr(week, kind).values()) / seen[week.part] for week in own)
                 cells.append(f"{a_week:.1f}" + (f" ({names})" if names and name == "shipped" else ""))
-            watched.append(f"{seen[OTHERS]:.2g}, {seen[OBJECTIVES]:.2g}")
-        rows.append((f"{rate:,.0f}", watched[0], cells[0], cells[2], cells[1], cells[3]))
+            watched += [f"{seen[part]:.2g}" for part in (OTHERS, OBJECTIVES) if name == "shipped" or part == OTHERS]
+        rows.append((f"{rate:,.0f}", " / ".join(watched), cells[0], cells[2], cells[1], cells[3]))
     head = (
         "predictions/h",
-        "weeks, of objectives",
+        "weeks: alerts / on objectives / literal",
         "false pages a week",
         "literal",
         "false messages a week",
@@ -133,14 +142,17 @@ def _healthy(weeks: dict[str, list[Week]]) -> Iterable[str]:
 def _told(told: dict[str, list[Told]]) -> Iterable[str]:
     by_name = {incident.name: incident for incident in INCIDENTS}
     summary = []
-    for strength, word in enumerate(STRENGTHS):
-        cells = [word]
-        for name in SETS:
-            own = [one.seconds for one in told[name] if one.strength == strength]
-            found = sorted(seconds for seconds in own if seconds is not None)
-            p50, p95 = _percentiles(found)
-            cells += [f"{len(found)} of {len(own)}", p50, p95]
-        summary.append(tuple(cells))
+    times = {name: {(one.incident, one.strength): one.seconds for one in told[name]} for name in SETS}
+    both = {key for key in times["shipped"] if all(times[name].get(key) is not None for name in SETS)}
+    for only, what in ((times["shipped"].keys(), ""), (both, ", of those that both tell")):
+        for strength, word in enumerate(STRENGTHS):
+            cells = [word + what]
+            for name in SETS:
+                own = [times[name][key] for key in only if key[1] == strength]
+                found = sorted(seconds for seconds in own if seconds is not None)
+                p50, p95 = _percentiles(found)
+                cells += [f"{len(found)} of {len(own)}", p50, p95]
+            summary.append(tuple(cells))
     yield table(("strength", "told", "p50 min", "p95 min", "literal told", "p50 min", "p95 min"), summary)
     rows = []
     for name in dict.fromkeys(one.incident for one in told["shipped"]):
