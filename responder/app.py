@@ -8,6 +8,7 @@ import socket
 import threading
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from time import perf_counter
 from typing import Literal
 
@@ -20,12 +21,12 @@ from responder.config import Config
 from responder.contract_functions import ContractFunctions
 from responder.endpoints import EndpointClient
 from responder.ledger import claims, decisions, incidents, telling
-from responder.ledger.decisions import Decision
+from responder.ledger.decisions import Decision, NotDecidedError
 from responder.ledger.incidents import Outcome, Told
 from responder.metrics import Counters
 from responder.outage import Outage
 from responder.playbooks import Playbooks
-from responder.postgres import Postgres
+from responder.postgres import Cursor, Postgres
 from responder.prometheus import Prometheus
 from responder.runner import Runner
 from responder.settings import Settings
@@ -150,7 +151,18 @@ class Responder:
             PostgresError: nothing is written.
         """
         dry_run = self._setup.config.dry_run
-        self.postgres.run(lambda cursor: decisions.decide(cursor, decision, ON_ACK, dry_run=dry_run))
+        tries = count(1)
+
+        def decide(cursor: Cursor) -> None:
+            first = next(tries) == 1
+            try:
+                decisions.decide(cursor, decision, ON_ACK, tellers(), dry_run=dry_run)
+            except NotDecidedError:
+                # The first try may have been committed, although its connection broke.
+                if first or not decisions.is_taken(cursor, decision):
+                    raise
+
+        self.postgres.run(decide)
         logger.warning("incident %s: %s", decision.correlation_id, decision)
         self._wake()
 

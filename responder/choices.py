@@ -22,12 +22,22 @@ class Choice:
     action: str | None = None
 
 
-def choices(situation: Situation) -> Iterator[Choice]:
-    """Those that may be taken from the chat."""
-    for outcome in situation.outcomes:
-        if outcome.state == "waiting" and outcome.approval is not None and "chat" in outcome.approval["from"]:
-            yield Choice("approve", outcome.action)
-            yield Choice("decline", outcome.action)
+def choices(situation: Situation, *, can_ack: bool) -> Iterator[Choice]:
+    """Those that may be taken from the chat.
+
+    Args:
+        situation: of the incident.
+        can_ack: whether anything would come of acknowledging it.
+    """
+    waiting = [
+        outcome.action
+        for outcome in situation.outcomes
+        if outcome.state == "waiting" and outcome.approval is not None and "chat" in outcome.approval["from"]
+    ]
+    # An answer is for all of one name.
+    for action in dict.fromkeys(waiting):
+        yield Choice("approve", action)
+        yield Choice("decline", action)
     decided = {one.decision.kind for one in situation.said}
     changed = any(
         outcome.phase == "firing" and outcome.state == "done" and outcome.next_at is not None
@@ -37,5 +47,5 @@ def choices(situation: Situation) -> Iterator[Choice]:
         yield Choice("undo")
     if not situation.over and not decided & {"undo", "stop"}:
         yield Choice("stop")
-    if not situation.over and "ack" not in decided:
+    if can_ack and not situation.over and "ack" not in decided:
         yield Choice("ack")

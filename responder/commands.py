@@ -62,10 +62,19 @@ def _run(flags: argparse.Namespace) -> Iterator[str]:
     elif flags.command == "report":
         yield from report_command.lines(_incident(flags), flags)
     else:
-        content = {"correlation_id": flags.id, "decision": flags.command, "by": flags.by, "via": "cli"}
+        content = {"correlation_id": flags.id, "decision": flags.command, "by": flags.by or _who(), "via": "cli"}
         if getattr(flags, "action", None):
             content["action"] = flags.action
         yield str(_ask(flags.url, "POST", "/decisions", content)["decided"])
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # In a container the user may have a number alone.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"[:100]
 
 
 def _incident(flags: argparse.Namespace) -> dict[str, Any]:
@@ -122,5 +131,5 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("id", help="the correlation ID")
         if name in ("approve", "decline"):
             command.add_argument("action", nargs="?", help="all that wait without it")
-        command.add_argument("--by", default=f"{getpass.getuser()}@{socket.gethostname()}"[:100], help="%(default)s")
+        command.add_argument("--by", help="who decides; without it, USER@HOST")
     return parser

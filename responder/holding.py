@@ -13,7 +13,7 @@ from responder.errors import LostError, RefusedError, RetryError, SkipError
 from responder.ledger import claims, targets
 from responder.ledger.claims import State
 from responder.ledger.targets import Target
-from responder.postgres import Cursor, Postgres
+from responder.postgres import Cursor, LockedError, Postgres
 
 CHANGED_MEANWHILE = "{} was changed by somebody else meanwhile; left alone"
 CHANGED_SINCE = "changed by somebody else since; left alone"
@@ -59,16 +59,23 @@ class Holding:
         name = self._action.target(self._task, self._parameters)
         if claim.target not in (None, name):
             raise RefusedError(f"{claim.target} was to be changed, and {name} is configured now")
-        # Whoever changes the target, in whatever incident, does so alone.
-        with self._postgres.lock(name, lease):
-            target = self._postgres.run(lambda cursor: targets.load(cursor, claim, name))
-            if claim.before is None or claim.after is None:
-                return self._begin(name, target)
-            if target is None:
-                raise RefusedError(f"nothing is written down of {name}")
-            # With a state from before, what is left of an incident that is over or undone is to be put back.
-            over = claim.reverting or claim.incident.closed or undone
-            return self._let_go(target) if over else self._go_on(target, claim.after)
+        try:
+            # Whoever changes the target, in whatever incident, does so alone.
+            with self._postgres.lock(name, lease):
+                return self._carry_out_alone(name, undone=undone)
+        except LockedError:
+            raise RetryError("another incident is changing it") from None
+
+    def _carry_out_alone(self, name: str, *, undone: bool) -> str:
+        claim = self._claim
+        target = self._postgres.run(lambda cursor: targets.load(cursor, claim, name))
+        if claim.before is None or claim.after is None:
+            return self._begin(name, target)
+        if target is None:
+            raise RefusedError(f"nothing is written down of {name}")
+        # With a state from before, what is left of an incident that is over or undone is to be put back.
+        over = claim.reverting or claim.incident.closed or undone
+        return self._let_go(target) if over else self._go_on(target, claim.after)
 
     def _begin(self, name: str, target: Target | None) -> str:
         if self._claim.reverting:
@@ -99,7 +106,8 @@ class Holding:
             return "reverted"
         note = STILL_NEEDED if target.wants else None
         strictest = self._action.strictest([target.base, *target.wants])
-        self._make(target, found, strictest, None, lambda cursor: claims.reverted(cursor, self._claim, note))
+        fence = self._change(target, found, strictest, None)
+        self._made(target, fence, strictest, lambda cursor: claims.reverted(cursor, self._claim, note))
         return "reverted"
 
     def _found(self) -> State | None:
@@ -125,19 +133,19 @@ class Holding:
 
     def _make_strictest(self, target: Target, found: State, want: State) -> str:
         strictest = self._action.strictest([target.base, *target.wants, want])
+        fence = self._change(target, found, strictest, want)
         note = None
         if strictest != want:
             note = f"{_shown(strictest)} is in force, which another incident wants; {_shown(want)} once that is over"
+        # Asked after the change, which does not wait for an answer.
         elif found != want and (cost := self._action.cost(self._task, found, want)) is not None:
             note = f"{self._action.effect(target.base, want)}: {cost}"
-            logger.info("incident %s: %s is to be %s: %s", self._task.correlation_id, target.name, _shown(want), cost)
-        self._make(target, found, strictest, want, lambda cursor: claims.done(cursor, self._claim, want, note=note))
+            logger.info("incident %s: %s is %s: %s", self._task.correlation_id, target.name, _shown(want), cost)
+        self._made(target, fence, strictest, lambda cursor: claims.done(cursor, self._claim, want, note=note))
         return "done"
 
-    def _make(
-        self, target: Target, found: State, to: State, want: State | None, settle: Callable[[Cursor], bool]
-    ) -> None:
-        """Change it, and write that down before and after.
+    def _change(self, target: Target, found: State, to: State, want: State | None) -> int:
+        """Write down what is about to be changed, and change it.
 
         It is changed even if it is so already: with that, older writes that are still under way find a newer fence.
 
@@ -146,7 +154,9 @@ class Holding:
             found: the state in which it is.
             to: the state in which it is to be.
             want: what this action wants, when it holds it from now on.
-            settle: writes down that it is done.
+
+        Returns:
+            The fence of the change.
         """
         ours = (*target.ours, *(state for state in (found, to) if state not in target.ours))
 
@@ -167,11 +177,24 @@ class Holding:
         confirm = partial(self._settle, is_mine)
         if not self._action.change(replace(self._task, fence=fence, confirm=confirm), self._parameters, found, to):
             raise RetryError(f"{target.name} was changed by somebody else at this moment")
+        return fence
+
+    def _made(self, target: Target, fence: int, to: State, settle: Callable[[Cursor], bool]) -> None:
+        """Write down that it is changed."""
         self._settle(lambda cursor: targets.made(cursor, target.name, fence, to) and settle(cursor))
 
     def _settle(self, write: Callable[[Cursor], bool]) -> None:
-        if not self._postgres.run(write):
-            raise LostError
+        self._postgres.run(partial(settled, write))
+
+
+def settled(write: Callable[[Cursor], bool], cursor: Cursor) -> None:
+    """Write, or nothing of it.
+
+    Raises:
+        LostError: the claim, or the target, is somebody else's by now.
+    """
+    if not write(cursor):
+        raise LostError
 
 
 def _shown(state: State) -> str:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from html import unescape
 from typing import Any
 
+from responder.actions import actions
 from responder.figures import shown
 from responder.labels import platform_of, subject
-from responder.ledger.telling import Outcome
+from responder.ledger.telling import FOLLOW_UP, Outcome
 from responder.wording import words
 
 Incident = Mapping[str, Any]
 """As the responder's `/incidents` gives it."""
 
 # Within a word an underscore means nothing.
-_MARKDOWN = re.compile(r"([\\`*\[\]<>|#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
+# Addresses that are not written as links are taken for some all the same.
+_MARKDOWN = re.compile(r"([\\`*\[\]<>|#&~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://[\w./:#?=&%~+-]+")
 
 
@@ -56,7 +58,7 @@ def report(incident: Incident, figures: Iterable[Figure], chart: str | None) -> 
     """
     yield f"# {plain(subject(incident['alertname'], incident['labels']))}"
     yield ""
-    yield from _table(("", ""), _facts(incident))
+    yield from _table(("", ""), _facts(incident), links=("runbook",))
     figures = list(figures)
     if figures:
         over = "when it was over" if incident["closed_at"] else "now"
@@ -93,7 +95,8 @@ def timeline(incident: Incident) -> Iterator[Event]:
 
 def _of_action(action: Mapping[str, Any]) -> Iterator[Event]:
     outcome = _outcome(action)
-    if outcome.state == "reverted":
+    # Put back, or not: that is an event of its own.
+    if action["reverted_at"]:
         yield Event(_time(action["reverted_at"]), "responder", f"{outcome.action}: {words(outcome, over=True)}")
         outcome = replace(outcome, state="done", reason=None)
     if action["finished_at"]:
@@ -135,13 +138,15 @@ def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
 
 def _summary(incident: Incident) -> Iterator[str]:
     began, opened = _time(incident["starts_at"]), _time(incident["opened_at"])
-    actions = [_outcome(action) for action in incident["actions"]]
+    # What only records or tells has answered nothing.
+    answers = [one for one in incident["actions"] if one["phase"] != FOLLOW_UP and not _only_records(one["action"])]
+    outcomes = [_outcome(action) for action in answers]
     finished = [
         _time(action["finished_at"])
-        for action in incident["actions"]
-        if action["phase"] == "firing" and action["state"] in ("done", "reverted")
+        for action in answers
+        if action["phase"] == "firing" and (action["state"] == "done" or action["reverted_at"])
     ]
-    yield f"- **Detected:** the responder knew it {_span(began, opened)} after the alert began."
+    yield f"- **Detected:** the responder knew of it {_span(began, opened)} after the alert began."
     if finished:
         yield f"- **Answered:** the first action was done {_span(opened, min(finished))} later, the last one" + (
             f" {_span(opened, max(finished))} later."
@@ -150,21 +155,28 @@ def _summary(incident: Incident) -> Iterator[str]:
         yield "- **Answered:** no action was done."
     if incident["closed_at"]:
         yield f"- **Lasted:** {_span(began, _time(incident['closed_at']))}, until its end was verified."
-    failed = [outcome for outcome in actions if outcome.state in ("failed", "skipped")]
-    for outcome in failed:
-        yield f"- **Not done:** {plain(f'{outcome.action}: {outcome.reason}')}"
-    for outcome in actions:
-        if outcome.state == "done" and outcome.next_at is not None:
+    for outcome in outcomes:
+        if outcome.state in ("failed", "skipped") and outcome.before is None:
+            yield f"- **Not done:** {plain(f'{outcome.action}: {outcome.reason}')}"
+    for outcome in outcomes:
+        changed = outcome.before is not None
+        if changed and (outcome.state == "failed" or (outcome.state == "done" and outcome.next_at is not None)):
             yield f"- **Still changed:** {plain(f'{outcome.action}: {words(outcome, over=True)}')}"
     for heading in ("Impact", "Cause", "What to change"):
         yield f"- **{heading}:** …"
 
 
-def _table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+def _only_records(name: str) -> bool:
+    action = actions().get(name)
+    return action is not None and (action.records or action.tells)
+
+
+def _table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]], links: Collection[str] = ()) -> Iterator[str]:
     yield _row(heading)
     yield _row(":--" for _ in heading)
     for row in rows:
-        yield _row(plain(cell) for cell in row)
+        linked = row[0] in links
+        yield _row(cell if linked and _ADDRESS.fullmatch(cell) else plain(cell) for cell in row)
     yield ""
 
 
@@ -174,8 +186,6 @@ def _row(cells: Iterable[str]) -> str:
 
 def plain(text: str) -> str:
     """A text, which an attacker may have written, as Markdown of one line that shows it and means nothing else."""
-    if _ADDRESS.fullmatch(text):
-        return text
     one_line = " ".join(text.split())
     return _MARKDOWN.sub(r"\\\1", "".join(one if one.isprintable() else ascii(one)[1:-1] for one in one_line))
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
 
 from common import postgres
@@ -30,6 +31,10 @@ _SETTINGS = (
     "SET LOCAL statement_timeout = 4500; SET LOCAL timezone = 'UTC'; SET LOCAL synchronous_commit = 'on';"
     " SET LOCAL idle_in_transaction_session_timeout = 10000"
 )
+
+
+class LockedError(Exception):
+    """Somebody else holds a lock for longer than one may wait for it."""
 
 
 class Postgres:
@@ -73,13 +78,17 @@ class Postgres:
         process hangs for longer than `longest` seconds.
 
         Raises:
-            PostgresError: somebody else holds it for too long, or PostgreSQL does not answer.
+            LockedError: somebody else holds it for too long.
+            PostgresError: PostgreSQL does not answer.
         """
         with self._connection() as connection:
             try:
                 with _time_limit(SECONDS), connection.cursor() as cursor:
                     cursor.execute(_SETTINGS)
-                    cursor.execute(_LOCK, (f"{1000 * longest:.0f}", key))
+                    try:
+                        cursor.execute(_LOCK, (f"{1000 * longest:.0f}", key))
+                    except psycopg2.errors.QueryCanceled:
+                        raise LockedError from None
                 yield
             finally:
                 # Nothing is written under it. If this fails, the lock is gone with the connection.

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from common.yaml_files import ConfigError
 from responder import playbook_file
@@ -41,7 +42,8 @@ def lines(incident: dict[str, Any], flags: argparse.Namespace) -> Iterator[str]:
     """The report. What Prometheus does not say is unknown in it, and said on standard error.
 
     Raises:
-        ConfigError: the playbooks cannot be read, or there are no charts without the extra.
+        ConfigError: the playbooks cannot be read, or --prometheus is no address, or the charts cannot be drawn
+            or written.
     """
     expressions = _expressions(incident, flags.playbooks_file)
     begin = _seconds(incident["starts_at"])
@@ -76,6 +78,8 @@ def _expressions(incident: dict[str, Any], file: Path | None) -> dict[str, str]:
 
 
 def _prometheus(url: str) -> Prometheus:
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise ConfigError(f"--prometheus: {url[:100]!a} is no http(s):// address")
     endpoint = Endpoint(url=url)
     return Prometheus(EndpointClient(Config(prometheus=endpoint)), endpoint)
 
@@ -100,8 +104,12 @@ def _chart(
         return None
     marks = {"began": begin} | ({"over": end} if incident["closed_at"] else {})
     name = f"{incident['correlation_id']}.svg"
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / name).write_bytes(svg(curves, marks, step))
+    picture = svg(curves, marks, step)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(picture)
+    except OSError as error:
+        raise ConfigError(f"--charts: {error}") from None
     return (directory / name).as_posix()
 
 

@@ -12,14 +12,16 @@ from common.postgres import PostgresError
 from common.yaml_files import ConfigError, decode
 from responder.actions import actions
 from responder.actions.base import RevertingAction, Services, Task
+from responder.actions.silence_alert import can_ack
 from responder.choices import choices
 from responder.contract_functions import ContractError
 from responder.endpoints import EndpointError
 from responder.errors import LostError, RefusedError, RetryError, SkipError
-from responder.holding import Holding
+from responder.holding import Holding, settled
 from responder.ledger import claims, decisions, telling
 from responder.ledger.claims import Claim
 from responder.ledger.decisions import Word
+from responder.ledger.telling import Situation
 from responder.placeholders import PlaceholderError
 from responder.postgres import Postgres
 from responder.prometheus import PrometheusError
@@ -72,34 +74,40 @@ class Runner:
         return outcome
 
     def _try(self, claim: Claim) -> str:
+        action = actions().get(claim.action)
+        tells = action is not None and action.tells
+        # Whatever comes of the try: what changes meanwhile is none of what it has told, or left untold.
+        situation = self._postgres.run(lambda cursor: telling.situation(cursor, claim)) if tells else None
         try:
-            return self._carry_out(claim)
+            return self._carry_out(claim, situation)
         except SkipError as reason:
             if claim.before is not None:
                 # Something may be changed already; that is not to be forgotten.
-                return self._fail(claim, str(reason))
-            write = telling.left_untold if claim.phase == telling.FOLLOW_UP else claims.skipped
-            self._settle(write, claim, str(reason), wait=reason.wait)
+                return self._fail(claim, situation, str(reason))
+            if claim.phase == telling.FOLLOW_UP and situation is not None:
+                self._settle(telling.left_untold, claim, situation, str(reason), wait=reason.wait)
+            else:
+                self._settle(claims.skipped, claim, str(reason), wait=reason.wait)
             return "skipped"
         except (RefusedError, PlaceholderError, ConfigError) as error:
-            return self._fail(claim, str(error))
+            return self._fail(claim, situation, str(error))
         except EndpointError as error:
             if not error.passing:
-                return self._fail(claim, str(error))
-            return self._retry(claim, str(error), answered=error.answered, not_before=error.retry_after)
+                return self._fail(claim, situation, str(error))
+            return self._retry(claim, situation, str(error), answered=error.answered, not_before=error.retry_after)
         except ContractError as error:
             if not error.passing:
-                return self._fail(claim, str(error))
-            return self._retry(claim, str(error), answered=error.answered)
+                return self._fail(claim, situation, str(error))
+            return self._retry(claim, situation, str(error), answered=error.answered)
         except (RetryError, SettingsError, PrometheusError) as error:
-            return self._retry(claim, str(error), answered=error.answered)
+            return self._retry(claim, situation, str(error), answered=error.answered)
         except (PostgresError, LostError):
             raise
         except Exception as error:
             logger.exception("incident %s: %s", claim.incident.correlation_id, claim.action)
-            return self._retry(claim, f"{type(error).__name__}; see the log")
+            return self._retry(claim, situation, f"{type(error).__name__}; see the log")
 
-    def _carry_out(self, claim: Claim) -> str:
+    def _carry_out(self, claim: Claim, situation: Situation | None) -> str:
         pace = self._services.config.pace
         if claim.lost and not claim.reverting and claim.spent > pace.give_up:
             raise RefusedError(
@@ -110,9 +118,9 @@ class Runner:
         if action is None:
             raise RefusedError(f"there is no action {claim.action}")
         parameters = decode(claim.parameters, action.parameters, claim.action)
-        situation = self._postgres.run(lambda cursor: telling.situation(cursor, claim)) if action.tells else None
         news = () if situation is None else tuple(lines(situation, claim.phase))
-        open_choices = () if situation is None else tuple(choices(situation))
+        may_ack = can_ack(self._services.config)
+        open_choices = () if situation is None else tuple(choices(situation, can_ack=may_ack))
         if claim.phase == telling.FOLLOW_UP and not news:
             raise SkipError("nothing has changed that was not told")
         confirm = partial(self._settle, claims.confirm, claim)
@@ -147,12 +155,20 @@ class Runner:
             self._settle(telling.told, claim, situation, after)
         return "done"
 
-    def _retry(self, claim: Claim, error: str, *, answered: bool = True, not_before: float = 0.0) -> str:
+    def _retry(
+        self,
+        claim: Claim,
+        situation: Situation | None,
+        error: str,
+        *,
+        answered: bool = True,
+        not_before: float = 0.0,
+    ) -> str:
         pace = self._services.config.pace
         part = 1.0 if answered else UNANSWERED_PART
         spent = part * (time.monotonic() - claim.taken_at)
         if not claim.reverting and claim.spent + spent > pace.give_up:
-            return self._fail(claim, f"given up after {claim.attempts} attempts: {error}")
+            return self._fail(claim, situation, f"given up after {claim.attempts} attempts: {error}")
         pause = min(pace.retry_longest, FIRST_PAUSE_SECONDS * 2 ** min(claim.attempts - 1, 20))
         pause *= random.uniform(0.5, 1)  # noqa: S311 (jitter)
         pause = max(pause, min(not_before, LONGEST_RETRY_AFTER_SECONDS))
@@ -160,19 +176,18 @@ class Runner:
         logger.warning("incident %s: %s: %s", claim.incident.correlation_id, claim.action, error)
         return "retry"
 
-    def _fail(self, claim: Claim, error: str) -> str:
+    def _fail(self, claim: Claim, situation: Situation | None, error: str) -> str:
         if claim.reverting:
             self._settle(claims.irrevocable, claim, f"not put back: {error}")
+        elif situation is not None:
+            self._settle(telling.failed, claim, situation, error)
         else:
-            action = actions().get(claim.action)
-            write = telling.failed if action is not None and action.tells else claims.failed
-            self._settle(write, claim, error)
+            self._settle(claims.failed, claim, error)
         logger.error("incident %s: %s failed: %s", claim.incident.correlation_id, claim.action, error)
         return "failed"
 
     def _settle(self, write: Any, claim: Claim, *arguments: Any, **options: Any) -> None:
-        if not self._postgres.run(lambda cursor: write(cursor, claim, *arguments, **options)):
-            raise LostError
+        self._postgres.run(partial(settled, lambda cursor: write(cursor, claim, *arguments, **options)))
 
 
 def _check_approval(claim: Claim, word: Word) -> None:

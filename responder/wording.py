@@ -12,7 +12,7 @@ from responder.ledger.telling import FOLLOW_UP, Outcome, Situation
 logger = logging.getLogger(__name__)
 
 LONGEST_REASON = 200
-_OTHERWISE = {"skip": "and is not done otherwise", "do": "and is done otherwise"}
+_OTHERWISE = {"skip": "if nobody does, it is skipped", "do": "if nobody does, it is done"}
 AT_REST = ("done", "failed", "skipped", "reverted")
 
 
@@ -49,7 +49,7 @@ def words(outcome: Outcome, *, over: bool) -> str:
             ways = " or ".join(outcome.approval["from"]) if outcome.approval else "nobody"
             otherwise = outcome.approval["otherwise"] if outcome.approval else ""
             until = f"{outcome.next_at:%H:%M} UTC" if outcome.next_at else "then"
-            return f"waits until {until} for somebody to approve it by {ways}, {_OTHERWISE.get(otherwise, '')}"
+            return f"waits until {until} for somebody to approve it by {ways}; {_OTHERWISE.get(otherwise, '')}"
         case "pending":
             return f"not done yet, tried again{reason}" if reason else "not begun yet"
         case "running":
@@ -65,7 +65,7 @@ def words(outcome: Outcome, *, over: bool) -> str:
         case "reverted" if outcome.reason:
             return f"not put back{reason}"
         case "reverted":
-            return "put back, for its time was up" if outcome.expired else "put back"
+            return "put back: its time was up" if outcome.expired else "put back"
     return outcome.state
 
 

@@ -68,7 +68,7 @@ CREATE TABLE IF NOT EXISTS monitoring.responder_actions (
     created_at     timestamptz NOT NULL DEFAULT now(),
     started_at     timestamptz,
     finished_at    timestamptz,
-    reverted_at    timestamptz,
+    reverted_at    timestamptz,                    -- or when it had failed to be put back
     counted        boolean     NOT NULL DEFAULT false,  -- in responder_totals
     told           text,                           -- the state that people were told last; NULL: they were told nothing
     UNIQUE (correlation_id, phase, position)
@@ -89,10 +89,10 @@ CREATE INDEX IF NOT EXISTS responder_actions_due_at
     ON monitoring.responder_actions (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS responder_actions_target
     ON monitoring.responder_actions (target) WHERE target IS NOT NULL AND due_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS responder_actions_begun  -- of the view below
+CREATE INDEX IF NOT EXISTS responder_actions_tried  -- of the view below
     ON monitoring.responder_actions (coalesce(reverted_at, finished_at, started_at))
-    WHERE state <> 'pending' OR attempts > 0;
-DROP INDEX IF EXISTS monitoring.responder_actions_activity;
+    WHERE state NOT IN ('pending', 'waiting') OR attempts > 0;
+DROP INDEX IF EXISTS monitoring.responder_actions_activity, monitoring.responder_actions_begun;
 CREATE INDEX IF NOT EXISTS responder_actions_uncounted
     ON monitoring.responder_actions (action_id) WHERE NOT counted;
 
@@ -111,6 +111,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS responder_decisions_once
     ON monitoring.responder_decisions (correlation_id, decision) WHERE action_id IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS responder_decisions_once_for_an_action
     ON monitoring.responder_decisions (action_id);
+CREATE INDEX IF NOT EXISTS responder_decisions_of_an_incident
+    ON monitoring.responder_decisions (correlation_id);
 CREATE INDEX IF NOT EXISTS responder_decisions_untold
     ON monitoring.responder_decisions (correlation_id) WHERE NOT told;
 
@@ -160,7 +162,7 @@ SELECT coalesce(a.reverted_at, a.finished_at, a.started_at) AS "timestamp",
        concat_ws(' ', i.labels ->> 'account', i.labels ->> 'feature') AS subject
 FROM monitoring.responder_actions a
 JOIN monitoring.responder_incidents i USING (correlation_id)
-WHERE a.state <> 'pending' OR a.attempts > 0;
+WHERE a.state NOT IN ('pending', 'waiting') OR a.attempts > 0;
 
 GRANT USAGE ON SCHEMA monitoring TO monitoring_responder;
 -- No DELETE: what was done stays on record. Retention is the owner's; rows that are counted may go.

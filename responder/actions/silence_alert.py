@@ -8,7 +8,7 @@ from typing import Any
 
 from common.yaml_files import Duration, Strict
 from responder.actions.base import RevertingAction, Task
-from responder.config import Endpoint, Field
+from responder.config import Config, Endpoint, Field
 from responder.endpoints import EndpointError
 from responder.ledger.claims import State
 from responder.placeholders import promql
@@ -77,7 +77,12 @@ class SilenceAlert(RevertingAction[Parameters]):
 
     def effect(self, before: State | None, after: State) -> str:  # noqa: ARG002
         """See `Declaration`."""
-        return "the alert is silenced until the end"
+        return "the alert is silenced for every receiver until the end; close it in PagerDuty yourself"
+
+
+def can_ack(config: Config) -> bool:
+    """Whether anything comes of acknowledging an incident."""
+    return config.get(ALERTMANAGER) is not None
 
 
 ON_ACK = Step(action="silence_alert", parameters={}, expires=Duration(LONGEST_SECONDS))

@@ -217,7 +217,9 @@ def reverted(cursor: Cursor, claim: Claim, note: str | None) -> bool:
 
 def irrevocable(cursor: Cursor, claim: Claim, error: str) -> bool:
     """The effect cannot be taken back."""
-    return _update(cursor, claim, "SET state = 'failed', error = %(error)s, due_at = NULL", error=error)
+    return _update(
+        cursor, claim, "SET state = 'failed', error = %(error)s, reverted_at = now(), due_at = NULL", error=error
+    )
 
 
 def _update(cursor: Cursor, claim: Claim, assignments: str, **values: Any) -> bool:

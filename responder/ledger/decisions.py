@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -59,13 +60,14 @@ class NotDecidedError(Exception):
         self.unknown = unknown
 
 
-def decide(cursor: Cursor, decision: Decision, on_ack: Step, *, dry_run: bool) -> None:
+def decide(cursor: Cursor, decision: Decision, on_ack: Step, tellers: Collection[str], *, dry_run: bool) -> None:
     """Write a decision down, and let what follows from it begin, in one transaction.
 
     Args:
         cursor: of the ledger.
         decision: of a person.
         on_ack: what is done when an incident is acknowledged.
+        tellers: the actions that tell; where none of them has told or will, nobody is to be told of the decision.
         dry_run: whether nothing may have an effect.
 
     Raises:
@@ -87,6 +89,13 @@ def decide(cursor: Cursor, decision: Decision, on_ack: Step, *, dry_run: bool) -
             _halt(cursor, decision)
         case "ack":
             _acknowledge(cursor, decision, on_ack, closed=closed, told=told, dry_run=dry_run)
+    if told is None:
+        cursor.execute(
+            "UPDATE monitoring.responder_decisions AS d SET told = true WHERE correlation_id = %s AND NOT told"
+            " AND NOT EXISTS (SELECT FROM monitoring.responder_actions AS a WHERE a.correlation_id = d.correlation_id"
+            "  AND a.action = ANY (%s) AND (a.state <> 'skipped' OR a.wait))",
+            (str(decision.correlation_id), list(tellers)),
+        )
 
 
 def _answer(cursor: Cursor, decision: Decision) -> None:
@@ -193,6 +202,15 @@ def taken(cursor: Cursor, correlation_id: UUID) -> list[Decision]:
         (str(correlation_id),),
     )
     return [Decision(correlation_id, *row) for row in cursor.fetchall()]
+
+
+def is_taken(cursor: Cursor, decision: Decision) -> bool:
+    """Whether the same has been decided by the same person in the same way."""
+    return any(
+        (before.kind, before.by, before.via) == (decision.kind, decision.by, decision.via)
+        and decision.action in (None, before.action)
+        for before in taken(cursor, decision.correlation_id)
+    )
 
 
 @dataclass(frozen=True)

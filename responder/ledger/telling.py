@@ -113,19 +113,26 @@ def told(cursor: Cursor, claim: Claim, situation: Situation, after: State) -> bo
     return claims.done(cursor, claim, after)
 
 
-def failed(cursor: Cursor, claim: Claim, error: str) -> bool:
-    """People may not know what the last try told, and are not told it again; what has changed since, they are."""
+def failed(cursor: Cursor, claim: Claim, situation: Situation, error: str) -> bool:
+    """People may not know what the last try told, and are not told it again; what has changed since, they are.
+
+    Args:
+        cursor: of the ledger.
+        claim: of the try.
+        situation: which it was to tell, if none was written down to be told.
+        error: why it has failed.
+    """
     cursor.execute(
         "SELECT after_state -> %s FROM monitoring.responder_actions WHERE action_id = %s", (_SAID, claim.action_id)
     )
     ((said,),) = cursor.fetchall()
-    _mark(cursor, claim, said or _said(situation(cursor, claim)))
+    _mark(cursor, claim, said or _said(situation))
     return claims.failed(cursor, claim, error)
 
 
-def left_untold(cursor: Cursor, claim: Claim, reason: str, *, wait: bool) -> bool:
-    """There is nothing to tell, or nowhere to tell it."""
-    _mark(cursor, claim, _said(situation(cursor, claim)))
+def left_untold(cursor: Cursor, claim: Claim, situation: Situation, reason: str, *, wait: bool) -> bool:
+    """There is nothing to tell of this situation, or nowhere to tell it."""
+    _mark(cursor, claim, _said(situation))
     return claims.skipped(cursor, claim, reason, wait=wait)
 
 

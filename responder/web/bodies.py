@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
 LARGEST_BODY = 1 << 20
+LARGEST_CLICK = 1 << 18
+"""With the message that has the button, several times over."""
 
 
 class BodyError(Exception):
@@ -24,7 +26,7 @@ class BodyError(Exception):
         self.status = status
 
 
-def read_body(environ: WSGIEnvironment) -> bytes:
+def read_body(environ: WSGIEnvironment, largest: int = LARGEST_BODY) -> bytes:
     """The whole body.
 
     Raises:
@@ -33,8 +35,8 @@ def read_body(environ: WSGIEnvironment) -> bytes:
     length = environ.get("CONTENT_LENGTH") or ""
     if not length.isdecimal():
         raise BodyError("malformed", "411 Length Required", "Content-Length is missing")
-    if int(length) > LARGEST_BODY:
-        raise BodyError("too_large", "413 Content Too Large", f"at most {LARGEST_BODY} bytes")
+    if int(length) > largest:
+        raise BodyError("too_large", "413 Content Too Large", f"at most {largest} bytes")
     body: bytes = environ["wsgi.input"].read(int(length))
     if len(body) < int(length):
         raise BodyError("incomplete", "400 Bad Request", f"{len(body)} of {length} bytes arrived")

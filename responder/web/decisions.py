@@ -14,14 +14,14 @@ from common.yaml_files import Strict
 from responder.ledger.decisions import PAST, Decision, Kind
 
 LONGEST_BY = 100
-# No control characters: it is quoted in logs and messages.
-By = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_BY, pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]*$")]
+By = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_BY)]
+ActionName = Annotated[str, msgspec.Meta(max_length=50, pattern=r"\A[a-z][a-z0-9_]*\Z")]
 
 
 class _Request(Strict, frozen=True, kw_only=True):
     correlation_id: UUID
     decision: Kind
-    action: str | None = None
+    action: ActionName | None = None
     by: By
     via: Literal["cli", "api"] = "api"
 
@@ -33,6 +33,9 @@ def parse(body: bytes) -> Decision:
         msgspec.DecodeError: it is none; the message names the field.
     """
     said = msgspec.json.decode(body, type=_Request)
+    # It is quoted in logs and messages.
+    if not said.by.isprintable():
+        raise msgspec.ValidationError("Expected printable characters - at `$.by`")
     return Decision(said.correlation_id, said.decision, said.by, said.via, said.action)
 
 

@@ -25,7 +25,7 @@ from responder.ledger.decisions import Decision, NotDecidedError
 from responder.metrics import exposition
 from responder.web import decisions, slack
 from responder.web.auth import BearerToken
-from responder.web.bodies import BodyError, read_body
+from responder.web.bodies import LARGEST_CLICK, BodyError, read_body
 from responder.webhook import WebhookError, parse
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class Application:
         timestamp = environ.get("HTTP_X_SLACK_REQUEST_TIMESTAMP", "")
         signature = environ.get("HTTP_X_SLACK_SIGNATURE", "")
         try:
-            body = read_body(environ)
+            body = read_body(environ, LARGEST_CLICK)
             secrets = read_secret_file(Path(chat.signing_secret_file), "signing_secret_file").split()
             slack.verify(secrets, timestamp, signature, body, time.time())
             return self._decide(slack.decision_of(body, chat.people))
@@ -198,7 +198,8 @@ class Application:
             logger.error("no click counts: %s", error)
             return _problem("503 Service Unavailable", "no signing secret is configured; see the log")
         except slack.ForgedError as error:
-            logger.warning("a click is refused: %s", error)
+            # Anybody can send that, as often as he likes.
+            logger.debug("a click is refused: %s", error)
             return _problem("401 Unauthorized", str(error))
         except slack.StrangerError as error:
             logger.warning("a click is refused: %s", error)

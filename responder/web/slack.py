@@ -20,7 +20,6 @@ from responder.web.decisions import LONGEST_BY, parse_click
 
 WINDOW_SECONDS = 300
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class ForgedError(Exception):
@@ -88,5 +87,5 @@ def decision_of(body: bytes, people: Iterable[str]) -> Decision:
     if payload.user.id not in people:
         raise StrangerError(f"{payload.user.id[:30]!a} is none of chat.people")
     # The name is for people to read, and chosen by whom it names; the ID is who it was.
-    name = _UNPRINTABLE.sub("", payload.user.username)[: LONGEST_BY - 40]
+    name = "".join(filter(str.isprintable, payload.user.username))[: LONGEST_BY - 40]
     return parse_click(payload.actions[0].value, f"{name} {payload.user.id}".strip())

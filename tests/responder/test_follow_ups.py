@@ -102,7 +102,7 @@ def test_what_expires_is_told_although_the_incident_goes_on(start: Start, chat: 
     responder = start(config, playbooks=playbooks(threshold(expires="1s")))
     responder.post(message(firing(FRAUD)))
     told(chat, 2, responder)
-    assert chat.lines(1)[1:] == ["• set_fraud_threshold: put back, for its time was up"]
+    assert chat.lines(1)[1:] == ["• set_fraud_threshold: put back: its time was up"]
 
 
 def test_what_was_skipped_and_is_done_at_the_repeat_is_told(
@@ -251,7 +251,7 @@ def test_what_waits_for_approval_is_told_and_who_gave_it(start: Start, chat: Cha
     told(chat, 1, responder)
     line = chat.lines(0)[1]
     assert line.startswith("• lock_account: waits until ")
-    assert line.endswith(" UTC for somebody to approve it by cli or api, and is not done otherwise")
+    assert line.endswith(" UTC for somebody to approve it by cli or api; if nobody does, it is skipped")
     decide(responder, "approve")
     told(chat, 2, responder)
     assert chat.lines(1)[1:] == ["• lock_account approved by alice (api)", "• lock_account: alice.ops is locked"]

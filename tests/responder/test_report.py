@@ -84,7 +84,7 @@ def normalized(text: str) -> str:
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text)
     text = re.sub(r"(\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d", "TIME", text)
     text = re.sub(r"\d+ min \d+ s|\d+\.\d s", "SPAN", text)
-    text = re.sub(r"http://127\.0\.0\.1:\d+|127\\?\.0\.0\.1:\d+", "ADDRESS", text)
+    text = re.sub(r"http\\?://127\.0\.0\.1:\d+|127\\?\.0\.0\.1:\d+", "ADDRESS", text)
     head, table, tail = re.split(r"(?<=\| time \| who \| what \|\n\| :-- \| :-- \| :-- \|\n)((?:\|.*\n)+)", text)
     return head + "".join(sorted(table.splitlines(keepends=True))) + tail
 
@@ -180,6 +180,8 @@ def test_an_incident_that_is_not_there_is_said_to_be_so(start: Start, identifier
         "# a",
         "\\|",
         "‮abc",
+        "see http://b, www.b.com and HTTPS://b",
+        "~~a~~ &lt;b&gt;",
     ],
 )
 def test_what_an_attacker_writes_means_nothing(text: str) -> None:
@@ -187,4 +189,22 @@ def test_what_an_attacker_writes_means_nothing(text: str) -> None:
     assert "\n" not in shown
     assert shown.isprintable()
     assert not re.search(r"(?<![\\A-Za-z0-9])_|(?<!\\)_(?![A-Za-z0-9])", shown)
-    assert not re.search(r"(?<!\\)(?:\\\\)*[`*\[\]<>|#]", shown)
+    assert not re.search(r"(?<!\\)(?:\\\\)*[`*\[\]<>|#&~]", shown)
+    assert "://" not in shown
+    assert "www." not in shown
+
+
+def test_what_was_changed_and_not_put_back_is_still_changed(world: World, start: Start) -> None:
+    responder = start(playbooks=at_once())
+    world.prometheus.values["ticketing:fraud_blocked:lasting_evidence"] = 1
+    responder.post(message(firing(FRAUD)))
+    wait_until(lambda: responder.actions()["set_fraud_threshold"]["state"] == "done" and at_rest(responder))
+    world.sql(
+        "UPDATE monitoring.responder_actions SET state = 'failed', error = 'not put back: no', reverted_at = now(),"
+        " due_at = NULL WHERE action = 'set_fraud_threshold'"
+    )
+    found = report(responder, responder.incident()["correlation_id"]).stdout.replace("\\", "")
+    assert "- **Still changed:** set_fraud_threshold: failed: not put back: no" in found
+    assert "set_fraud_threshold: config:fraud_threshold is 0.50, was 0.60 |" in found
+    # No chat is configured; that answers nothing either way.
+    assert "Not done" not in found

@@ -20,6 +20,7 @@ from responder.reviews import more_reviews_per_hour
 from testbed.servers.prometheus import Prometheus
 from tests.responder.conftest import Start, World
 from tests.responder.messages import FRAUD, firing, message
+from tests.responder.process import wait_until
 
 STEP = 15
 
@@ -106,6 +107,17 @@ def test_it_is_told_with_the_change(world: World, start: Start, *, dry_run: bool
     reason = responder.settled()["set_fraud_threshold"]["reason"]
     assert reason.endswith(": by the scores of the last hour, about 37 more buyers an hour go to review")
     assert reason.startswith("dry run: " if dry_run else "config:fraud_threshold is 0.50, was 0.60: ")
+
+
+def test_the_change_does_not_wait_for_it(world: World, start: Start) -> None:
+    world.monitoring.trouble.delay = 2.5
+    step = {"action": "set_fraud_threshold", "value": 0.5, "expires": "1h"}
+    book = {"FraudRateSpike": {"max_per_hour": 9, "on_firing": [step]}}
+    responder = start(playbooks=book, pace={"lease": "30s"})
+    responder.post(message(firing(FRAUD)))
+    wait_until(lambda: world.redis.get("config:fraud_threshold") == "0.50")
+    assert responder.actions()["set_fraud_threshold"]["state"] == "running"
+    assert responder.settled()["set_fraud_threshold"]["state"] == "done"
 
 
 def test_a_prometheus_that_does_not_say_it_holds_up_nothing(world: World, start: Start) -> None:

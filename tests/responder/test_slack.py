@@ -64,7 +64,10 @@ def config(world: World, tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "chat").write_text(f"{world.outside.url}/chat\n")
     (tmp_path / "secret").write_text(f"{OLD_SECRET}\n{SECRET}\n")
     secret = str(tmp_path / "secret")
-    return {"chat": {"url_file": str(tmp_path / "chat"), "signing_secret_file": secret, "people": [PERSON, "U0"]}}
+    return {
+        "chat": {"url_file": str(tmp_path / "chat"), "signing_secret_file": secret, "people": [PERSON, "U0"]},
+        "alertmanager": {"url": world.outside.url},
+    }
 
 
 def playbooks(*steps: dict[str, Any]) -> dict[str, Any]:
