@@ -27,7 +27,8 @@ def test_who_has_decided_is_not_told_that_it_was_decided_already(
     monkeypatch.setenv("REDIS_URL", world.redis_url)
     dsn, redis_url = SecretText("POSTGRES_DSN"), SecretText("REDIS_URL")
     responder = Responder(Config(), load(None), postgres_dsn=dsn, redis_url=redis_url)
-    transaction, broken = postgres._transaction, []
+    transaction = postgres._transaction
+    broken: list[Any] = []
 
     def breaks_once(connection: Any, work: Any) -> Any:
         result = transaction(connection, work)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def test_a_user_without_a_name_can_ask_and_decide(
 
 
 def test_an_address_of_prometheus_that_is_none_is_said_to_be_so(tmp_path: Path) -> None:
-    incident = {
+    incident: dict[str, Any] = {
         "playbook": "FraudRateSpike",
         "labels": {},
         "annotations": {},
