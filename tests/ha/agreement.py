@@ -24,14 +24,17 @@ from tests.responder.process import wait_until
 Series = dict[frozenset[tuple[str, str]], dict[float, float]]
 
 #: Prometheus extrapolates from the first and last sample of the window to its ends; VictoriaMetrics takes the last
-#: sample before the window instead of its first, and extrapolates nothing.
-EXTRAPOLATED = re.compile(r"\b(?:rate|increase)\(")
+#: sample before the window instead of its first, and extrapolates nothing. So it is with changes from sample to sample.
+EXTRAPOLATED = re.compile(r"\b(?:rate|increase|changes)\(")
 
 #: Between spaces: what stands between a label and its value does not.
 COMPARISON = re.compile(r"(?<=\s)(==|!=|>=|<=|>|<)(?=\s)(?!\s+bool)")
 
 #: Seconds of its windows here: five minutes, as shipped, would take as long to fill.
 WINDOW = 30
+
+#: Seconds of the subqueries that judge a minute by its scrapes; they stay as they are shipped.
+SUBQUERY = 60
 
 #: Numbers that are the same come from sums in another order.
 ROUNDING = 1e-9
@@ -50,7 +53,8 @@ def check_every_query_and_rule(live: Live, store: VictoriaMetrics, subtests: pyt
     """Ask both everything, of a moment that the store has whole."""
     prometheus = live.parts.prometheus
     # The windows are full, with a scrape before each of them.
-    wait_until(lambda: bool(prometheus.query(f"up offset {WINDOW + 2 * SCRAPED_EVERY}s")), 2 * WINDOW)
+    full = max(WINDOW, SUBQUERY) + 2 * SCRAPED_EVERY
+    wait_until(lambda: bool(prometheus.query(f"up offset {full}s")), 2 * full)
     # VictoriaMetrics evaluates at whole seconds.
     now = math.floor(time.time())
     wait_until(lambda: _written_until(prometheus.url) > now, 30)
@@ -182,6 +186,6 @@ def difference(expr: str, prometheus: Series, store: Series) -> str | None:
 
 
 def _as_extrapolated(value: float, other: float, expr: str) -> bool:
-    """Within two scrapes of the window; a count that is small, within one event."""
-    event = 1.0 if "increase(" in expr else 1 / WINDOW
-    return abs(value - other) <= max(2 * SCRAPED_EVERY / WINDOW * max(abs(value), abs(other)), event)
+    """Within two scrapes of the window and one event at its edge."""
+    event = 1 / WINDOW if "rate(" in expr else 1.0
+    return abs(value - other) <= 2 * SCRAPED_EVERY / WINDOW * max(abs(value), abs(other)) + event

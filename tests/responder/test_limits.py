@@ -149,10 +149,10 @@ def test_the_threshold_is_lowered_by_the_same_limits(
         monitoring.change(limit, LIMITS[limit][1])
         wait_until(lambda: fires(monitoring.prometheus, "FraudRateSpike") == {"staging"}, 30)
         responder.post(message(firing(alert)))
-        shown = "50" if limit == "fraud_blocked_ratio_high" else "3"
+        shown, certain = ("50", "5.207") if limit == "fraud_blocked_ratio_high" else ("3", "0")
         skipped = responder.settled()["set_fraud_threshold"]
         assert skipped["reason"] == (
-            f"only_while is false or unknown, blocked 60, limit_percent {shown}, percent_at_least 8.162,"
+            f"only_while is false or unknown, blocked 60, limit_percent {shown}, percent_at_least {certain},"
             " predictions 600"
         )
         monitoring.change(limit, None)
@@ -167,7 +167,7 @@ def test_the_threshold_is_lowered_by_the_same_limits(
     responder.post(message(firing(alert)))
     wait_until(lambda: world.redis.get("config:fraud_threshold") == "0.50")
     (said,) = world.sql("SELECT message FROM platform.security_events WHERE event_type = 'fraud_rate_spike'")
-    assert said[0].startswith("60 of 600 predictions in 10 minutes are blocked, so certainly at least 8.162 %")
+    assert said[0].startswith(f"60 of 600 predictions in 10 minutes are blocked; {certain} % are certainly no chance")
 
 
 def test_every_limit_that_a_playbook_reads_is_tried_here() -> None:

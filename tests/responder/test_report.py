@@ -33,7 +33,7 @@ ALERTS = (ADMIN, FRAUD, LATENCY, DRIFT)
 PAST = """
 ticketing:fraud_blocked:max{window="10m",platform="main"} 45
 ticketing:fraud_predictions:sum{window="10m",platform="main"} 300
-ticketing:fraud_blocked:wilson_lower{window="10m",platform="main"} 0.1134
+ticketing:fraud_blocked:lasting_evidence{platform="main"} 0.1134
 ticketing:limit:by_platform{limit="fraud_blocked_ratio_high",platform="main"} 0.03
 ticketing:kpi_api_latency_p95_seconds:max{platform="main"} 0.182
 ticketing:limit:by_platform{limit="api_latency_p95_seconds",platform="main"} 0.1
