@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="ticketing-responder",
         description="Acts on alerts: Alertmanager's webhook → actions on the platform, each exactly once.",
         epilog="Connections: POSTGRES_DSN, REDIS_URL and RESPONDER_TOKEN, or each with _FILE behind."
-        " From a terminal: ticketing-responder incidents, show, approve, decline, undo, ack, stop; each has --help.",
+        f" From a terminal: ticketing-responder {', '.join(commands.NAMES)}; each has --help.",
     )
     add = parser.add_argument
     add("--config.file", dest="config_file", type=Path, metavar="FILE", help="where everything is (YAML)")

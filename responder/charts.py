@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 
 import matplotlib as mpl
-from matplotlib.dates import DateFormatter, date2num
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
 Curve = Sequence[tuple[float, float]]
@@ -34,7 +34,8 @@ def svg(curves: Mapping[str, Curve], marks: Mapping[str, float], step: float) ->
             axes.plot(times, values, color="#3274d9", linewidth=1)
             axes.set_title(name, loc="left")
             axes.grid(visible=True, linewidth=0.3)
-            axes.xaxis.set_major_formatter(DateFormatter("%H:%M", tz=UTC))
+            # Days besides hours, when it took so long.
+            axes.xaxis.set_major_formatter(ConciseDateFormatter(AutoDateLocator(tz=UTC), tz=UTC))
             for mark in marks.values():
                 axes.axvline(datetime.fromtimestamp(mark, UTC), color="#e02f44", linestyle="--", linewidth=0.8)
         top = figure.axes[0].secondary_xaxis("top")

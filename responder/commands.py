@@ -18,15 +18,18 @@ from common.secret_text import SecretError, SecretText
 from common.yaml_files import ConfigError
 from responder import report_command
 from responder.labels import subject
+from responder.ledger.decisions import Kind
 
 SECONDS = 10.0
-_DECISIONS = {
+_DECISIONS: dict[Kind, str] = {
     "approve": "let what waits for it be done",
     "decline": "let what waits to be approved not be done",
     "undo": "put back at once what the incident has changed, and let it do no more",
     "ack": "say that somebody looks after it: Alertmanager repeats it no more until its end",
     "stop": "let the incident do no more; what it has changed is put back at its end",
 }
+NAMES = ("incidents", "show", "report", *_DECISIONS)
+"""Of all commands."""
 
 
 class CommandError(Exception):
@@ -35,7 +38,7 @@ class CommandError(Exception):
 
 def is_command(arguments: Sequence[str]) -> bool:
     """Whether the arguments are one of these commands, and not the flags of the server."""
-    return bool(arguments) and arguments[0] in ("incidents", "show", "report", *_DECISIONS)
+    return bool(arguments) and arguments[0] in NAMES
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -15,10 +15,10 @@ from responder.ledger.claims import State
 from responder.ledger.targets import Target
 from responder.postgres import Cursor, LockedError, Postgres
 
-CHANGED_MEANWHILE = "{} was changed by somebody else meanwhile; left alone"
-CHANGED_SINCE = "changed by somebody else since; left alone"
 logger = logging.getLogger(__name__)
 
+CHANGED_MEANWHILE = "{} was changed by somebody else meanwhile; left alone"
+CHANGED_SINCE = "changed by somebody else since; left alone"
 STILL_NEEDED = "another incident still needs it; the last one puts it back"
 
 

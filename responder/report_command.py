@@ -49,6 +49,7 @@ def lines(incident: dict[str, Any], flags: argparse.Namespace) -> Iterator[str]:
     begin = _seconds(incident["starts_at"])
     end = _seconds(incident["closed_at"]) if incident["closed_at"] else time.time()
     prometheus = _prometheus(flags.prometheus)
+    figures = [Figure(name, None, None) for name in expressions]
     chart = None
     try:
         figures = [
@@ -58,8 +59,7 @@ def lines(incident: dict[str, Any], flags: argparse.Namespace) -> Iterator[str]:
         if flags.charts is not None and expressions:
             chart = _chart(flags.charts, incident, expressions, prometheus, begin, end)
     except PrometheusError as error:
-        print(f"ticketing-responder: the figures are unknown: {error}", file=sys.stderr)  # noqa: T201
-        figures = [Figure(name, None, None) for name in expressions]
+        print(f"ticketing-responder: figures or charts are missing: {error}", file=sys.stderr)  # noqa: T201
     yield from report(incident, figures, chart)
 
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from responder.placeholders import promql
 from responder.prometheus import Prometheus
 
-# Exporters of a pair count the same predictions.
-_SCORES = 'max by (le) (increase(ticketing_fraud_score_bucket{{platform="{platform}"}}[1h]))'
+# Exporters of a pair count the same predictions. One that has not counted for the whole hour would say too few.
+_SERIES = 'ticketing_fraud_score_bucket{{platform="{platform}"}}'
+_SCORES = f"max by (le) (increase({_SERIES}[1h]) and {_SERIES} offset 1h and {_SERIES})"
 
 
 def more_reviews_per_hour(prometheus: Prometheus, platform: str, was: float, to: float) -> float | None:

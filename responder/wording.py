@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from responder.actions import actions
 from responder.endpoints import without_quote
+from responder.ledger.claims import AT_REST
 from responder.ledger.telling import FOLLOW_UP, Outcome, Situation
 
 logger = logging.getLogger(__name__)
 
 LONGEST_REASON = 200
 _OTHERWISE = {"skip": "if nobody does, it is skipped", "do": "if nobody does, it is done"}
-AT_REST = ("done", "failed", "skipped", "reverted")
 
 
 def lines(situation: Situation, phase: str) -> Iterator[str]:

@@ -13,6 +13,8 @@ from psycopg2.extras import Json
 from responder.postgres import Cursor
 
 State = dict[str, Any]
+AT_REST = ("done", "failed", "skipped", "reverted")
+"""States in which nothing of an action is under way."""
 
 
 @dataclass(frozen=True)

@@ -158,8 +158,8 @@ def _mark(cursor: Cursor, claim: Claim, said: State) -> None:
         "UPDATE monitoring.responder_actions AS a SET told = t.state FROM unnest(%s::bigint[], %s::text[])"
         " AS t (action_id, state) WHERE a.action_id = t.action_id AND a.told IS DISTINCT FROM t.state"
         # What is under way again may come to the same as before.
-        "  AND (a.told IS NULL OR t.state IN ('done', 'failed', 'skipped', 'reverted'))",
-        (said["actions"], said["states"]),
+        "  AND (a.told IS NULL OR t.state = ANY (%s))",
+        (said["actions"], said["states"], list(claims.AT_REST)),
     )
     cursor.execute(
         "UPDATE monitoring.responder_decisions SET told = true WHERE decision_id = ANY (%s::bigint[]) AND NOT told",
@@ -179,7 +179,10 @@ def follow_up(cursor: Cursor, tellers: Sequence[str]) -> int:
     Returns:
         How many are new.
     """
-    cursor.execute(_FOLLOW_UP, {"tellers": list(tellers), "hold": HOLD_SECONDS, "most": MOST_AT_ONCE})
+    cursor.execute(
+        _FOLLOW_UP,
+        {"tellers": list(tellers), "hold": HOLD_SECONDS, "most": MOST_AT_ONCE, "at_rest": list(claims.AT_REST)},
+    )
     return cursor.rowcount
 
 
@@ -187,7 +190,7 @@ _FOLLOW_UP = """
 WITH news AS (
     SELECT correlation_id, min(since) AS since FROM (
         SELECT correlation_id, coalesce(reverted_at, finished_at) AS since FROM monitoring.responder_actions
-        WHERE told <> state AND state IN ('done', 'failed', 'skipped', 'reverted')
+        WHERE told <> state AND state = ANY (%(at_rest)s)
         UNION ALL
         SELECT correlation_id, closed_at FROM monitoring.responder_incidents WHERE state = 'closed' AND told <> 'closed'
         UNION ALL

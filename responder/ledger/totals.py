@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
+from responder.ledger.claims import AT_REST
 from responder.postgres import Cursor
 
 INCIDENT_STATES = ("open", "ending", "closed")
@@ -36,7 +37,7 @@ def totals(cursor: Cursor, playbooks: list[str], actions: list[str]) -> Totals:
     cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended('responder totals', 0))")
     # One at a time; another one that asks meanwhile counts the same rows one by one.
     if cursor.fetchall()[0][0]:
-        cursor.execute(_ADD_WHAT_IS_AT_REST, {"most": MOST_ADDED})
+        cursor.execute(_ADD_WHAT_IS_AT_REST, {"most": MOST_ADDED, "at_rest": list(AT_REST)})
     cursor.execute(_COUNTS)
     incidents = dict.fromkeys(product(playbooks, INCIDENT_STATES), 0)
     by_action = dict.fromkeys(product(actions, ACTION_STATES), 0)
@@ -51,7 +52,7 @@ WITH actions AS (
     UPDATE monitoring.responder_actions SET counted = true WHERE action_id IN (
         SELECT a.action_id
         FROM monitoring.responder_actions a JOIN monitoring.responder_incidents i USING (correlation_id)
-        WHERE NOT a.counted AND a.due_at IS NULL AND a.state IN ('done', 'failed', 'skipped', 'reverted')
+        WHERE NOT a.counted AND a.due_at IS NULL AND a.state = ANY (%(at_rest)s)
           AND (NOT a.wait OR i.state = 'closed')
         LIMIT %(most)s FOR UPDATE OF a SKIP LOCKED)
     RETURNING action, state

@@ -34,6 +34,8 @@ Row = dict[str, Any]
 SETTLED = (
     'ticketing:limit:by_platform{limit="uptime_low_ratio"} >= 0',
     "ticketing:probe_success:avg30d",
+    'ticketing:objective:budget_left_ratio{objective="availability"}',
+    'ticketing:objective:budget_left_ratio{objective="latency"}',
     'ticketing:model_labelled:ratio{window="24h"}',
     "ticketing:kpi_revenue_per_hour_usd:relative_delta1h",
     'ticketing:fraud_blocked:ratio{window="1h"}',

@@ -18,7 +18,7 @@ from tests.responder.actions.single import crash_before_it_is_written_down
 from tests.responder.conftest import Start, World
 from tests.responder.ledger_session import PLAYBOOKS, Session
 from tests.responder.messages import ADMIN, FRAUD, firing, message, resolved
-from tests.responder.process import wait_until
+from tests.responder.process import ResponderProcess, wait_until
 from tests.responder.sql import rows
 
 LOCK: dict[str, Any] = {
@@ -86,15 +86,21 @@ def test_an_attack_that_was_seen_is_answered_although_it_is_over_when_the_switch
     wait_until(world.locked)
 
 
-def test_the_switch_stays_thrown_when_redis_goes_and_the_configuration_is_reloaded(
-    world: World, start: Start, own_redis: Callable[[], Redis]
-) -> None:
+def stopped(world: World, start: Start, own_redis: Callable[[], Redis]) -> tuple[Redis, ResponderProcess]:
+    """A responder whose switch is thrown in a Redis of its own."""
     redis = own_redis()
     world.redis_url = redis.url()
     with redis.client() as client:
         client.set("responder:stop", "because")
     responder = start(playbooks=LOCK)
     wait_until(lambda: responder.metric("ticketing_responder_stopped") == 1)
+    return redis, responder
+
+
+def test_the_switch_stays_thrown_when_redis_goes_and_the_configuration_is_reloaded(
+    world: World, start: Start, own_redis: Callable[[], Redis]
+) -> None:
+    redis, responder = stopped(world, start, own_redis)
     redis.stop()
     wait_until(lambda: responder.metric("ticketing_responder_stopped") is None)
     assert responder.post(b"", path="/-/reload").status_code == 200
@@ -106,12 +112,7 @@ def test_the_switch_stays_thrown_when_redis_goes_and_the_configuration_is_reload
 def test_the_switch_stays_thrown_through_a_restart_while_redis_is_down(
     world: World, start: Start, own_redis: Callable[[], Redis]
 ) -> None:
-    redis = own_redis()
-    world.redis_url = redis.url()
-    with redis.client() as client:
-        client.set("responder:stop", "because")
-    responder = start(playbooks=LOCK)
-    wait_until(lambda: responder.metric("ticketing_responder_stopped") == 1)
+    redis, responder = stopped(world, start, own_redis)
     redis.stop()
     responder.kill9()
     responder.start()
@@ -128,11 +129,8 @@ def test_the_switch_stays_thrown_through_a_restart_while_redis_is_down(
 def test_a_switch_that_was_released_is_so_after_a_restart_while_redis_is_down(
     world: World, start: Start, own_redis: Callable[[], Redis]
 ) -> None:
-    redis = own_redis()
-    world.redis_url = redis.url()
+    redis, responder = stopped(world, start, own_redis)
     with redis.client() as client:
-        client.set("responder:stop", "because")
-        responder = start(playbooks=LOCK)
         wait_until(lambda: world.sql("SELECT thrown FROM monitoring.responder_switch") == [(True,)])
         client.delete("responder:stop")
         wait_until(lambda: world.sql("SELECT thrown FROM monitoring.responder_switch") == [(False,)])

@@ -18,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from responder import config
 from responder.actions import fields
 from tests.responder.conftest import World
-from tests.responder.holders import CrashError, Holders, Replicas, Target, Threshold, Worker
+from tests.responder.held_targets import Replicas, Target, Threshold
+from tests.responder.holders import CrashError, Holders, Worker
 from tests.responder.process import wait_until
 
 MOMENTS = 22

@@ -145,7 +145,7 @@ def test_a_prometheus_that_is_away_costs_the_figures_alone(start: Start) -> None
     assert found.returncode == 0
     assert "| blocked | unknown | unknown |" in found.stdout
     assert "set_fraud_threshold" in found.stdout.replace("\\", "")
-    assert found.stderr.startswith("ticketing-responder: the figures are unknown: Prometheus: ")
+    assert found.stderr.startswith("ticketing-responder: figures or charts are missing: Prometheus: ")
     assert "| over | not yet |" in found.stdout
 
 

@@ -38,8 +38,12 @@ def test_by_what_the_exporter_counts_in_an_hour(tmp_path: Path) -> None:
     bounds = [*map(str, SCORE_BOUNDS), "+Inf"]
     with samples.open("w") as file:
         for number, bound in enumerate(bounds, 1):
-            for instance, since in (("a", now - 7200), ("b", now - 900)):
-                labels = f'platform="main",instance="{instance}",le="{bound}"'
+            for platform, instance, since in (
+                ("main", "a", now - 7200),
+                ("main", "b", now - 900),
+                ("new", "a", now - 900),
+            ):
+                labels = f'platform="{platform}",instance="{instance}",le="{bound}"'
                 for at in range(since, now + 120, STEP):
                     file.write(f"{SCORE.name}_bucket{{{labels}}} {number * (at - since) / 30} {at}\n")
         file.write("# EOF\n")
@@ -51,6 +55,7 @@ def test_by_what_the_exporter_counts_in_an_hour(tmp_path: Path) -> None:
         assert more_reviews_per_hour(asked, "main", 0.65, 0.5) == pytest.approx(180, rel=0.01)
         assert more_reviews_per_hour(asked, "main", 1, 0) == pytest.approx(1200, rel=0.01)
         assert more_reviews_per_hour(asked, 'ma"in', 0.6, 0.5) is None
+        assert more_reviews_per_hour(asked, "new", 0.6, 0.5) is None
     with pytest.raises(PrometheusError):
         more_reviews_per_hour(asked, "main", 0.6, 0.5)
 

@@ -18,6 +18,7 @@ from testbed.servers.postgres import Postgres
 from testbed.servers.redis import Redis
 from tests.contract.applying import small_database
 from tests.responder.storm import ALERTS, Storm
+from tests.responder.storm_audit import check
 
 # Messages taken in one storm, after which everything settles and is checked.
 STORM = 150
@@ -86,7 +87,7 @@ def _storms(storm: Storm, deliveries: int, *, derandomize: bool) -> Counter[str]
             note(f"{storm.deliveries}: {step} {alert}")
             storm.take(step, alert, rng)
         storm.settle()
-        storm.check()
+        check(storm)
 
     before = storm.happened.copy()
     one()
