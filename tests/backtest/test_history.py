@@ -49,7 +49,7 @@ class Story:
         if 15 <= second < 19:
             return None
         high = 3 if 4 <= second < 10 else 0
-        lines = [f'value{{x="a"}} {high}', f"turns_total {min(second, 9) * 2:.0f}"]
+        lines = [f'value{{x="a"}} {high}', f"turns_total {min(second, 5) * 20:.0f}"]
         lines += [f"written {self.began + min(max(second, 0), 5)}"]
         lines += ['value{x="b \\" ä"} 2'] if not 7 <= second < 12 else []
         return "\n".join(lines) + "\n"
