@@ -46,8 +46,8 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
     "likely_z": (
         "FraudRateAboveLimit",
         {
-            'ticketing_fraud_predictions{decision="BLOCKED",window="10m"}': "34x30",
-            'ticketing_fraud_predictions{decision="APPROVED",window="10m"}': "966x30",
+            'ticketing_fraud_predictions{decision="BLOCKED",window="10m"}': "40x30",
+            'ticketing_fraud_predictions{decision="APPROVED",window="10m"}': "960x30",
         },
         2.5,
     ),
