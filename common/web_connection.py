@@ -182,7 +182,7 @@ class Connection(HTTPConnection):
             end is None
             or len(_OTHER_LENGTH.findall(head)) != (length is not None)
             or whole > len(head) + self.server.largest_body
-            or not (arrived or self.server.admits(_path(head), _authorization(head)))
+            or not (arrived or self.server.admits(_path(head), _authorization(head), whole - len(head)))
         )
         if self.body_is_missing:
             return len(head)

@@ -32,8 +32,8 @@ class WebServer:
         application: the WSGI application. What a request says of its body may be more than there is of it, see below.
         threads: requests that are answered at once.
         largest_body: bytes; a larger body is not read, and the application answers without it.
-        admits: whether a body may follow a path and an Authorization header; if not, it is not waited for. It must not
-            wait itself.
+        admits: whether a body of so many bytes may follow a path and an Authorization header; if not, it is not waited
+            for. It must not wait itself.
         tls: gives the settings for the next connection, when TLS is to be spoken.
 
     Raises:
@@ -48,7 +48,7 @@ class WebServer:
         *,
         threads: int,
         largest_body: int = 0,
-        admits: Callable[[str, str], bool] = lambda *_: True,
+        admits: Callable[[str, str, int], bool] = lambda *_: True,
         tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         host, _, port = address.rpartition(":")
@@ -91,7 +91,7 @@ class _Server(Server):
     max_request_header_size = LARGEST_HEAD
     nodelay = True
     largest_body: int
-    admits: Callable[[str, str], bool]
+    admits: Callable[[str, str, int], bool]
     tls: Callable[[], ssl.SSLContext] | None
 
     def prepare(self) -> None:

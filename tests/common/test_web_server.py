@@ -80,7 +80,9 @@ def serving(**options: Any) -> Iterator[Site]:
         site,
         threads=THREADS,
         largest_body=LARGEST_BODY,
-        admits=lambda path, authorization: path == "/signed" or authorization == "Bearer good",
+        admits=lambda path, authorization, length: (
+            (path == "/signed" and length < 1000) or authorization == "Bearer good"
+        ),
         **options,
     )
     site.port = server.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
+from responder.web.bodies import LARGEST_CLICK
 from responder.web.slack import ForgedError, verify
 from tests.responder.actions.single import Receiver
 from tests.responder.conftest import Start, World
@@ -243,6 +245,16 @@ def test_what_is_forged_late_or_a_strangers_is_refused_and_what_is_replayed_does
         replayed = send(responder, *good)
         assert (replayed.status_code, replayed.json()["error"][:16]) == (409, "already approved")
     assert len(responder.incident()["decisions"]) == 1
+
+
+def test_a_body_larger_than_any_click_is_refused_unread(start: Start, config: dict[str, Any]) -> None:
+    responder = start(config, playbooks=playbooks(LOCK))
+    with socket.create_connection(("127.0.0.1", responder.port), 10) as connection:
+        # The answer comes, and the body never does.
+        connection.sendall(
+            f"POST /slack/actions HTTP/1.1\r\nHost: x\r\nContent-Length: {LARGEST_CLICK + 1}\r\n\r\n".encode()
+        )
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
 @pytest.mark.parametrize("missing", ["signing_secret_file", "people"])

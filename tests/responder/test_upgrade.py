@@ -78,3 +78,19 @@ def test_a_ledger_of_the_first_edition_becomes_one_of_this_and_what_it_holds_is_
     responder.post(message(resolved(FRAUD)))
     wait_until(lambda: world.redis.get("config:fraud_threshold") == "0.60", what=responder.log)
     wait_until(lambda: responder.settled()["set_fraud_threshold"]["state"] == "reverted")
+
+
+def test_applied_again_it_checks_nothing_anew(world: World) -> None:
+    checks = "SELECT oid FROM pg_constraint WHERE conrelid::regclass::text ~ '^monitoring.responder_' ORDER BY 1"
+    before = world.sql(checks)
+    world.sql(NOW)
+    assert world.sql(checks) == before
+
+
+def test_a_ledger_that_knows_the_decisions_by_name_knows_them_no_more(world: World) -> None:
+    wanted = shape(world)
+    for column in ("decision", "via"):
+        world.sql(f"ALTER TABLE monitoring.responder_decisions ADD CHECK ({column} <> 'new')")
+    assert shape(world) != wanted
+    world.sql(NOW)
+    assert shape(world) == wanted
