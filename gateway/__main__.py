@@ -23,9 +23,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "gateway" / "rendered", help="default: %(default)s")
     options = parser.parse_args(arguments)
     try:
-        password = (options.secrets / "redis_password").read_text(encoding="utf-8").strip()
+        secrets = [
+            (options.secrets / name).read_text(encoding="utf-8").strip()
+            for name in ("redis_password", "responder_read_token")
+        ]
         settings = Settings.from_environment({**env_file(options.env_file), **os.environ})
-        render(settings.placeholders(password), options.output)
+        render(settings.placeholders(*secrets), options.output)
     except FileNotFoundError as error:
         sys.stderr.write(f"refused: {error.filename} is missing: run make secrets first\n")
         return 1

@@ -25,8 +25,8 @@ def render(placeholders: Mapping[str, str], target: Path) -> None:
     Raises:
         KeyError: A template has a placeholder without a value.
     """
-    # oauth2-proxy.cfg holds the password of its Redis: the directory is closed, what is in it is open to the users of
-    # the containers that it is mounted into.
+    # oauth2-proxy.cfg holds the password of its Redis, report.inc a token: the directory is closed, what is in it is
+    # open to the users of the containers that it is mounted into.
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     for template in sorted(file for file in TEMPLATES.rglob("*") if file.is_file()):
         text = _PLACEHOLDER.sub(lambda match: placeholders[match[1]], template.read_text(encoding="utf-8"))

@@ -11,6 +11,7 @@ Network = IPv4Network | IPv6Network
 ROOT = Path(__file__).parents[1]
 
 _HOST = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")  # as RFC 6750 has it: nginx finds nothing of its own in it
 _RATE = re.compile(r"[1-9]\d*r/[sm]")
 #: The shortest prefix that a network may have, by version of IP.
 _WIDEST_OF_PEOPLE = {4: 8, 6: 8}  # 10.0.0.0/8 and fd00::/8, all that is private
@@ -37,7 +38,7 @@ class Settings:
         listen: of nginx.
         health_listen: of its health check; loopback.
         gate_listen: of oauth2-proxy.
-        gate: address of oauth2-proxy, `host:port`; likewise the next three.
+        gate: address of oauth2-proxy, `host:port`; likewise the next four.
         resolver: DNS server that knows these names.
         certificate: file of the TLS certificate, with its chain.
         certificate_key: file of its key.
@@ -59,6 +60,7 @@ class Settings:
     gate: str = "oauth2-proxy:4180"
     grafana: str = "grafana:3000"
     prometheus: str = "prometheus:9090"
+    responder: str = "responder:8020"
     keycloak: str = "keycloak:8080"
     redis: str = "redis:6379"
     resolver: str = "127.0.0.11"
@@ -74,8 +76,12 @@ class Settings:
         """Take those of `VARIABLES` that are set; an empty one means the default."""
         return cls(**{name: value for name in VARIABLES if (value := environment.get(name.upper(), "").strip())})
 
-    def placeholders(self, redis_password: str) -> dict[str, str]:
+    def placeholders(self, redis_password: str, responder_read_token: str) -> dict[str, str]:
         """The text for each `@NAME@` of the templates.
+
+        Args:
+            redis_password: of the gate's sessions.
+            responder_read_token: with which the gateway reads reports; of several, one a line, the first.
 
         Raises:
             SettingsError: A variable cannot be used, or would let everybody in.
@@ -84,6 +90,9 @@ class Settings:
             raise SettingsError(f"MONITORING_HOST: {self.monitoring_host!r} is not a host name in lower case")
         if not _RATE.fullmatch(self.sign_in_rate):
             raise SettingsError(f"SIGN_IN_RATE: {self.sign_in_rate!r} is not a rate such as 30r/m")
+        token = next(iter(responder_read_token.split()), "")
+        if not _TOKEN.fullmatch(token):
+            raise SettingsError("responder_read_token: has none of 16 or more letters, digits and -._~+/=")
         inside = networks("ALLOWED_NETWORKS", self.allowed_networks, _WIDEST_OF_PEOPLE)
         if not inside:
             raise SettingsError("ALLOWED_NETWORKS: is empty, nobody could connect")
@@ -102,6 +111,7 @@ class Settings:
             "TRUSTED_PEERS": " ".join(f"{network} 1;" for network in balancers),
             "UNTOLD": "0" if balancers else "1",
             "GATE_TRUSTS": f'"{self.gateway_network}"',
+            "RESPONDER_READ_TOKEN": token,
             "REDIS_URL": f"redis://:{redis_password}@{self.redis}/0",
         }
 

@@ -58,6 +58,8 @@ def _check(flags: argparse.Namespace, settings: Config, playbooks: Playbooks) ->
     token = SecretText("RESPONDER_TOKEN")
     if token.origin is not None:
         BearerToken(token).tokens()
+    if (reading := _read_token()) is not None:
+        reading.tokens()
     default = ", the default" if settings.prometheus == Config().prometheus else ""
     prometheus = redactor.redact(settings.prometheus.url) + default
     print(f"alerts of platform {settings.platform} are acted upon, of others refused")  # noqa: T201
@@ -86,7 +88,7 @@ def _serve(flags: argparse.Namespace, settings: Config, playbooks: Playbooks) ->
             raise
         logger.info("configuration reloaded")
 
-    application = Application(responder, BearerToken(SecretText("RESPONDER_TOKEN")), reload)
+    application = Application(responder, BearerToken(SecretText("RESPONDER_TOKEN")), reload, _read_token())
     server = WebServer(
         NAME,
         flags.web_listen_address,
@@ -117,6 +119,11 @@ def _serve(flags: argparse.Namespace, settings: Config, playbooks: Playbooks) ->
     os._exit(0)
 
 
+def _read_token() -> BearerToken | None:
+    token = SecretText("RESPONDER_READ_TOKEN")
+    return None if token.origin is None else BearerToken(token)
+
+
 def _unconfigured(settings: Config, playbooks: Playbooks) -> Iterator[str]:
     """What playbooks, or people, ask for that will be skipped because the configuration does not say where it is."""
     if not can_ack(settings):
@@ -137,7 +144,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ticketing-responder",
         description="Acts on alerts: Alertmanager's webhook → actions on the platform, each exactly once.",
-        epilog="Connections: POSTGRES_DSN, REDIS_URL and RESPONDER_TOKEN, or each with _FILE behind."
+        epilog="Connections: POSTGRES_DSN, REDIS_URL, RESPONDER_TOKEN and, to read incidents alone,"
+        " RESPONDER_READ_TOKEN, or each with _FILE behind."
         f" From a terminal: ticketing-responder {', '.join(commands.NAMES)}; each has --help.",
     )
     add = parser.add_argument

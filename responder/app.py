@@ -104,6 +104,11 @@ class Responder:
         """The playbooks in force."""
         return self._setup.playbooks
 
+    @property
+    def prometheus(self) -> Prometheus:
+        """The one that is asked."""
+        return self._setup.prometheus
+
     def start(self) -> None:
         """Begin to work off the ledger."""
         for thread in self._threads:

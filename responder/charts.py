@@ -1,7 +1,10 @@
-"""Curves as a picture; needs the extra `report`."""
+"""Curves as a picture; needs the extra `report`. As a program it reads the arguments of `svg` as JSON."""
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
@@ -57,3 +60,8 @@ def _with_gaps(curve: Curve, step: float) -> tuple[list[datetime], list[float]]:
         values.append(value)
         before = at
     return times, values
+
+
+if __name__ == "__main__":
+    os.nice(10)
+    sys.stdout.buffer.write(svg(**json.load(sys.stdin)))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,13 +14,12 @@ from common.yaml_files import ConfigError
 from responder import playbook_file
 from responder.config import Config, Endpoint
 from responder.endpoints import EndpointClient
-from responder.incident_report import Figure, report
-from responder.placeholders import PlaceholderError, fill, promql, values_of
-from responder.prometheus import Prometheus, PrometheusError
+from responder.incident_figures import Known, ask
+from responder.incident_report import report
+from responder.prometheus import Prometheus
 
-AROUND_SECONDS = 1800
-"""Of the curves, before the incident and after it."""
-POINTS = 300
+SECONDS = 60.0
+"""For the questions to Prometheus."""
 
 
 def add_to(command: argparse.ArgumentParser) -> None:
@@ -45,36 +42,14 @@ def lines(incident: dict[str, Any], flags: argparse.Namespace) -> Iterator[str]:
         ConfigError: the playbooks cannot be read, or --prometheus is no address, or the charts cannot be drawn
             or written.
     """
-    expressions = _expressions(incident, flags.playbooks_file)
-    begin = _seconds(incident["starts_at"])
-    end = _seconds(incident["closed_at"]) if incident["closed_at"] else time.time()
-    prometheus = _prometheus(flags.prometheus)
-    figures = [Figure(name, None, None) for name in expressions]
+    playbook = playbook_file.load(flags.playbooks_file).get(incident["playbook"])
+    known = ask(incident, playbook, _prometheus(flags.prometheus), curves=flags.charts is not None, seconds=SECONDS)
+    if known.missing is not None:
+        print(f"ticketing-responder: figures or charts are missing: {known.missing}", file=sys.stderr)  # noqa: T201
     chart = None
-    try:
-        figures = [
-            Figure(name, prometheus.number(asked, begin), prometheus.number(asked, end))
-            for name, asked in expressions.items()
-        ]
-        if flags.charts is not None and expressions:
-            chart = _chart(flags.charts, incident, expressions, prometheus, begin, end)
-    except PrometheusError as error:
-        print(f"ticketing-responder: figures or charts are missing: {error}", file=sys.stderr)  # noqa: T201
-    yield from report(incident, figures, chart)
-
-
-def _expressions(incident: dict[str, Any], file: Path | None) -> dict[str, str]:
-    """PromQL by name of the figure, for this incident; without those that its alert has no labels for."""
-    playbook = playbook_file.load(file).get(incident["playbook"])
-    names = ("labels", "annotations", "playbook", "correlation_id")
-    values = values_of(*(incident[name] for name in names))
-    found = {}
-    for name, text in (playbook.figures if playbook else {}).items():
-        try:
-            found[name] = fill(text, values, promql)
-        except PlaceholderError:
-            continue
-    return found
+    if known.curves and known.missing is None:
+        chart = _chart(flags.charts / f"{incident['correlation_id']}.svg", known)
+    yield from report(incident, known.figures, chart)
 
 
 def _prometheus(url: str) -> Prometheus:
@@ -84,34 +59,16 @@ def _prometheus(url: str) -> Prometheus:
     return Prometheus(EndpointClient(Config(prometheus=endpoint)), endpoint)
 
 
-def _chart(
-    directory: Path,
-    incident: dict[str, Any],
-    expressions: dict[str, str],
-    prometheus: Prometheus,
-    begin: float,
-    end: float,
-) -> str | None:
+def _chart(file: Path, known: Known) -> str:
+    """Its address, once it is written."""
     try:
         from responder.charts import svg
     except ImportError as error:
         raise ConfigError(f"--charts needs pip install 'ticketing-monitor[report]': {error}") from None
-    first, last = begin - AROUND_SECONDS, min(end + AROUND_SECONDS, time.time())
-    step = max(1.0, (last - first) / POINTS)
-    curves = {name: prometheus.curve(asked, first, last, step) for name, asked in expressions.items()}
-    curves = {name: curve for name, curve in curves.items() if curve}
-    if not curves:
-        return None
-    marks = {"began": begin} | ({"over": end} if incident["closed_at"] else {})
-    name = f"{incident['correlation_id']}.svg"
-    picture = svg(curves, marks, step)
+    picture = svg(known.curves, known.marks, known.step)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_bytes(picture)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(picture)
     except OSError as error:
         raise ConfigError(f"--charts: {error}") from None
-    return (directory / name).as_posix()
-
-
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
+    return file.as_posix()

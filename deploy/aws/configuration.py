@@ -30,6 +30,8 @@ ROLE_EXPRESSION = (
     " || contains(\"cognito:groups\", 'monitor-viewer') && 'Viewer')"
 )
 _KEYCLOAK = re.compile(r"(?ms)^    # Keycloak: .*?(?=^    location / \{ return 404; \}$)")
+#: Of the responder: the gateway does not reach it here, and no file that is written has it.
+_NO_TOKEN = "x" * 16
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 
 
@@ -148,7 +150,7 @@ def grafana(environment: Environment, target: Path) -> None:
     """grafana.ini for Cognito; data sources, with RDS's certificates; dashboards."""
     settings = Settings(monitoring_host=environment["MONITORING_HOST"])
     base, client = environment["COGNITO_URL"], environment["GRAFANA_CLIENT_ID"]
-    placeholders = {**settings.placeholders(""), "KEYCLOAK": "replaced-below"}
+    placeholders = {**settings.placeholders("", _NO_TOKEN), "KEYCLOAK": "replaced-below"}
     text = merged(GRAFANA_BASE, _fill((TEMPLATES / "grafana.ini").read_text(encoding="utf-8"), placeholders))
     parser = ConfigParser(interpolation=None, strict=True, delimiters=("=",))
     parser.read_string(text)
@@ -177,7 +179,7 @@ def grafana(environment: Environment, target: Path) -> None:
 
 def gateway(environment: Environment, target: Path) -> None:
     """The edge behind the load balancer, with Cognito in place of Keycloak."""
-    placeholders = _gateway_settings(environment).placeholders("")
+    placeholders = _gateway_settings(environment).placeholders("", _NO_TOKEN)
     for template in sorted(file for file in (TEMPLATES / "nginx").rglob("*") if file.is_file()):
         text = template.read_text(encoding="utf-8")
         if template.name == "nginx.conf":
@@ -188,6 +190,8 @@ def gateway(environment: Environment, target: Path) -> None:
             if not _KEYCLOAK.search(text):
                 raise MissingError("nginx.conf: the locations of Keycloak are not there to be left out")
             text = _KEYCLOAK.sub("", text)
+        if template.name == "report.inc":  # the gateway does not reach the responder
+            text = 'return 404 "Not from here: ticketing-responder report ID\\n";\n'
         if template.name == "no-second-factor.html":
             link = f'href="{escape(_sign_out(environment, environment["GATE_CLIENT_ID"]))}"'
             text, count = re.subn(r'href="/auth/[^"]*"', link, text)
@@ -199,7 +203,8 @@ def gateway(environment: Environment, target: Path) -> None:
 def gate(environment: Environment, redis_url: str) -> str:
     """oauth2-proxy.cfg: Cognito's groups are the roles."""
     text = _fill(
-        (TEMPLATES / "oauth2-proxy.cfg").read_text(encoding="utf-8"), _gateway_settings(environment).placeholders("")
+        (TEMPLATES / "oauth2-proxy.cfg").read_text(encoding="utf-8"),
+        _gateway_settings(environment).placeholders("", _NO_TOKEN),
     )
     changes = {
         "provider": '"oidc"',

@@ -59,10 +59,12 @@ NOTHING_FIRES = named(f"1000 * max(timestamp({WATCHDOG}))", "alertname", "nothin
 
 # A line an incident; one line when there is none, so that an empty answer is a fault.
 DONE = """
-SELECT done.latest AS "Time", coalesce(done.what, 'nothing') AS "What was done", done.alert AS "Because of"
+SELECT done.latest AS "Time", coalesce(done.what, 'nothing') AS "What was done", done.alert AS "Because of",
+       done.incident AS "Incident"
 FROM (VALUES (1)) AS always
 LEFT JOIN (
-    SELECT max(timestamp) AS latest, min(concat_ws(' – ', alertname, nullif(subject, ''))) AS alert,
+    SELECT correlation_id::text AS incident, max(timestamp) AS latest,
+           min(concat_ws(' – ', alertname, nullif(subject, ''))) AS alert,
            string_agg(
                CASE state WHEN 'done' THEN '✅' WHEN 'failed' THEN '🔴' WHEN 'skipped' THEN '⏭'
                           WHEN 'reverted' THEN '↩' ELSE '⏳' END
@@ -71,7 +73,7 @@ LEFT JOIN (
     FROM monitoring.responder_activity
     WHERE $__timeFilter(timestamp)
     GROUP BY correlation_id
-    ORDER BY 1 DESC
+    ORDER BY latest DESC
     LIMIT 20
 ) AS done ON true
 ORDER BY 1 DESC
@@ -177,16 +179,18 @@ def _firing() -> Panel:
 
 
 def _done() -> Panel:
+    report = link("The report", f'{links.REPORTS}/${{__data.fields["Incident"]}}', new_tab=True)
     return table(
         6,
         "What was done",
         "By the responder in the last 24 hours, a line an incident, the newest 20: ✅ done, ↩ put back, ⏳ under way,"
-        " ⏭ left out and 🔴 failed, with the reason.",
+        " ⏭ left out and 🔴 failed, with the reason. Because of what leads to the whole record.",
         [Sql(DONE)],
         overrides=[
             time_column(width=105, unit="time:MM-DD HH:mm"),
             column("What was done", custom__cellOptions=WRAPPED, mappings=[words({"nothing": ("✅ Nothing", GREEN)})]),
-            column("Because of", custom__cellOptions=WRAPPED, custom__width=195),
+            column("Because of", custom__cellOptions=WRAPPED, custom__width=195, links=[report]),
+            *hidden("Incident"),
         ],
         sort=[("Time", True)],
         time_from="24h",

@@ -15,6 +15,9 @@ from grafana.dashboards.variables import PLATFORM, SOURCES
 BASE = "/admin/monitoring"
 """Where the gateway serves Grafana."""
 
+REPORTS = "/admin/incidents"
+"""Where the gateway serves the responder's record of an incident, by its correlation ID."""
+
 TICKETING, INVESTIGATE, STACK, OWN = "ticketing", "ticketing-investigate", "ticketing-stack", "ticketing-own"
 
 RULES = Path(__file__).parents[2] / "prometheus" / "rules"

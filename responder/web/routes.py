@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -23,7 +24,7 @@ from responder.app import Responder
 from responder.ledger import report, totals
 from responder.ledger.decisions import Decision, NotDecidedError
 from responder.metrics import exposition
-from responder.web import decisions, slack
+from responder.web import decisions, incident_page, slack
 from responder.web.auth import BearerToken
 from responder.web.bodies import LARGEST_CLICK, BodyError, read_body
 from responder.webhook import WebhookError, parse
@@ -37,7 +38,9 @@ MOST_WEBHOOKS = 16
 """That may wait for the ledger; no further one waits."""
 MOST_AT_ONCE = 4
 """Requests for each other path that asks the ledger, likewise."""
-THREADS = MOST_WEBHOOKS + 4 * MOST_AT_ONCE + 4
+MOST_REPORTS = 2
+"""That may wait for Prometheus or a chart, likewise."""
+THREADS = MOST_WEBHOOKS + 4 * MOST_AT_ONCE + MOST_REPORTS + 4
 """For all that those may hold, and for what needs no ledger."""
 METRICS_SECONDS = 2.0
 _WHOLE_LEDGER = (
@@ -45,7 +48,10 @@ _WHOLE_LEDGER = (
     " monitoring.responder_targets, monitoring.responder_switch LIMIT 0"
 )
 """Fails, and says with what, where the contract's file of an earlier release was the last to be applied."""
-_GUARDED = ("/alerts", "/incidents", "/decisions", "/-/reload")
+_REPORT = "/incidents/ID/report"
+_REPORTS = re.compile(r"/incidents/([^/]+)/report")
+_READ = ("/incidents", _REPORT)
+_GUARDED = ("/alerts", "/decisions", "/-/reload", *_READ)
 _SLACK = "/slack/actions"
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -60,20 +66,26 @@ class Application:
     Args:
         responder: does everything.
         token: guards what is not for everybody.
+        read_token: lets read incidents, and nothing else; None: only `token` does.
         reload: validates and swaps the configuration; raises ConfigError.
     """
 
-    def __init__(self, responder: Responder, token: BearerToken, reload: Callable[[], None]) -> None:
+    def __init__(
+        self, responder: Responder, token: BearerToken, reload: Callable[[], None], read_token: BearerToken | None
+    ) -> None:
         self._responder = responder
         self._token = token
+        self._read_token = read_token
         self._reload = reload
         self._alerts_places = Places(MOST_WEBHOOKS)
         self._incidents_places, self._decisions_places = Places(MOST_AT_ONCE), Places(MOST_AT_ONCE)
         self._metrics_places, self._ready_places = Places(MOST_AT_ONCE), Places(MOST_AT_ONCE)
+        self._reports_places = Places(MOST_REPORTS)
         self._routes: Routes = {
             "/": {"GET": self._landing},
             "/alerts": {"POST": self._alerts},
             "/incidents": {"GET": self._incidents},
+            _REPORT: {"GET": self._report},
             "/decisions": {"POST": self._decisions},
             _SLACK: {"POST": self._clicked},
             "/metrics": {"GET": self._metrics},
@@ -84,16 +96,18 @@ class Application:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
+        if found_id := _REPORTS.fullmatch(environ["PATH_INFO"]):
+            environ[_REPORT], environ["PATH_INFO"] = found_id[1], _REPORT
         refused = self._refused(environ) if environ["PATH_INFO"] in _GUARDED else None
         found = refused or answer(self._routes, environ)
         found.headers.append(("Cache-Control", "no-store"))
         return found.send(environ, start_response)
 
-    def admits(self, path: str, authorization: str) -> bool:
-        """Whether somebody with this Authorization header may send a body to this path."""
+    def admits(self, path: str, authorization: str, length: int) -> bool:
+        """Whether somebody with this Authorization header may send a body of so many bytes to this path."""
         if path == _SLACK:
             # Whether it is signed is known once it is there.
-            return self._slack() is not None
+            return length <= LARGEST_CLICK and self._slack() is not None
         try:
             return self._token.allows(authorization)
         except SecretError:
@@ -101,7 +115,7 @@ class Application:
 
     def _refused(self, environ: WSGIEnvironment) -> Answer | None:
         try:
-            allowed = self._token.allows(environ.get("HTTP_AUTHORIZATION", ""))
+            allowed = self._allows(environ)
         except SecretError as error:
             logger.error("nobody can be let in: %s", error)
             return _problem("503 Service Unavailable", "no token is configured; see the log")
@@ -112,6 +126,18 @@ class Application:
         refusal = _problem("401 Unauthorized", "a bearer token is needed that is listed here")
         refusal.headers.append(("WWW-Authenticate", "Bearer"))
         return refusal
+
+    def _allows(self, environ: WSGIEnvironment) -> bool:
+        authorization = environ.get("HTTP_AUTHORIZATION", "")
+        if self._token.allows(authorization):
+            return True
+        if self._read_token is None or environ["PATH_INFO"] not in _READ:
+            return False
+        try:
+            return self._read_token.allows(authorization)
+        except SecretError as error:
+            logger.error("nobody can be let in to read: %s", error)
+            return False
 
     def _alerts(self, environ: WSGIEnvironment) -> Answer:
         counters = self._responder.counters
@@ -167,6 +193,25 @@ class Application:
         except (BusyError, PostgresError) as error:
             return _problem("503 Service Unavailable", str(error))
         return _json("200 OK", {"incidents": found})
+
+    def _report(self, environ: WSGIEnvironment) -> Answer:
+        try:
+            correlation_id = UUID(environ[_REPORT])
+        except (KeyError, ValueError):
+            return _problem("404 Not Found", "there is no such incident")
+        responder = self._responder
+        try:
+            with self._reports_places.one():
+                found = responder.postgres.run(
+                    lambda cursor: report.incidents(cursor, correlation_id=correlation_id, limit=1)
+                )
+                if not found:
+                    return _problem("404 Not Found", "there is no such incident")
+                playbook = responder.playbooks.get(found[0]["playbook"])
+                for_browser = "text/html" in environ.get("HTTP_ACCEPT", "")
+                return incident_page.answer(found[0], playbook, responder.prometheus, for_browser=for_browser)
+        except (BusyError, PostgresError) as error:
+            return _problem("503 Service Unavailable", str(error))
 
     def _decisions(self, environ: WSGIEnvironment) -> Answer:
         try:

@@ -18,13 +18,14 @@ from gateway.render import render
 from gateway.settings import VARIABLES, Settings
 from tests.compose.stack import FILE, ROOT, VARIABLE, compose, mounts, services, substituted
 from tests.gateway.rendered import rendered
+from tests.gateway.standins import READ_TOKEN
 
 ENVIRONMENTS = ((), (".env.example",), ("deploy/compose/demo.env",), ("deploy/compose/scale.env",))
 ALL = sorted(services().items())
 NAMES = [name for name, _ in ALL]
 #: Every call of the stack, of both profiles.
 CALLS = {
-    "gateway": "oauth2-proxy keycloak grafana prometheus",
+    "gateway": "oauth2-proxy keycloak grafana prometheus responder",
     "oauth2-proxy": "keycloak redis",
     "keycloak": "postgres",
     "grafana": "keycloak prometheus vmselect platform-postgres",
@@ -211,7 +212,7 @@ def test_everything_mounted_exists(files: tuple[str, ...], tmp_path: Path) -> No
     from deploy import scale
 
     generated = {"gateway/rendered": tmp_path / "gateway", "deploy/rendered": tmp_path / "deploy"}
-    render(Settings().placeholders("secret"), generated["gateway/rendered"])
+    render(Settings().placeholders("secret", READ_TOKEN), generated["gateway/rendered"])
     scale.main(generated["deploy/rendered"] / "scale")
     demo.main(generated["deploy/rendered"] / "demo")
     for name, service in services(*files).items():

@@ -16,6 +16,7 @@ from deploy import scale
 from gateway.render import render
 from gateway.settings import Settings
 from tests.compose.stack import ROOT, mounts, services, substituted
+from tests.gateway.standins import READ_TOKEN
 
 ENVIRONMENTS = ((), ("deploy/compose/demo.env",), ("deploy/compose/scale.env",))
 GENERATED = ("./gateway/rendered/", "./deploy/rendered/")
@@ -55,7 +56,7 @@ def test_everything_mounted_can_be_read(tmp_path: Path) -> None:
         else:
             shutil.copyfile(ROOT / source, target)
     subprocess.run([ROOT / "tools" / "secrets.sh", tmp_path], check=True, capture_output=True)
-    render(Settings().placeholders("secret"), tmp_path / "gateway" / "rendered")
+    render(Settings().placeholders("secret", READ_TOKEN), tmp_path / "gateway" / "rendered")
     scale.main(tmp_path / "deploy" / "rendered" / "scale")
     demo.main(tmp_path / "deploy" / "rendered" / "demo")
     own = tmp_path / "alertmanager" / "own"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -110,7 +111,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         started.enter_context(native.running([native.process(name, *more.get(name, [])) for name in SERVICES]))
         port = int(native.address("gateway", 8443).rpartition(":")[2])
         log = directory / "containers" / "gateway.log"
-        behind = (gate, grafana, keycloak, StandIn(standins.prometheus))
+        behind = (gate, grafana, keycloak, StandIn(standins.prometheus), StandIn(standins.responder))
         edge = Edge(port, log, secrets / "tls_certificate", *behind)
         yield Stack(edge, native, postgres, generated["alertmanager/secrets"] / "responder_token")
 
@@ -161,6 +162,7 @@ def test_an_attack_while_grafana_is_down_is_answered_and_seen(stack: Stack) -> N
     is_seen_on_the_board(stack)
     stack.edge.grafana.hangs_up = False
     is_seen_on_the_dashboard(stack)
+    has_its_report(stack)
 
 
 def comes_up(stack: Stack) -> None:
@@ -223,3 +225,16 @@ def is_seen_on_the_dashboard(stack: Stack) -> None:
     assert shown.status == 200
     assert stack.edge.grafana.seen[-1].path == f"{link.path}?{link.query}"
     stack.wait_for('ticketing:probe_success:max{probe="grafana"} == 1')
+
+
+def has_its_report(stack: Stack) -> None:
+    """For who may see the dashboard, by the link of the row What was done."""
+    with closing(psycopg2.connect(stack.postgres.dsn(dbname="ticketing"))) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT correlation_id::text FROM monitoring.responder_activity")
+        ((incident,),) = cursor.fetchall()
+    shown = stack.edge.ask(f"/admin/incidents/{incident}", session="with-otp", headers=HTML)
+    assert (shown.status, shown.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "# UnauthorizedAdminAccess of alice.ops" in shown.body
+    assert stack.edge.ask(f"/admin/incidents/{incident}", session="password-only", headers=HTML).status == 403
+    assert stack.edge.ask(f"/admin/incidents/{incident}").status == 401
+    assert stack.edge.ask(f"/admin/incidents/{uuid4()}", session="with-otp", headers=HTML).status == 404

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 
 from tests.gateway.edge import BALANCER, HOST, HTML, INSIDE, OUTSIDE, Edge
-from tests.gateway.standins import StandIn
+from tests.gateway.standins import READ_TOKEN, StandIn
 
 Attack = Callable[[Edge], None]
 
 DASHBOARD = "/admin/monitoring/d/ticketing/ticketing"
 BOARD = "/admin/fallback"
+INCIDENT = "0b5c1f0e-93c3-4d38-9d0c-2f3a5a1f7e11"
+REPORT = f"/admin/incidents/{INCIDENT}"
 #: Of each kind of location one.
 PLACES = (
     "/",
@@ -20,6 +22,7 @@ PLACES = (
     "/admin/monitoring/api/live/ws",
     "/admin/monitoring/login",
     BOARD,
+    REPORT,
     "/oauth2/start",
     "/auth/realms/nft/login-actions/authenticate",
     "/auth/realms/nft/protocol/openid-connect/auth",
@@ -41,7 +44,7 @@ FORGERIES = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "True-Client-IP", "CF-
 
 def reached(edge: Edge, *but: StandIn) -> list[str]:
     """What came through to anything but the given."""
-    everything = (edge.gate, edge.grafana, edge.keycloak, edge.prometheus)
+    everything = (edge.gate, edge.grafana, edge.keycloak, edge.prometheus, edge.responder)
     return [seen.path for part in everything if part not in but for seen in part.seen]
 
 
@@ -240,6 +243,34 @@ def by_the_fallback_as_a_back_door(edge: Edge) -> None:
         assert (seen.body, set(seen.headers) - {"host"}) == (b"", set())
 
 
+def by_a_report_as_a_back_door(edge: Edge) -> None:
+    """Only one path of the responder is ever asked for, by one method, with the gateway's own token."""
+    for path in (
+        "/incidents",
+        "/alerts",
+        "/decisions",
+        "/admin/incidents",
+        "/admin/incidents/",
+        "/admin/incidents/alerts",
+        f"{REPORT}/report",
+        f"{REPORT}0",
+        f"{REPORT}%0d%0aX:1",
+        f"{REPORT}/../../alerts",
+        f"/admin/incidents/{INCIDENT.upper()}",
+    ):
+        for method in ("GET", "POST"):
+            answer = edge.ask(path, method=method, session="with-otp", headers=HTML)
+            assert answer.status in (400, 404), f"{method} {path}: {answer.status}"
+    assert not edge.responder.seen
+    own = {"Authorization": "Bearer own", "X-Own": "1", "Accept": "application/json"}
+    for method, query in (("GET", ""), ("GET", "?limit=5"), ("POST", "?a=b"), ("DELETE", "")):
+        edge.ask(REPORT + query, method=method, session="with-otp", body=b"{}", headers=own)
+    assert edge.responder.seen
+    for seen in edge.responder.seen:
+        assert (seen.method, seen.path, seen.body) == ("GET", f"/incidents/{INCIDENT}/report", b"")
+        assert seen.headers == {"host": "responder", "accept": "text/html", "authorization": f"Bearer {READ_TOKEN}"}
+
+
 def on_what_grafana_shows_to_everybody(edge: Edge) -> None:
     for path in (
         "public-dashboards/0123456789abcdef",
@@ -345,6 +376,7 @@ ATTACKS: tuple[Attack, ...] = (
     on_keycloaks_administration,
     on_the_gates_other_paths,
     by_the_fallback_as_a_back_door,
+    by_a_report_as_a_back_door,
     on_what_grafana_shows_to_everybody,
     with_another_name,
     with_weak_encryption,

@@ -20,7 +20,7 @@ from gateway.settings import Settings
 from testbed.servers.ports import free_port
 from testbed.servers.server import Server
 from tests.gateway import standins
-from tests.gateway.standins import COOKIE, StandIn
+from tests.gateway.standins import COOKIE, READ_TOKEN, StandIn
 
 HOST = "monitoring.nft-ticketing.com"
 INSIDE, OUTSIDE = "127.10.0.1", "127.30.0.1"
@@ -80,6 +80,7 @@ class Edge:
     grafana: StandIn
     keycloak: StandIn
     prometheus: StandIn
+    responder: StandIn
     balanced: bool = False
     asked: int = 0
 
@@ -150,7 +151,7 @@ class Edge:
 
     def forget(self) -> None:
         """Forget what the stand-ins have seen."""
-        for one in (self.gate, self.grafana, self.keycloak, self.prometheus):
+        for one in (self.gate, self.grafana, self.keycloak, self.prometheus, self.responder):
             one.seen.clear()
 
 
@@ -182,6 +183,7 @@ def edge(
             "grafana": standins.grafana,
             "keycloak": standins.keycloak,
             "prometheus": standins.prometheus,
+            "responder": standins.responder,
         }
         parts = {name: StandIn(answer) for name, answer in answers.items()}
         for name, part in parts.items():
@@ -208,10 +210,10 @@ def edge(
         rendered = directory / "rendered"
         if gate_address is not None:
             place = replace(place, gate=gate_address)
-        render(replace(place, **settings).placeholders("secret"), rendered)
+        render(replace(place, **settings).placeholders("secret", READ_TOKEN), rendered)
         for file in [rendered / "nginx" / "nginx.conf", *(rendered / "nginx").glob("*.inc")]:
             text = file.read_text()
             file.write_text(weaken(text))
         nginx = stack.enter_context(Nginx(rendered, directory / "nginx", port, health))
-        behind = (parts["gate"], parts["grafana"], parts["keycloak"], parts["prometheus"])
+        behind = (parts["gate"], parts["grafana"], parts["keycloak"], parts["prometheus"], parts["responder"])
         yield Edge(port, nginx.log, directory / "ca.pem", *behind, balanced=balanced)

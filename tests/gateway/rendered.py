@@ -8,13 +8,14 @@ from typing import Any
 
 from gateway.render import render
 from gateway.settings import Settings
+from tests.gateway.standins import READ_TOKEN
 
 
 @cache
 def rendered(name: str) -> str:
     """One file."""
     with TemporaryDirectory() as directory:
-        render(Settings().placeholders("secret"), Path(directory))
+        render(Settings().placeholders("secret", READ_TOKEN), Path(directory))
         return (Path(directory) / name).read_text()
 
 

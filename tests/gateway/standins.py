@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 #: Cookies of the sessions that the gate's stand-in knows, and the methods they were opened with.
 SESSIONS = {"with-otp": {"pwd", "otp"}, "password-only": {"pwd"}}
 COOKIE = "__Host-gate"
+READ_TOKEN = "reads-reports-and-nothing-else"
 
 
 class Seen(NamedTuple):
@@ -108,6 +109,11 @@ def keycloak(request: Seen) -> Reply:
 def prometheus(request: Seen) -> Reply:
     """Prometheus that answers everything."""
     return Reply(200, f"prometheus {request.path}", (("Content-Type", "text/html; charset=utf-8"),))
+
+
+def responder(request: Seen) -> Reply:
+    """A responder that answers everything."""
+    return Reply(200, f"responder {request.path}", (("Content-Type", "text/html; charset=utf-8"),))
 
 
 def broken(_: Seen) -> Reply:

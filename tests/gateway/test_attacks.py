@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.gateway.attacks import ATTACKS, Attack
+from tests.gateway.attacks import ATTACKS, INCIDENT, REPORT, Attack
 from tests.gateway.edge import HTML, Edge, edge
 
 
@@ -28,6 +28,8 @@ def test_who_is_entitled_gets_in(shipped: Edge) -> None:
         '{"grafana": "/admin/monitoring/d/ticketing/ticketing?var-section=kpis"}',
     )
     assert shipped.ask("/admin/fallback", session="with-otp").body == "prometheus /consoles/monitoring.html?"
+    report = shipped.ask(REPORT, session="with-otp", headers=HTML)
+    assert (report.status, report.body) == (200, f"responder /incidents/{INCIDENT}/report")
     assert shipped.ask("/admin/monitoring", session="with-otp").headers["location"] == "/admin/monitoring/"
 
 

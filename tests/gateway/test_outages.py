@@ -7,7 +7,7 @@ import pytest
 
 from testbed.servers.prometheus import Prometheus
 from tests.gateway import standins
-from tests.gateway.attacks import BOARD, DASHBOARD, GATED, by_reading_codes_in_the_log, reached
+from tests.gateway.attacks import BOARD, DASHBOARD, GATED, REPORT, by_reading_codes_in_the_log, reached
 from tests.gateway.edge import HTML, edge
 from tests.prometheus.board import board
 
@@ -65,6 +65,19 @@ def test_prometheus_down_too(tmp_path: Path) -> None:
     with edge(tmp_path, down=["grafana", "prometheus"]) as running:
         page = running.ask(DASHBOARD, session="with-otp", headers=HTML)
         assert (page.status, "The dashboard and its fallback are down" in page.body) == (503, True)
+
+
+def test_responder_down_is_said(tmp_path: Path) -> None:
+    with edge(tmp_path, down=["responder"]) as running:
+        page = running.ask(REPORT, session="with-otp", headers=HTML)
+        assert (page.status, "The responder is not answering" in page.body) == (503, True)
+
+
+def test_what_the_responder_refuses_comes_as_it_is(tmp_path: Path) -> None:
+    with edge(tmp_path) as running:
+        running.responder.answer = lambda _: standins.Reply(404, '{"error": "there is no such incident"}')
+        answer = running.ask(REPORT, session="with-otp", headers=HTML)
+        assert (answer.status, json.loads(answer.body)) == (404, {"error": "there is no such incident"})
 
 
 @pytest.mark.parametrize("down", [["gate"], ["grafana", "keycloak", "prometheus"]], ids=str)

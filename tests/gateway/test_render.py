@@ -11,10 +11,12 @@ from gateway.__main__ import env_file, main
 from gateway.render import TEMPLATES, render, weaknesses
 from gateway.settings import ROOT, VARIABLES, Settings, SettingsError
 from tests.gateway.rendered import rendered
+from tests.gateway.standins import READ_TOKEN
 
 
-def run(tmp_path: Path, env: str, *, password: str | None = "secret") -> int:
+def run(tmp_path: Path, env: str, *, password: str | None = "secret", token: str = READ_TOKEN) -> int:
     (tmp_path / ".env").write_text(env)
+    (tmp_path / "responder_read_token").write_text(token)
     if password is not None:
         (tmp_path / "redis_password").write_text(password + "\n")
     options = [f"--env-file={tmp_path / '.env'}", f"--secrets={tmp_path}", f"--output={tmp_path / 'out'}"]
@@ -109,8 +111,22 @@ def test_secrets_come_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "run make secrets first" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("token", ["", "\n", "short", 'with-a-quote-"; return 200', "with-a-variable-$host"])
+def test_a_token_that_nginx_would_read_otherwise_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], token: str
+) -> None:
+    assert run(tmp_path, "", token=token) == 1
+    assert "responder_read_token" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_while_the_token_is_rotated_the_first_one_is_shown(tmp_path: Path) -> None:
+    assert run(tmp_path, "", token=f"{READ_TOKEN}\nanother-one-of-the-tests\n") == 0
+    assert f'"Bearer {READ_TOKEN}"' in (tmp_path / "out" / "nginx" / "report.inc").read_text()
+
+
 def test_a_broken_result_is_refused(tmp_path: Path) -> None:
-    render(Settings().placeholders("secret"), tmp_path)
+    render(Settings().placeholders("secret", READ_TOKEN), tmp_path)
     assert list(weaknesses(tmp_path)) == []
     config = tmp_path / "nginx" / "nginx.conf"
     config.write_text(config.read_text().replace("server_tokens off;", "server_tokens of;"))
@@ -127,7 +143,7 @@ def test_the_gate_logs_no_request() -> None:
 
 def test_no_placeholder_is_forgotten() -> None:
     names = {name for file in files() for name in re.findall(r"@([A-Z_]+)@", file.read_text())}
-    assert names <= Settings().placeholders("secret").keys()
+    assert names <= Settings().placeholders("secret", READ_TOKEN).keys()
 
 
 def test_env_example_has_every_variable_of_a_place() -> None:
@@ -138,4 +154,4 @@ def test_env_example_has_every_variable_of_a_place() -> None:
 
 def test_unusable_settings_are_an_error_of_ours() -> None:
     with pytest.raises(SettingsError):
-        Settings(monitoring_host="").placeholders("secret")
+        Settings(monitoring_host="").placeholders("secret", READ_TOKEN)

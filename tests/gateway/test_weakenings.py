@@ -47,7 +47,7 @@ WEAKENINGS = (
     Weakening("Forwarded is passed on", attacks.with_a_forged_address_from_inside, 'proxy_set_header Forwarded "";'),
     Weakening("no gate", attacks.without_a_session, "auth_request /_gate;"),
     Weakening(
-        "no gate before the fallback",
+        "no gate before the fallback and the reports",
         attacks.without_a_session,
         "include gate.inc;\nerror_page 401",
         "error_page 401",
@@ -97,6 +97,14 @@ WEAKENINGS = (
     Weakening("methods reach Prometheus", attacks.by_the_fallback_as_a_back_door, "proxy_method GET;"),
     Weakening("headers reach Prometheus", attacks.by_the_fallback_as_a_back_door, "proxy_pass_request_headers off;"),
     Weakening("internal pages are open", attacks.by_the_fallback_as_a_back_door, "internal;"),
+    Weakening(
+        "any path of the responder",
+        attacks.by_a_report_as_a_back_door,
+        '"^/admin/incidents/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$"',
+        '"^/admin/incidents/(.*)$"',
+    ),
+    Weakening("methods reach the responder", attacks.by_a_report_as_a_back_door, "proxy_method GET;"),
+    Weakening("headers reach the responder", attacks.by_a_report_as_a_back_door, "proxy_pass_request_headers off;"),
     Weakening(
         "snapshots and public dashboards", attacks.on_what_grafana_shows_to_everybody, UNAUTHENTICATED, "(metrics)"
     ),

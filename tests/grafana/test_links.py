@@ -47,6 +47,9 @@ def test_links_of_dashboards(uid: str) -> None:
     for address in found:
         if address.startswith(RUNBOOKS):
             check_runbook(address)
+        elif address.startswith("/admin/incidents/"):
+            # Served for the whole ID of an incident, and for nothing else: tests/gateway.
+            assert address == '/admin/incidents/${__data.fields["Incident"]}'
         else:
             check_dashboard(address)
             for variable in CARRIED:

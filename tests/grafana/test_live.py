@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -252,7 +253,9 @@ def check_what_was_done(live: Live) -> None:
     (nothing,) = live.sql(asked(6))
     assert (nothing["Time"], nothing["What was done"]) == (None, "nothing")
     live.parts.postgres.execute(LEDGER, live.parts.database.name)
-    ((_, what, alert),) = (tuple(row.values()) for row in live.sql(asked(6)))
+    ((_, what, alert, incident),) = (tuple(row.values()) for row in live.sql(asked(6)))
+    # With which the gateway asks the responder for its report.
+    assert str(UUID(incident)) == incident
     # Spaces at which no line breaks.
     assert what.replace("\N{NO-BREAK SPACE}", " ").split(" · ") == [
         "🔴 notify: the chat does not answer", "✅ lock account", "⏳ record siem: no answer",

@@ -10,12 +10,17 @@ import re
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 from xml.etree import ElementTree
 
 import pytest
+import requests
 import yaml
 
 from demo.openmetrics import create_blocks
@@ -121,6 +126,90 @@ def test_each_playbook_has_its_record(world: World, start: Start, past: Promethe
     charts = sorted((tmp_path / "charts").iterdir())
     assert len(charts) == 3
     assert {ElementTree.parse(chart).getroot().tag for chart in charts} == {"{http://www.w3.org/2000/svg}svg"}
+
+
+READ_TOKEN = "reads-and-does-nothing-else"
+HTML = {"Accept": "text/html,application/xhtml+xml"}
+
+
+def asked(
+    responder: ResponderProcess, identifier: object, token: str | None = READ_TOKEN, **headers: str
+) -> requests.Response:
+    """The record as it is had over HTTP."""
+    authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
+    url = f"{responder.url}/incidents/{identifier}/report"
+    return requests.get(url, headers={**authorization, **headers}, timeout=40)
+
+
+def test_the_record_is_had_over_http_too(start: Start, past: Prometheus) -> None:
+    config = {"prometheus": {"url": past.url}}
+    responder = start(config, playbooks=at_once(), environment={"RESPONDER_READ_TOKEN": READ_TOKEN})
+    alert = firing({**FRAUD, "platform": "main"})
+    alert["annotations"]["summary"] = "<script>alert(1)</script>"
+    responder.post(message(alert))
+    responder.settled()
+    incident = responder.incident()["correlation_id"]
+
+    written = asked(responder, incident)
+    assert written.headers["Content-Type"] == "text/markdown; charset=utf-8"
+    same = report(responder, incident, f"--playbooks.file={responder.playbooks_file}", prometheus=past.url).stdout
+    assert written.text == same
+    assert "| blocked | 45 | 45 |" in same
+
+    page = asked(responder, incident, **HTML)
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert "<script" not in page.text
+    assert unescape(page.text.partition("<pre>")[2].partition("</pre>")[0]) == same
+    (picture,) = re.findall('src="data:image/svg[+]xml;base64,([^"]+)"', page.text)
+    assert ElementTree.fromstring(b64decode(picture)).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_who_may_read_a_record(start: Start) -> None:
+    responder = start(playbooks=at_once(), environment={"RESPONDER_READ_TOKEN": READ_TOKEN})
+    responder.post(message(firing(FRAUD)))
+    responder.settled()
+    incident = responder.incident()["correlation_id"]
+    for token in (TOKEN, READ_TOKEN):
+        assert asked(responder, incident, token).ok
+        assert responder.get("/incidents", token=token).ok
+        for unknown in (uuid4(), "ID", "..", f"{incident}0"):
+            assert asked(responder, unknown, token).status_code == 404, unknown
+    for other in (None, "another-token-of-somebody"):
+        assert asked(responder, incident, other).status_code == 401
+    # It reads, and does nothing.
+    decision = {"correlation_id": incident, "decision": "stop", "by": "a"}
+    assert responder.post(decision, path="/decisions", token=READ_TOKEN).status_code == 401
+    assert responder.post(message(firing(ADMIN)), token=READ_TOKEN).status_code == 401
+    assert responder.post({}, path="/-/reload", token=READ_TOKEN).status_code == 401
+    assert len(responder.incidents()) == 1
+
+
+def test_a_read_token_that_cannot_be_had_costs_the_readers_alone(start: Start, tmp_path: Path) -> None:
+    responder = start(playbooks=at_once(), environment={"RESPONDER_READ_TOKEN_FILE": str(tmp_path / "absent")})
+    assert responder.post(message(firing(FRAUD))).ok
+    incident = responder.incident()["correlation_id"]
+    assert asked(responder, incident).status_code == 401
+    assert asked(responder, incident, TOKEN).ok
+
+
+def test_readers_keep_no_alert_waiting(world: World, start: Start) -> None:
+    responder = start(playbooks=at_once(), environment={"RESPONDER_READ_TOKEN": READ_TOKEN})
+    responder.post(message(firing(FRAUD)))
+    responder.settled()
+    incident = responder.incident()["correlation_id"]
+    world.monitoring.trouble.delay = 2.5
+    with ThreadPoolExecutor(12) as readers:
+        began = time.monotonic()
+        reports = [readers.submit(asked, responder, incident, **HTML) for _ in range(12)]
+        # Who finds no place is told so, and the others wait for Prometheus.
+        wait_until(lambda: sum(one.done() for one in reports) == 10)
+        assert responder.post(message(firing(ADMIN)), timeout=2).ok
+        assert sum(not one.done() for one in reports) == 2
+        answers = [one.result() for one in reports]
+        assert time.monotonic() - began < 15
+    assert sorted(one.status_code for one in answers) == [200] * 2 + [503] * 10
+    assert all("| unknown | unknown |" in one.text for one in answers if one.ok)
 
 
 def at_rest(responder: ResponderProcess) -> bool:
