@@ -25,6 +25,8 @@ LATE = "no answer in time"
 _INVALID_DSN = f"the connection string is not a valid libpq DSN or URL; {ESCAPING}"
 # Where the connection was to go: a piece of a password that is not escaped may be taken for a port.
 _PLACE = re.compile(r'connection to server (?:at|on socket) ".*?"(?: \([^)]*\))?(?:, port \S+)? failed: ', re.DOTALL)
+# The path has the port.
+_SOCKET = re.compile(r'(?<=Unix-domain socket path) ".*?"')
 # What PostgreSQL itself refuses by name, and what tells where to look.
 _NAMED = {"user", "dbname"}
 
@@ -106,7 +108,7 @@ def _not_too_old(connection: Connection) -> Connection:
 
 def describe(error: Exception) -> str:
     """One line, without secrets and without what of a query is quoted."""
-    text = " ".join(_PLACE.sub("", str(error)).split(" LINE ")[0].split())
+    text = " ".join(_SOCKET.sub("", _PLACE.sub("", str(error))).split(" LINE ")[0].split())
     return redactor.redact(text) or type(error).__name__
 
 

@@ -232,12 +232,14 @@ def test_no_error_of_a_connection_has_a_piece_of_the_connection_string(
 ) -> None:
     name_hosts(monkeypatch, {"db.example": ["127.0.0.1", "::1"]})
     port = free_port()
+    short, long = "/tmp/no-such-directory", tmp_path / ("x" * 107)
     messages = {
         dsn: refusal(ask, dsn)
         for dsn in (
             f"postgresql://us:hush@db.example:{port}/name",
             f"postgresql://us:hush@127.0.0.1:{port},[::1]:{port}/name",
-            f"host={tmp_path} port={port}",
+            f"host={short} port={port}",
+            f"host={long} port={port}",
             "host=no-such-host.invalid",
             f"host=127.0.0.1 port={port} sslmode=Tr0ub4dor",
             f"host=127.0.0.1 port={port} target_session_attrs=Tr0ub4dor",
@@ -245,9 +247,11 @@ def test_no_error_of_a_connection_has_a_piece_of_the_connection_string(
         )
     }
     for dsn, message in messages.items():
-        for piece in ("roub4dor", "hush", str(port), "127.0.0.1", "::1", "example", "invalid.", str(tmp_path)):
+        for piece in ("roub4dor", "hush", str(port), "127.0.0.1", "::1", "example", "invalid.", short, str(tmp_path)):
             assert piece not in message, (dsn, message)
     assert "Connection refused" in messages[f"postgresql://us:hush@db.example:{port}/name"]
+    too_long = messages[f"host={long} port={port}"]
+    assert too_long == "Unix-domain socket path is too long (maximum 107 bytes)"
     assert "the host cannot be resolved: Name or service not known" in messages["host=no-such-host.invalid"]
 
 

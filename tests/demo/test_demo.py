@@ -304,6 +304,7 @@ def follow_the_correlation_id(running: Demo, inbox: str) -> None:
     connection.close()
 
 
+@pytest.mark.slow
 def test_two_at_once() -> None:
     with demo() as first, demo() as second:
         second.read_until(READY)

@@ -26,6 +26,7 @@ def collected(stack: Stack) -> int:
     return min(len(one.query("ticketing_exporter_collector_success == 1")) for one in stack.parts.prometheuses)
 
 
+@pytest.mark.slow
 def test_one_of_each_pair_is_killed(stack: Stack) -> None:
     parts = stack.parts
     # Most panels have something to show, but for section model.

@@ -79,6 +79,7 @@ def test_services_that_meet_their_objective_page_nobody(tmp_path: Path) -> None:
     assert evaluated(5, failures, {FAST}, [never(FAST, DAY // 2)], tmp_path) == ""
 
 
+@pytest.mark.slow
 def test_without_confidence_few_events_would_page(tmp_path: Path) -> None:
     """The raw rates are above the limit again and again, of which nothing is left: the test above could fail."""
     failures = at_random(np.random.default_rng(1), 1, 10, DAY // 2)
