@@ -88,7 +88,7 @@ def _serve(flags: argparse.Namespace, settings: Config, playbooks: Playbooks) ->
             raise
         logger.info("configuration reloaded")
 
-    application = Application(responder, BearerToken(SecretText("RESPONDER_TOKEN")), reload, _read_token())
+    application = Application(responder, BearerToken(SecretText("RESPONDER_TOKEN"), _read_token()), reload)
     server = WebServer(
         NAME,
         flags.web_listen_address,

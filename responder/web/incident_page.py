@@ -42,16 +42,12 @@ def answer(
     text = "".join(f"{line}\n" for line in report(incident, known.figures, None))
     if not for_browser:
         return Answer(body=text.encode(), content_type="text/markdown; charset=utf-8")
-    picture = _drawn(known) if known.curves else None
-    image = (
-        ""
-        if picture is None
-        else f'<img alt="The figures" src="data:image/svg+xml;base64,{b64encode(picture).decode()}">'
-    )
     page = (
         f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>{escape(incident["alertname"])}</title>'
-        f"<style>pre {{ white-space: pre-wrap }}</style><pre>{escape(text)}</pre>{image}</html>"
+        f"<style>pre {{ white-space: pre-wrap }}</style><pre>{escape(text)}</pre>"
     )
+    if known.curves and (picture := _drawn(known)) is not None:
+        page += f'<img alt="The figures" src="data:image/svg+xml;base64,{b64encode(picture).decode()}">'
     headers = [("Content-Security-Policy", _POLICY)]
     return Answer(body=page.encode(), content_type="text/html; charset=utf-8", headers=headers)
 

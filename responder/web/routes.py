@@ -66,16 +66,12 @@ class Application:
     Args:
         responder: does everything.
         token: guards what is not for everybody.
-        read_token: lets read incidents, and nothing else; None: only `token` does.
         reload: validates and swaps the configuration; raises ConfigError.
     """
 
-    def __init__(
-        self, responder: Responder, token: BearerToken, reload: Callable[[], None], read_token: BearerToken | None
-    ) -> None:
+    def __init__(self, responder: Responder, token: BearerToken, reload: Callable[[], None]) -> None:
         self._responder = responder
         self._token = token
-        self._read_token = read_token
         self._reload = reload
         self._alerts_places = Places(MOST_WEBHOOKS)
         self._incidents_places, self._decisions_places = Places(MOST_AT_ONCE), Places(MOST_AT_ONCE)
@@ -114,8 +110,9 @@ class Application:
             return False
 
     def _refused(self, environ: WSGIEnvironment) -> Answer | None:
+        passes = self._token.lets_read if environ["PATH_INFO"] in _READ else self._token.allows
         try:
-            allowed = self._allows(environ)
+            allowed = passes(environ.get("HTTP_AUTHORIZATION", ""))
         except SecretError as error:
             logger.error("nobody can be let in: %s", error)
             return _problem("503 Service Unavailable", "no token is configured; see the log")
@@ -126,18 +123,6 @@ class Application:
         refusal = _problem("401 Unauthorized", "a bearer token is needed that is listed here")
         refusal.headers.append(("WWW-Authenticate", "Bearer"))
         return refusal
-
-    def _allows(self, environ: WSGIEnvironment) -> bool:
-        authorization = environ.get("HTTP_AUTHORIZATION", "")
-        if self._token.allows(authorization):
-            return True
-        if self._read_token is None or environ["PATH_INFO"] not in _READ:
-            return False
-        try:
-            return self._read_token.allows(authorization)
-        except SecretError as error:
-            logger.error("nobody can be let in to read: %s", error)
-            return False
 
     def _alerts(self, environ: WSGIEnvironment) -> Answer:
         counters = self._responder.counters
@@ -197,7 +182,7 @@ class Application:
     def _report(self, environ: WSGIEnvironment) -> Answer:
         try:
             correlation_id = UUID(environ[_REPORT])
-        except (KeyError, ValueError):
+        except ValueError:
             return _problem("404 Not Found", "there is no such incident")
         responder = self._responder
         try:
