@@ -15,10 +15,11 @@ def check(storm: Storm) -> None:
     # Episodes may flow together while the end of one is not verified yet; none is lost, and none invented.
     assert set(by_alert) == set(storm.episodes)
     assert all(1 <= by_alert[alert] <= storm.episodes[alert] for alert in by_alert), (by_alert, storm.episodes)
-    states = storm.sql(
-        "SELECT DISTINCT state FROM monitoring.responder_actions WHERE due_at IS NULL OR state <> 'done'"
+    others = storm.sql(
+        "SELECT action, state, attempts, error FROM monitoring.responder_actions"
+        " WHERE state NOT IN ('done', 'reverted', 'skipped', 'pending')"
     )
-    assert {state for (state,) in states} <= {"done", "reverted", "skipped", "pending"}, states
+    assert not others, others
     attacks = {id_: labels["account"] for id_, playbook, labels, _ in incidents if playbook.startswith("Unauth")}
     events = Counter(
         storm.sql(
@@ -28,7 +29,15 @@ def check(storm: Storm) -> None:
     ended = {id_ for id_, _, _, state in incidents if state == "closed" and id_ in attacks}
     assert events == Counter([*(("lock", id_) for id_ in attacks), *(("over", id_) for id_ in ended)])
     indicators = storm.sql("SELECT host(source_ip), correlation_id::text FROM platform.threat_indicators")
-    assert Counter(indicators) == Counter((f"203.0.113.{ord(account)}", id_) for id_, account in attacks.items())
+    wanted = Counter((f"203.0.113.{ord(account)}", id_) for id_, account in attacks.items())
+    assert Counter(indicators) == wanted, (
+        Counter(indicators) - wanted,
+        wanted - Counter(indicators),
+        storm.sql(
+            "SELECT correlation_id::text, state, attempts, error FROM monitoring.responder_actions"
+            " WHERE action = 'add_threat_indicator'"
+        ),
+    )
     workflows = Counter(one["correlation_id"] for one in storm.siem.incidents.values())
     assert workflows == Counter(list(attacks)), storm.sql("SELECT * FROM monitoring.responder_actions")
     locks = dict(
