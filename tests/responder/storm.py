@@ -124,8 +124,10 @@ class Storm:
         self.sql(f"TRUNCATE {STATEFUL}")
         for account in ACCOUNTS:
             self.sql("INSERT INTO platform.admin_accounts (account) VALUES (%s)", account)
+            # On the disk, with all that was written before: a kill soon after it must not lose the platform's own rows.
             self.sql(
-                "INSERT INTO platform.security_events (occurred_at, severity, event_type, message, account, source_ip)"
+                "SET synchronous_commit = on; INSERT INTO platform.security_events"
+                " (occurred_at, severity, event_type, message, account, source_ip)"
                 " VALUES (now(), 'HIGH', 'mfa_failed', 'm', %s, %s)",
                 account,
                 f"203.0.113.{ord(account)}",
