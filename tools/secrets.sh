@@ -24,7 +24,8 @@ random() { openssl rand -hex 24; } # fits into a URL as it is
 value() { cat "secrets/$1"; }
 
 for name in keycloak_admin_password keycloak_database_password gate_oidc_secret grafana_oidc_secret grafana_secret_key \
-    redis_password responder_read_token platform_reader_password platform_responder_password platform_redis_password platform_postgres_password; do
+    redis_password responder_read_token platform_reader_password platform_responder_password platform_redis_password \
+    platform_postgres_password; do
     put "secrets/$name" "$(random)"
 done
 put secrets/gate_cookie_secret "$(openssl rand -base64 24 | tr '+/' '-_')" # 32 characters: an AES-256 key

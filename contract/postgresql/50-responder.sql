@@ -76,7 +76,7 @@ CREATE TABLE IF NOT EXISTS monitoring.responder_actions (
 ALTER TABLE monitoring.responder_actions ADD COLUMN IF NOT EXISTS spent float8 NOT NULL DEFAULT 0;
 ALTER TABLE monitoring.responder_actions ADD COLUMN IF NOT EXISTS told text;
 ALTER TABLE monitoring.responder_actions ADD COLUMN IF NOT EXISTS approval jsonb;  -- as in the playbook; NULL: none
--- Only where they are not as they are here, known by the newest name: to check all rows anew keeps everybody waiting.
+-- Only where the newest name is missing: adding a check reads all rows, under a lock.
 DO $$
 DECLARE
     present text := (SELECT string_agg(pg_get_constraintdef(oid), ' ') FROM pg_constraint

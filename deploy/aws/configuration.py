@@ -30,7 +30,7 @@ ROLE_EXPRESSION = (
     " || contains(\"cognito:groups\", 'monitor-viewer') && 'Viewer')"
 )
 _KEYCLOAK = re.compile(r"(?ms)^    # Keycloak: .*?(?=^    location / \{ return 404; \}$)")
-#: Of the responder: the gateway does not reach it here, and no file that is written has it.
+#: In place of the token that reads reports: the gateway does not reach the responder here, and no file gets it.
 _NO_TOKEN = "x" * 16
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 

@@ -202,6 +202,7 @@ def test_gateway(placed: Any) -> None:
     assert "@" not in nginx.replace("@signin", "").replace("@down", "")
     assert "allowed_groups=monitor-admin,monitor-editor,monitor-viewer?" in nginx
     assert "set_real_ip_from 10.64.0.0/23;" in nginx
+    assert (root / "config" / "report.inc").read_text().startswith("return 404 ")
     shutil.copytree(root / "config", root / "nginx")
     complaints = [one for one in _nginx_complaints(root) if "ssl_certificate" not in one]
     assert complaints == []
