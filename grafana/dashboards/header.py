@@ -184,7 +184,7 @@ def _done() -> Panel:
         6,
         "What was done",
         "By the responder in the last 24 hours, a line an incident, the newest 20: ✅ done, ↩ put back, ⏳ under way,"
-        " ⏭ left out and 🔴 failed, with the reason. Because of what leads to the whole record.",
+        " ⏭ left out and 🔴 failed, with the reason. The last column links to the report.",
         [Sql(DONE)],
         overrides=[
             time_column(width=105, unit="time:MM-DD HH:mm"),
