@@ -12,10 +12,6 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-import boto3
-from moto import mock_aws
-from moto.cloudformation.parsing import resource_class_from_type
-
 from tests.deploy.aws.templates import GIVEN, Stack, Templates
 
 REGION = "us-east-1"
@@ -25,6 +21,9 @@ _KEYS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFA
 @contextmanager
 def deployed(templates: Templates) -> Iterator[dict[str, dict[str, str]]]:
     """Deploy everything; gives the physical id of each resource by template and logical name."""
+    # It takes seconds to import, and whoever runs some tests collects all.
+    from moto import mock_aws
+
     with patch.dict(os.environ, _KEYS), mock_aws(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of moto, about each resource that it does not make
         cloudformation = client("cloudformation")
@@ -56,6 +55,8 @@ def deployed(templates: Templates) -> Iterator[dict[str, dict[str, str]]]:
 
 def client(service: str) -> Any:
     """A client of moto's."""
+    import boto3
+
     return boto3.client(service, region_name=REGION)
 
 
@@ -71,7 +72,7 @@ def _known(node: Any, stack: Stack) -> Any:
     """Without what moto does not make, and with what refers to it worked out."""
     match node:
         case {"Resources": resources, **rest}:
-            kept = {name: one for name, one in resources.items() if resource_class_from_type(one["Type"])}
+            kept = {name: one for name, one in resources.items() if _is_made(one["Type"])}
             return {**_known(rest, stack), "Resources": {name: _known(one, stack) for name, one in kept.items()}}
         case {"Fn::GetAtt": [str(name), "Arn" | "AllocationId"]} if name not in _missing(stack):
             return node
@@ -91,4 +92,11 @@ def _known(node: Any, stack: Stack) -> Any:
 
 
 def _missing(stack: Stack) -> set[str]:
-    return {name for name, one in stack.template["Resources"].items() if not resource_class_from_type(one["Type"])}
+    return {name for name, one in stack.template["Resources"].items() if not _is_made(one["Type"])}
+
+
+def _is_made(kind: str) -> bool:
+    """Whether moto makes such a resource from a template."""
+    from moto.cloudformation.parsing import resource_class_from_type
+
+    return resource_class_from_type(kind) is not None
