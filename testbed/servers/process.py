@@ -8,10 +8,24 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, Any, Protocol
 
 
 class ProgramError(RuntimeError):
     """A program ended by itself, or was not ready in time; the message has the end of its log."""
+
+
+class Child(Protocol):
+    """What of `subprocess.Popen` is needed here."""
+
+    pid: int
+    returncode: int | Any
+
+    def poll(self) -> int | None:
+        """The exit status, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit status, once there is one; raises `subprocess.TimeoutExpired`."""
 
 
 class Process:
@@ -22,16 +36,23 @@ class Process:
         command: Program and arguments; pass it through `guarded`.
         log: File to which its standard output and error are appended.
         environment: Variables added to those of this process.
+        start: What starts it, with the log and all variables, in a session of its own; the command, by default.
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        start: Callable[[IO[bytes], Mapping[str, str]], Child] | None = None,
     ) -> None:
         self.name = name
         self.command = list(command)
         self.log = log
         self._environment = {**os.environ, **(environment or {})}
-        self._child: subprocess.Popen[bytes] | None = None
+        self._start = start or self._run
+        self._child: Child | None = None
 
     @property
     def pid(self) -> int:
@@ -58,14 +79,7 @@ class Process:
         if self.running:
             raise RuntimeError(f"{self.name} is running already")
         with self.log.open("ab") as log:
-            self._child = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self._environment,
-                start_new_session=True,
-            )
+            self._child = self._start(log, self._environment)
 
     def wait_until(self, ready: Callable[[], bool], timeout_seconds: float = 30) -> None:
         """Wait until `ready` says so.
@@ -123,6 +137,16 @@ class Process:
     def resume(self) -> None:
         """Undo `suspend`."""
         self._signal_family(signal.SIGCONT, until="")
+
+    def _run(self, log: IO[bytes], environment: Mapping[str, str]) -> Child:
+        return subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
 
     def _signal_family(self, number: signal.Signals, until: str) -> None:
         """Signal the program and all its descendants, whatever sessions they made for themselves.

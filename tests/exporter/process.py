@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,9 +16,8 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from testbed.servers.ports import free_port
-from testbed.servers.process import Process, guarded
+from tests.programs import program
 
-REPOSITORY = Path(__file__).parents[2]
 # Whatever the shell of the developer has: a test sets what it needs.
 _NO_SOURCES = dict.fromkeys(("POSTGRES_DSN", "POSTGRES_DSN_FILE", "REDIS_URL", "REDIS_URL_FILE"), "")
 
@@ -40,9 +38,8 @@ class ExporterProcess:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._directory = Path(tempfile.mkdtemp(prefix="ticketing-exporter-"))
-        command = [sys.executable, "-m", "exporter", f"--web.listen-address=127.0.0.1:{self.port}", *flags]
-        variables = {"PYTHONPATH": str(REPOSITORY), **_NO_SOURCES, **env}
-        self._process = Process("exporter", guarded(command), self._directory / "exporter.log", variables)
+        own = [f"--web.listen-address=127.0.0.1:{self.port}", *flags]
+        self._process = program("exporter", own, self._directory / "exporter.log", {**_NO_SOURCES, **env})
         self._session = requests.Session()
 
     @property

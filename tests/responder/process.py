@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from testbed.servers.ports import free_port
-from testbed.servers.process import Process, guarded
+from tests.programs import program
 
 REPOSITORY = Path(__file__).parents[2]
 TOKEN = "a-token-that-nobody-guesses"
@@ -61,19 +60,17 @@ class ResponderProcess:
         self.config_file = self.directory / "responder.yml"
         self.playbooks_file = self.directory / "playbooks.yml"
         self.configure(config or {}, playbooks, pace)
-        command = [sys.executable, "-m", "responder", f"--web.listen-address=127.0.0.1:{self.port}"]
-        command += [f"--config.file={self.config_file}", *flags]
+        own = [f"--web.listen-address=127.0.0.1:{self.port}", f"--config.file={self.config_file}", *flags]
         if playbooks is not None:
-            command.append(f"--playbooks.file={self.playbooks_file}")
+            own.append(f"--playbooks.file={self.playbooks_file}")
         variables = {
-            "PYTHONPATH": str(REPOSITORY),
             **_NOTHING_SET,
             "POSTGRES_DSN": postgres_dsn,
             "REDIS_URL": redis_url,
             "RESPONDER_TOKEN": TOKEN,
             **(environment or {}),
         }
-        self.process = Process("responder", guarded(command), self.directory / "responder.log", variables)
+        self.process = program("responder", own, self.directory / "responder.log", variables)
 
     def configure(
         self,

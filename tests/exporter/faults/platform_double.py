@@ -13,7 +13,8 @@ import psycopg2
 from testbed.servers.postgres import Postgres
 from testbed.servers.redis import Redis
 from tests.exporter.faults.series import SECTIONS, successes, value
-from tests.exporter.process import REPOSITORY, ExporterProcess, Samples, wait_until
+from tests.exporter.process import ExporterProcess, Samples, wait_until
+from tests.programs import ROOT
 
 DATABASE = "platform"
 PROBES = ("self", "postgresql", "redis_cache")
@@ -170,7 +171,7 @@ class Platform:
         """Make all views as the contract has them."""
         self.execute(
             "".join(f"DROP VIEW IF EXISTS monitoring.{view}, monitoring.{view}_real CASCADE;" for view in VIEWS)
-            + (REPOSITORY / "contract" / "postgresql" / "30-views.sql").read_text()
+            + (ROOT / "contract" / "postgresql" / "30-views.sql").read_text()
         )
 
     def replace_view(self, view: str, columns: str, condition: str = "true") -> None:
