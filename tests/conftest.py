@@ -6,10 +6,16 @@ from itertools import count
 
 import pytest
 import redis
+import yaml
 
+from common import yaml_files
 from testbed.servers.contract import ContractDatabase, create_contract_database
 from testbed.servers.postgres import Postgres
 from testbed.servers.redis import Redis
+
+# The same in C, for the tests read the rules hundreds of times. The product keeps its own, which is made by now.
+assert issubclass(yaml_files._UniqueKeyLoader, yaml.SafeLoader)
+yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[misc,assignment]
 
 TEMPLATE = "contract_template"
 

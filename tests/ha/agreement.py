@@ -55,8 +55,8 @@ def check_every_query_and_rule(live: Live, store: VictoriaMetrics, subtests: pyt
     # The windows are full, with a scrape before each of them.
     full = max(WINDOW, SUBQUERY) + 2 * SCRAPED_EVERY
     wait_until(lambda: bool(prometheus.query(f"up offset {full}s")), 2 * full)
-    # VictoriaMetrics evaluates at whole seconds. On a step of subqueries, of 5 s or a minute, only Prometheus would count
-    # the step that their range begins with.
+    # VictoriaMetrics evaluates at whole seconds. On a step of subqueries, of 5 s or a minute, only Prometheus would
+    # count the step that their range begins with.
     now = math.floor(time.time() / 5) * 5 - 1
     wait_until(lambda: _written_until(prometheus.url) > now, 30)
     # What is written can be found a moment later.

@@ -114,7 +114,9 @@ def levels(rng: np.random.Generator, good: int, steps: int, longest: int, shares
     [
         # Half of the longest window must be known to ours, so what is before is good.
         ("page", FAST, 1, 3 * HOUR + 1, 3 * HOUR, 30, [0, 0, 0.003, 0.008, 0.02, 0.1]),
-        ("ticket", SLOW, 10, 37 * 6, 48 * 6, 60, [0, 0, 0.0005, 0.0015, 0.004, 0.01]),
+        pytest.param(
+            *("ticket", SLOW, 10, 37 * 6, 48 * 6, 60, [0, 0, 0.0005, 0.0015, 0.004, 0.01]), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_at_many_events_it_is_what_sloth_says(

@@ -34,6 +34,7 @@ def test_another_seed_gives_another_platform() -> None:
     assert not np.array_equal(world().rows(NOON - HOUR, NOON)["transaction_id"], other["transaction_id"])
 
 
+@pytest.mark.slow
 def test_truth_and_decisions_have_the_promised_rates() -> None:
     rows = np.concatenate([world().rows(*day(number)) for number in range(-60, 0, 6)])
     blocked, fraud = rows["score"] >= 0.80, rows["is_fraud"]
@@ -44,6 +45,7 @@ def test_truth_and_decisions_have_the_promised_rates() -> None:
     assert len(np.unique(rows["transaction_id"])) == len(rows)
 
 
+@pytest.mark.slow
 def test_days_follow_the_curve() -> None:
     rows = np.concatenate([world().rows(*day(number)) for number in (-28, -21, -14, -7, 0)])
     by_hour = np.bincount(rows["at"] % DAY // HOUR, minlength=24) / 5

@@ -247,7 +247,7 @@ def configs(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
         yield config, web_config
 
 
-@pytest.mark.parametrize("log_format", ["logfmt", "json"])
+@pytest.mark.parametrize("log_format", [pytest.param("logfmt", marks=pytest.mark.slow), "json"])
 def test_in_files(
     locked_servers: tuple[Postgres, Redis], configs: tuple[Path, Path], tmp_path: Path, log_format: str
 ) -> None:
