@@ -151,7 +151,7 @@ def test_the_alerts_of_the_design_are_there() -> None:
 
 def test_intervals() -> None:
     intervals = {rule.file: {other.interval for other in SHIPPED if other.file == rule.file} for rule in SHIPPED}
-    assert intervals["security"] == {"1s", "15s"}
+    assert intervals["security"] == {"250ms", "15s"}
     assert intervals["model"] == {"30s"}
     assert all("5s" in intervals[file] for file in ("kpis", "fraud", "traffic", "health", *GUARDS - {"chain"}))
 
