@@ -104,7 +104,7 @@ def report(attack: Result, outage: Result, others: float) -> str:
             result.path,
             str(len(result.latencies)),
             *(f"{value:.2f}" for value in (result.p50, result.p95, result.most)),
-            str(result.settings.bound),
+            f"{result.settings.bound:g}",
             result.settings.sum,
         )
         for result in (attack, outage)

@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
+from backtest.promql import seconds
 from demo.configs import SHIPPED_PROMETHEUS_CONFIG
-from demo.rules import SHIPPED_RULES, seconds
+from demo.rules import SHIPPED_RULES
 from testbed.servers.alertmanager import SHIPPED_DIRECTORY
 
 
@@ -25,14 +26,14 @@ class Settings:
         group_wait: of its route.
     """
 
-    probe: int
-    scrape: int
-    evaluation: int
-    pending: int
-    group_wait: int
+    probe: float
+    scrape: float
+    evaluation: float
+    pending: float
+    group_wait: float
 
     @property
-    def bound(self) -> int:
+    def bound(self) -> float:
         """The longest, if everything in between took no time."""
         return self.probe + self.scrape + self.evaluation + self.pending + self.group_wait
 
@@ -46,10 +47,10 @@ class Settings:
             "for": self.pending,
             "group_wait": self.group_wait,
         }
-        return " + ".join(f"{name} {value}" for name, value in terms.items() if value or name == "group_wait")
+        return " + ".join(f"{name} {value:g}" for name, value in terms.items() if value or name == "group_wait")
 
 
-def shipped(alert: str, receiver: str, severity: str, probe: int = 0) -> Settings:
+def shipped(alert: str, receiver: str, severity: str, probe: float = 0) -> Settings:
     """The times of an alert.
 
     Args:

@@ -165,6 +165,14 @@ CHANGES: dict[str, tuple[str, dict[str, str], float]] = {
     "uptime_target_ratio": ("ErrorBudgetBurnFast", objective("availability", 100), 0.9),
     "latency_objective_ratio": ("LatencyBudgetBurnFast", objective("latency", 300), 0.9),
     "api_latency_objective_ratio": ("LatencyBudgetBurnFast", objective("api_latency", 300), 0.9),
+    "api_latency_objective_transactions_minimum": (
+        "ErrorBudgetBurnSlow",
+        {
+            "ticketing_kpi_api_latency_p95_seconds": "0.2x30",
+            "ticketing_kpi_transactions_per_hour": "450x30",
+        },
+        400,
+    ),
     "burn_rate_1h": ("ErrorBudgetBurnFast", objective("availability", 5), 2),
     "burn_rate_6h": ("ErrorBudgetBurnFast", objective("availability", 10), 12),
     "burn_rate_1d": ("ErrorBudgetBurnSlow", objective("availability", 0.8), 0.4),
@@ -201,6 +209,7 @@ SHARED: dict[str, dict[str, str]] = {
 }
 #: Of these the other limit is the one with which it fires.
 FIRE_WHEN_CHANGED = {
+    "api_latency_objective_transactions_minimum",
     "burn_rate_1d",
     "burn_rate_1h",
     "collector_failing_ratio",
