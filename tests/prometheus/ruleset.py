@@ -14,6 +14,7 @@ RULES = ROOT / "prometheus" / "rules"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 
 RECORDED = re.compile(r"\bticketing:\w+(?::\w+)?\b")
+_ALERTS_READ = re.compile(r'\bALERTS\{alertname=~?"([\w|]+)"')
 METRIC = re.compile(r"\b(?:ticketing|prometheus|alertmanager|node|process)_\w+\b|\bup\b(?=\{|\)| ==)")
 
 Yaml = dict[str, Any]
@@ -49,9 +50,10 @@ class Rule:
 
     @property
     def uses(self) -> set[str]:
-        """Names of the recorded series it reads."""
-        texts = [self.content["expr"], *self.content.get("annotations", {}).values()]
-        return set(RECORDED.findall(" ".join(texts)))
+        """Names of the recorded series and of the alerts that it reads."""
+        text = " ".join([self.content["expr"], *self.content.get("annotations", {}).values()])
+        alerts = {name for names in _ALERTS_READ.findall(text) for name in names.split("|")}
+        return {*RECORDED.findall(text)} | alerts
 
 
 @cache
