@@ -34,7 +34,7 @@ test: install ## Lint, types and all tests, on real PostgreSQL, Redis and Promet
 
 # Lint and types are checked beside the tests, which leave a processor idle now and then.
 pytest:
-	@tools/tests.sh -n 5
+	@tools/tests.sh -n 6
 
 test-identity: install ## Sign in with a real Keycloak, oauth2-proxy and browser, which tools/identity.sh fetches (some minutes)
 	@tools/identity.sh

@@ -21,8 +21,8 @@ from testbed.servers.redis import Redis
 from testbed.servers.server import Server
 from testbed.servers.victoriametrics import VictoriaMetrics
 
-#: As in production: an outage of Prometheus ends no alert, and a restart forgets little of a `for`.
-PROMETHEUS_FLAGS = ("--rules.alert.resend-delay=3m", "--rules.alert.for-grace-period=1m")
+#: As in production: an Alertmanager that comes back is told soon, and a restart forgets little of a `for`.
+PROMETHEUS_FLAGS = ("--rules.alert.resend-delay=5s", "--rules.alert.for-grace-period=1m")
 
 
 @dataclass(frozen=True)
