@@ -99,9 +99,11 @@ def decide(cursor: Cursor, decision: Decision, on_ack: Step, tellers: Collection
 
 
 def _answer(cursor: Cursor, decision: Decision) -> None:
+    # What was decided by somebody whose transaction began later is due after now(), and waits no more all the same.
     cursor.execute(
-        "SELECT action_id, action, approval -> 'from' FROM monitoring.responder_actions"
+        "SELECT action_id, action, approval -> 'from' FROM monitoring.responder_actions AS a"
         " WHERE correlation_id = %s AND state = 'waiting' AND due_at > now() AND (%s IS NULL OR action = %s)"
+        " AND NOT EXISTS (SELECT FROM monitoring.responder_decisions AS d WHERE d.action_id = a.action_id)"
         " ORDER BY action_id FOR UPDATE",
         (str(decision.correlation_id), decision.action, decision.action),
     )

@@ -5,9 +5,14 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
-from responder.ledger import checks, claims
+import pytest
+
+from responder.actions.silence_alert import ON_ACK
+from responder.ledger import checks, claims, decisions
 from responder.ledger.checks import Check, Verdict
+from responder.ledger.decisions import Decision, Kind, NotDecidedError
 from testbed.servers.contract import ContractDatabase
 from tests.responder.ledger_session import Session
 from tests.responder.messages import ADMIN, FRAUD, firing, resolved
@@ -173,3 +178,26 @@ def test_two_share_what_is_due(sessions: tuple[Session, Session]) -> None:
         second = two(checks.due, 60, 9)
     accounts = [{check.labels["account"] for check in found} for found in (first, second)]
     assert (len(accounts[0]), len(accounts[1]), len(accounts[0] | accounts[1])) == (3, 2, 5)
+
+
+@pytest.mark.parametrize("kind", ["approve", "decline"])
+@pytest.mark.parametrize("before", ["approve", "decline"])
+def test_whoever_began_first_but_comes_second_is_told_who_was_first(
+    sessions: tuple[Session, Session], ledger: ContractDatabase, before: Kind, kind: Kind
+) -> None:
+    early, late = sessions
+    late.tell(firing(ADMIN))
+    ((incident,),) = rows(
+        ledger.dsn,
+        "UPDATE monitoring.responder_actions SET state = 'waiting', due_at = now() + interval '1 hour',"
+        " approval = '{\"from\": [\"api\"]}' WHERE action = 'lock_account' RETURNING correlation_id::text",
+    )
+
+    def decide(session: Session, kind: Kind, by: str) -> None:
+        session(decisions.decide, Decision(UUID(incident), kind, by, "api"), ON_ACK, (), dry_run=False)
+
+    with early.connection.cursor() as cursor:
+        cursor.execute("SELECT now()")  # its transaction begins
+    decide(late, before, "bob")
+    with pytest.raises(NotDecidedError, match=f"already {decisions.PAST[before]} by bob"):
+        decide(early, kind, "alice")
