@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+import yaml
 
 from demo.programs import DATABASE, Exporter, Responder, Simulator
 from deploy.scale import DEDUPLICATION, SEARCH
@@ -21,8 +22,13 @@ from testbed.servers.redis import Redis
 from testbed.servers.server import Server
 from testbed.servers.victoriametrics import VictoriaMetrics
 
-#: As in production: an Alertmanager that comes back is told soon, and a restart forgets little of a `for`.
-PROMETHEUS_FLAGS = ("--rules.alert.resend-delay=5s", "--rules.alert.for-grace-period=1m")
+COMPOSE = Path(__file__).parents[1] / "docker-compose.yml"
+#: How alerts are sent and remembered, as in production.
+PROMETHEUS_FLAGS = tuple(
+    flag
+    for flag in yaml.safe_load(COMPOSE.read_text())["services"]["prometheus"]["command"]
+    if flag.startswith("--rules.")
+)
 
 
 @dataclass(frozen=True)

@@ -76,12 +76,13 @@ class Settings:
         """Take those of `VARIABLES` that are set; an empty one means the default."""
         return cls(**{name: value for name in VARIABLES if (value := environment.get(name.upper(), "").strip())})
 
-    def placeholders(self, redis_password: str, responder_read_token: str) -> dict[str, str]:
+    def placeholders(self, redis_password: str, responder_read_token: str | None) -> dict[str, str]:
         """The text for each `@NAME@` of the templates.
 
         Args:
             redis_password: of the gate's sessions.
-            responder_read_token: with which the gateway reads reports; of several, one a line, the first.
+            responder_read_token: with which the gateway reads reports; of several, one a line, the first. None where it
+                reads none: then there is no text for it.
 
         Raises:
             SettingsError: A variable cannot be used, or would let everybody in.
@@ -90,9 +91,12 @@ class Settings:
             raise SettingsError(f"MONITORING_HOST: {self.monitoring_host!r} is not a host name in lower case")
         if not _RATE.fullmatch(self.sign_in_rate):
             raise SettingsError(f"SIGN_IN_RATE: {self.sign_in_rate!r} is not a rate such as 30r/m")
-        token = next(iter(responder_read_token.split()), "")
-        if not _TOKEN.fullmatch(token):
-            raise SettingsError("responder_read_token: has none of 16 or more letters, digits and -._~+/=")
+        reading = {}
+        if responder_read_token is not None:
+            token = next(iter(responder_read_token.split()), "")
+            if not _TOKEN.fullmatch(token):
+                raise SettingsError("responder_read_token: has none of 16 or more letters, digits and -._~+/=")
+            reading = {"RESPONDER_READ_TOKEN": token}
         inside = networks("ALLOWED_NETWORKS", self.allowed_networks, _WIDEST_OF_PEOPLE)
         if not inside:
             raise SettingsError("ALLOWED_NETWORKS: is empty, nobody could connect")
@@ -111,7 +115,7 @@ class Settings:
             "TRUSTED_PEERS": " ".join(f"{network} 1;" for network in balancers),
             "UNTOLD": "0" if balancers else "1",
             "GATE_TRUSTS": f'"{self.gateway_network}"',
-            "RESPONDER_READ_TOKEN": token,
+            **reading,
             "REDIS_URL": f"redis://:{redis_password}@{self.redis}/0",
         }
 

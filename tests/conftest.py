@@ -8,13 +8,13 @@ import pytest
 import redis
 import yaml
 
-from common import yaml_files
+import common.yaml_files  # noqa: F401
 from testbed.servers.contract import ContractDatabase, create_contract_database
 from testbed.servers.postgres import Postgres
 from testbed.servers.redis import Redis
 
-# The same in C, for the tests read the rules hundreds of times. The product keeps its own, which is made by now.
-assert issubclass(yaml_files._UniqueKeyLoader, yaml.SafeLoader)
+# The same in C, for the tests read the rules hundreds of times. The loader of the product's files exists by now, and is
+# the one of production.
 yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[misc,assignment]
 
 TEMPLATE = "contract_template"

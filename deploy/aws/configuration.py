@@ -30,8 +30,6 @@ ROLE_EXPRESSION = (
     " || contains(\"cognito:groups\", 'monitor-viewer') && 'Viewer')"
 )
 _KEYCLOAK = re.compile(r"(?ms)^    # Keycloak: .*?(?=^    location / \{ return 404; \}$)")
-#: In place of the token that reads reports: the gateway does not reach the responder here, and no file gets it.
-_NO_TOKEN = "x" * 16
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 
 
@@ -150,7 +148,7 @@ def grafana(environment: Environment, target: Path) -> None:
     """grafana.ini for Cognito; data sources, with RDS's certificates; dashboards."""
     settings = Settings(monitoring_host=environment["MONITORING_HOST"])
     base, client = environment["COGNITO_URL"], environment["GRAFANA_CLIENT_ID"]
-    placeholders = {**settings.placeholders("", _NO_TOKEN), "KEYCLOAK": "replaced-below"}
+    placeholders = {**settings.placeholders("", None), "KEYCLOAK": "replaced-below"}
     text = merged(GRAFANA_BASE, _fill((TEMPLATES / "grafana.ini").read_text(encoding="utf-8"), placeholders))
     parser = ConfigParser(interpolation=None, strict=True, delimiters=("=",))
     parser.read_string(text)
@@ -179,7 +177,7 @@ def grafana(environment: Environment, target: Path) -> None:
 
 def gateway(environment: Environment, target: Path) -> None:
     """The edge behind the load balancer, with Cognito in place of Keycloak."""
-    placeholders = _gateway_settings(environment).placeholders("", _NO_TOKEN)
+    placeholders = _gateway_settings(environment).placeholders("", None)
     for template in sorted(file for file in (TEMPLATES / "nginx").rglob("*") if file.is_file()):
         text = template.read_text(encoding="utf-8")
         if template.name == "nginx.conf":
@@ -204,7 +202,7 @@ def gate(environment: Environment, redis_url: str) -> str:
     """oauth2-proxy.cfg: Cognito's groups are the roles."""
     text = _fill(
         (TEMPLATES / "oauth2-proxy.cfg").read_text(encoding="utf-8"),
-        _gateway_settings(environment).placeholders("", _NO_TOKEN),
+        _gateway_settings(environment).placeholders("", None),
     )
     changes = {
         "provider": '"oidc"',

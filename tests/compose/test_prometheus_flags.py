@@ -2,42 +2,41 @@
 
 import re
 
+from backtest.promql import seconds
 from demo.parts import PROMETHEUS_FLAGS
 from tests.compose.stack import ROOT, services
+from tests.deploy.aws.templates import parsed, resolved
 
-UNITS = {"s": 1, "m": 60}
-RESEND = "--rules.alert.resend-delay"
-FLUSH = "--storage.remote.flush-deadline"
-
-
-def seconds(duration: str) -> int:
-    return int(duration[:-1]) * UNITS[duration[-1]]
+FLUSH = "--storage.remote.flush-deadline="
 
 
-def flag(text: str, name: str) -> int:
-    found = re.findall(rf"{re.escape(name)}=(\w+)", text)
-    assert len(found) == 1
-    return seconds(found[0])
+def on_aws() -> dict[str, object]:
+    containers = resolved(parsed())["prometheus", "Task"]["Properties"]["ContainerDefinitions"]
+    (found,) = (one for one in containers if one["Name"] == "prometheus")
+    return dict(found)
 
 
-def command(service: str) -> str:
-    return " ".join(services()[service]["command"])
+def rules(command: object) -> tuple[str, ...]:
+    assert isinstance(command, list)
+    return tuple(flag for flag in command if flag.startswith("--rules."))
 
 
-def test_every_prometheus_has_the_same_delay() -> None:
-    delay = flag(command("prometheus"), RESEND)
-    aws = (ROOT / "deploy" / "aws" / "prometheus.yml").read_text()
-    kubernetes = re.findall(r"resendDelay: (\w+)", (ROOT / "docs" / "deploy-kubernetes.md").read_text())
-    assert flag(command("prometheus-1"), RESEND) == delay
-    assert flag(" ".join(PROMETHEUS_FLAGS), RESEND) == delay
-    assert flag(aws, RESEND) == delay
-    assert [seconds(one) for one in kubernetes] == [delay]
+def flush(command: object) -> float:
+    assert isinstance(command, list)
+    (found,) = (flag.removeprefix(FLUSH) for flag in command if flag.startswith(FLUSH))
+    return seconds(found)
+
+
+def test_every_prometheus_sends_and_remembers_alerts_alike() -> None:
+    guide = (ROOT / "docs" / "deploy-kubernetes.md").read_text()
+    ((delay, grace),) = re.findall(r"resendDelay: (\w+), forGracePeriod: (\w+)", guide)
+    of_guide = (f"--rules.alert.resend-delay={delay}", f"--rules.alert.for-grace-period={grace}")
+    assert len(PROMETHEUS_FLAGS) == 2
+    assert rules(services()["prometheus-1"]["command"]) == rules(on_aws()["Command"]) == of_guide == PROMETHEUS_FLAGS
 
 
 def test_prometheus_without_its_store_stops_within_its_grace() -> None:
     for name in ("prometheus", "prometheus-1"):
-        assert 2 * flag(command(name), FLUSH) <= seconds(services()[name]["stop_grace_period"])
-    aws = (ROOT / "deploy" / "aws" / "prometheus.yml").read_text()
-    stop = re.search(r"StopTimeout: (\d+)", aws)
-    assert stop
-    assert 2 * flag(aws, FLUSH) <= int(stop[1])
+        service = services()[name]
+        assert 2 * flush(service["command"]) <= seconds(service["stop_grace_period"])
+    assert 2 * flush(on_aws()["Command"]) <= float(str(on_aws()["StopTimeout"]))

@@ -10,14 +10,14 @@ import psycopg2
 import pytest
 
 from tests.common.crowd import crowd
-from tests.common.timing import quickest
+from tests.common.timing import usual_seconds
 from tests.responder.conftest import Start, World
 from tests.responder.messages import FRAUD, firing, message
 from tests.responder.process import ResponderProcess, wait_until
 
 
 def alive(responder: ResponderProcess) -> None:
-    assert responder.get("/-/healthy", token=None).ok
+    assert responder.get("/-/healthy", token=None).status_code == 200
 
 
 def takes_an_alert(responder: ResponderProcess, numbers: count[int]) -> None:
@@ -28,8 +28,8 @@ def takes_an_alert(responder: ResponderProcess, numbers: count[int]) -> None:
 def test_silent_and_dripping_connections_cost_nobody_else_anything(start: Start) -> None:
     responder = start()
     with crowd(responder.port):
-        assert quickest(partial(alive, responder)) < 0.5
-        assert quickest(partial(takes_an_alert, responder, count())) < 1
+        assert usual_seconds(partial(alive, responder)) < 0.5
+        assert usual_seconds(partial(takes_an_alert, responder, count())) < 1
 
 
 def test_it_is_alive_while_the_ledger_is_locked_and_all_wait_for_it(world: World, start: Start) -> None:
@@ -53,7 +53,7 @@ def test_it_is_alive_while_the_ledger_is_locked_and_all_wait_for_it(world: World
         waiting = [threading.Thread(target=wait, args=(number,)) for number in range(many)]
         for thread in waiting:
             thread.start()
-        assert quickest(partial(alive, responder), 10) < 0.5
+        assert usual_seconds(partial(alive, responder), 10) < 0.5
         assert len(statuses) < many  # or nobody had waited
         for thread in waiting:
             thread.join()

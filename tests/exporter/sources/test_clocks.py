@@ -188,13 +188,13 @@ def test_the_time_is_known_to_the_quickest_answer(off: float, readings: list[tup
     status = SourceStatus("redis")
     base = time.monotonic()
     true = time.time() - base + off
-    quickest = min(received - sent for sent, _, received in readings)
+    usual_seconds = min(received - sent for sent, _, received in readings)
     for number, (sent, read, received) in enumerate(readings):
         at = base + 10 * number
         status.hear_time(true + at + read, at + sent, at + received)
     skew = status.skew(time.time())
     assert skew is not None
-    assert abs(skew + off) <= quickest + 0.01
+    assert abs(skew + off) <= usual_seconds + 0.01
 
 
 # --- what PostgreSQL says of its lag
