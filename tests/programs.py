@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def program(module: str, flags: Sequence[str], log: Path, environment: Mapping[str, str]) -> Process:
-    """`python -m module flags`.
+    """`python -m module flags`, forked from a process that has its modules.
 
-    It is one that has been imported already, unless Python itself, or the loader, is to find an environment.
+    Variables that Python or the loader read at their start need a start of its own.
     """
     command = [sys.executable, "-m", module, *flags]
     if any(name.startswith(("PYTHON", "LD_")) for name in environment):
