@@ -28,7 +28,11 @@ def exporter(redis_server: Redis) -> Iterator[Exporter]:
 
 
 def scrape(exporter: Exporter) -> Samples:
-    text = exporter.scraper.scrape(["traffic"], 20).text.decode()
+    """All samples of the section. On a busy machine Redis may be late: what did not succeed is tried again."""
+    for _ in range(3):
+        text = exporter.scraper.scrape(["traffic"], 20).text.decode()
+        if exporter.scraper.statuses()["traffic"].success:
+            break
     return {
         (sample.name.removeprefix("ticketing_"), *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)
