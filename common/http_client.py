@@ -16,6 +16,7 @@ import time
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from socket import socket
 
@@ -67,10 +68,22 @@ class Answer:
         text = self.headers.get("retry-after", "").strip()
         if text.isdecimal():
             return float(text)
-        try:
-            return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-        except (ValueError, OverflowError):
-            return None
+        instant = _instant(text)
+        return None if instant is None else max(0.0, instant.timestamp() - time.time())
+
+    def date(self) -> datetime | None:
+        """The header `Date`, a whole second; None without a valid one."""
+        return _instant(self.headers.get("date", ""))
+
+
+def _instant(text: str) -> datetime | None:
+    """What a header means that holds a time; None when it holds none."""
+    try:
+        instant = email.utils.parsedate_to_datetime(text)
+        instant.timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def request(

@@ -93,6 +93,7 @@ def responder_config(parts: Parts, responder: Responder, prometheus: Prometheus,
             "suffix": ".folded",
         },
         "chat": {"url_file": str(chat)},
+        "alertmanagers": [{"url": alertmanager.url} for alertmanager in parts.alertmanagers],
     }
 
 

@@ -77,6 +77,19 @@ def for_two_responders(alertmanager: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
+def second_responder(shipped: dict[str, Any]) -> dict[str, Any]:
+    """It asks the second Prometheus, and keeps alerts firing in both Alertmanagers, which do not tell each other.
+
+    Args:
+        shipped: responder.yml, parsed; not changed.
+    """
+    config = copy.deepcopy(shipped)
+    config["prometheus"]["url"] = f"http://{PAIRS['localhost:9090'][1]}"
+    config["alertmanagers"] = [{"url": f"http://{address}"} for address in PAIRS["alertmanager:9093"]]
+    config["allowed_hosts"] = sorted({*shipped["allowed_hosts"], *PAIRS["alertmanager:9093"]})
+    return config
+
+
 def main(target: Path = RENDERED, store: str = "victoriametrics") -> int:
     """Write what the services of profile scale read."""
     target.mkdir(parents=True, exist_ok=True)
@@ -86,11 +99,8 @@ def main(target: Path = RENDERED, store: str = "victoriametrics") -> int:
     alertmanager = yaml.safe_load((ALERTMANAGER / "alertmanager.yml").read_text(encoding="utf-8"))
     _write(target / "alertmanager.yml", for_two_responders(alertmanager))
     shutil.copytree(ALERTMANAGER / "templates", target / "templates", dirs_exist_ok=True)
-    # Each responder asks a Prometheus of its own whether an incident is over.
     responder = yaml.safe_load(RESPONDER.read_text(encoding="utf-8"))
-    first, second = (f"http://{address}" for address in PAIRS["localhost:9090"])
-    responder["prometheus"]["url"] = responder["prometheus"]["url"].replace(first, second)
-    _write(target / "responder-1.yml", responder)
+    _write(target / "responder-1.yml", second_responder(responder))
     sys.stdout.write(f"{target}: two Prometheus servers that write to {store}, and what belongs to them\n")
     return 0
 

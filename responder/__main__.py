@@ -22,7 +22,7 @@ from common.yaml_files import ConfigError
 from responder import commands, config, playbook_file, postgres
 from responder.actions import actions, fields
 from responder.actions.notify import has_buttons
-from responder.actions.silence_alert import ALERTMANAGER, ON_ACK, can_ack
+from responder.actions.silence_alert import ALERTMANAGERS, ON_ACK, can_ack
 from responder.app import NAME, Responder
 from responder.config import Config
 from responder.playbooks import Playbooks
@@ -127,7 +127,8 @@ def _read_token() -> BearerToken | None:
 def _unconfigured(settings: Config, playbooks: Playbooks) -> Iterator[str]:
     """What playbooks, or people, ask for that will be skipped because the configuration does not say where it is."""
     if not can_ack(settings):
-        yield f"ack: {ON_ACK.action} will be skipped: {ALERTMANAGER.name} is not configured"
+        yield f"ack: {ON_ACK.action} will be skipped: {ALERTMANAGERS.name} is not configured"
+        yield f"an outage of Prometheus will end its alerts: {ALERTMANAGERS.name} is not configured"
     for playbook in playbooks.values():
         for step in (*playbook.on_firing, *playbook.on_end):
             for field in actions()[step.action].needs:

@@ -20,6 +20,7 @@ from responder.actions.silence_alert import ON_ACK
 from responder.config import Config
 from responder.contract_functions import ContractFunctions
 from responder.endpoints import EndpointClient
+from responder.keep_firing import POLL_SECONDS, AlertKeeper
 from responder.ledger import claims, decisions, incidents, telling
 from responder.ledger.decisions import Decision, NotDecidedError
 from responder.ledger.incidents import Outcome, Told
@@ -59,6 +60,7 @@ class _Setup:
     prometheus: Prometheus
     runner: Runner
     stop: StopSwitch
+    keeper: AlertKeeper
 
 
 class Responder:
@@ -88,6 +90,7 @@ class Responder:
             for number in range(config.workers)
         ]
         self._threads.append(threading.Thread(target=self._verify, name="verify", daemon=True))
+        self._threads.append(threading.Thread(target=self._keep_firing, name="keep-firing", daemon=True))
 
     @property
     def stopped(self) -> bool | None:
@@ -176,7 +179,7 @@ class Responder:
         prometheus = Prometheus(http, config.prometheus)
         services = Services(config, playbooks, ContractFunctions(self.postgres), self._settings, http, prometheus)
         stop = StopSwitch(self._settings, self.postgres, config.stop)
-        return _Setup(config, playbooks, prometheus, Runner(self.postgres, services), stop)
+        return _Setup(config, playbooks, prometheus, Runner(self.postgres, services), stop, AlertKeeper(http, config))
 
     def _wake(self) -> None:
         with self._work:
@@ -240,3 +243,12 @@ class Responder:
                 logger.exception("verifying failed")
                 pause = max(pause, PAUSE_AFTER_FAILURE_SECONDS)
             self._stopping.wait(pause)
+
+    def _keep_firing(self) -> None:
+        """Let no alert end because Prometheus is away, until the end; the ledger and the switch have no part in it."""
+        while not self._stopping.is_set():
+            try:
+                self._setup.keeper.keep()
+            except Exception:
+                logger.exception("keeping alerts firing failed")
+            self._stopping.wait(POLL_SECONDS)

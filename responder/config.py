@@ -170,6 +170,10 @@ def _endpoints(structure: msgspec.Struct, within: str = "") -> Iterator[tuple[st
         content = getattr(structure, name)
         if isinstance(content, Endpoint):
             yield within + name, content
+        elif isinstance(content, tuple):
+            for number, entry in enumerate(content):
+                if isinstance(entry, Endpoint):
+                    yield f"{within}{name}[{number}]", entry
         elif isinstance(content, msgspec.Struct):
             yield from _endpoints(content, f"{within}{name}.")
 

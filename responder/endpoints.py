@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -67,10 +68,17 @@ def without_quote(text: str) -> str:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer with a status of 2xx."""
+    """An answer with a status of 2xx.
+
+    Attributes:
+        status: of it.
+        body: unread.
+        date: when it was made, by the clock of who answers; None when it does not say.
+    """
 
     status: int
     body: bytes
+    date: datetime | None = None
 
     def json(self) -> Any:
         """The body.
@@ -170,7 +178,7 @@ def _once(
         passing = not isinstance(error, http_client.TooLargeError)
         raise EndpointError(f"{where}: {error}", passing=passing, unclear=error.sent) from None
     if 200 <= answer.status < 300:
-        return Reply(answer.status, answer.body)
+        return Reply(answer.status, answer.body, answer.date())
     quoted = " ".join(answer.body[:QUOTED].decode("utf-8", "replace").split())
     raise EndpointError(
         f"{where}: answered {answer.status}" + (_IT_SAID + quoted if quoted else ""),

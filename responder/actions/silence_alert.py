@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from common.yaml_files import Duration, Strict
 from responder.actions.base import RevertingAction, Task
 from responder.config import Config, Endpoint, Field
-from responder.endpoints import EndpointError
+from responder.endpoints import EndpointError, Reply
 from responder.ledger.claims import State
 from responder.placeholders import promql
 from responder.playbooks import Step
 
-ALERTMANAGER = Field[Endpoint]("alertmanager", Endpoint)
-"""One of a cluster is enough: they tell each other of silences."""
+ALERTMANAGERS = Field[tuple[Endpoint, ...]](
+    "alertmanagers", Annotated[tuple[Endpoint, ...], msgspec.Meta(min_length=1)]
+)
+"""All of a cluster, whose members tell each other of silences, but not of alerts."""
 LONGEST_SECONDS = 24 * 3600
 
 
@@ -35,7 +39,7 @@ class SilenceAlert(RevertingAction[Parameters]):
     """The silence is known by the incident's ID in its comment, so there is one however often it is tried."""
 
     parameters = Parameters
-    needs = (ALERTMANAGER,)
+    needs = (ALERTMANAGERS,)
 
     def target(self, task: Task, parameters: Parameters) -> str:  # noqa: ARG002
         """See `RevertingAction`."""
@@ -55,11 +59,10 @@ class SilenceAlert(RevertingAction[Parameters]):
 
     def change(self, task: Task, parameters: Parameters, from_: State, to: State) -> bool:  # noqa: ARG002
         """See `RevertingAction`."""
-        endpoint, http = task.configured(ALERTMANAGER), task.services.http
         there = _silences(task)
         if to["by"] is None:
             for silence in there:
-                http.request("DELETE", endpoint, f"/api/v2/silence/{silence}")
+                _ask(task, "DELETE", f"/api/v2/silence/{silence}")
         elif not there:
             now = datetime.now(UTC)
             body = {
@@ -72,7 +75,7 @@ class SilenceAlert(RevertingAction[Parameters]):
                 "createdBy": f"ticketing-responder for {parameters.by}",
                 "comment": _comment(task),
             }
-            http.request("POST", endpoint, "/api/v2/silences", body=body, attempts=1)
+            _ask(task, "POST", "/api/v2/silences", body=body)
         return True
 
     def effect(self, before: State | None, after: State) -> str:  # noqa: ARG002
@@ -82,7 +85,7 @@ class SilenceAlert(RevertingAction[Parameters]):
 
 def can_ack(config: Config) -> bool:
     """Whether anything comes of acknowledging an incident."""
-    return config.get(ALERTMANAGER) is not None
+    return config.get(ALERTMANAGERS) is not None
 
 
 ON_ACK = Step(action="silence_alert", parameters={}, expires=Duration(LONGEST_SECONDS))
@@ -96,9 +99,7 @@ def _comment(task: Task) -> str:
 def _silences(task: Task) -> list[str]:
     """The identifiers of the incident's silences that are in force."""
     alertname = promql(task.incident.alertname)
-    reply = task.services.http.request(
-        "GET", task.configured(ALERTMANAGER), "/api/v2/silences", params={"filter": f'alertname="{alertname}"'}
-    )
+    reply = _ask(task, "GET", "/api/v2/silences", params={"filter": f'alertname="{alertname}"'})
     found: Any = reply.json()
     try:
         return [
@@ -108,3 +109,21 @@ def _silences(task: Task) -> list[str]:
         ]
     except (KeyError, TypeError):
         raise EndpointError("Alertmanager: the answer is no list of silences", reply.status, passing=False) from None
+
+
+def _ask(
+    task: Task, method: str, path: str, *, params: dict[str, str] | None = None, body: dict[str, Any] | None = None
+) -> Reply:
+    """The answer of the first one of the cluster that gives one.
+
+    Raises:
+        EndpointError: what the last one was asked in vain for.
+    """
+    *others, last = task.configured(ALERTMANAGERS)
+    for endpoint in others:
+        try:
+            return task.services.http.request(method, endpoint, path, params=params, body=body, attempts=1)
+        except EndpointError as error:
+            if not error.passing:
+                raise
+    return task.services.http.request(method, last, path, params=params, body=body, attempts=1)

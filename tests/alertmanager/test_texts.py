@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
+from responder.keep_firing import SINCE
 from tests.alertmanager.chain import EXTERNAL_URL, Chain, chain, ended, hasten
 from tests.alertmanager.destinations import AGGREGATES, CRITICAL, LIVE
 
@@ -60,6 +61,7 @@ CLIENT = firing(
     'Client <!channel> "x" & <http://evil|y> is at 98 % of its limit (>= 90 %)',
     "98 of 100 requests a minute.",
 )
+CLIENT["annotations"][SINCE] = "2026-01-02 18:14:00Z"
 DRIFT = [
     firing(
         labels("ModelDrift", "medium", "ml", "model", AGGREGATES, playbook="ModelDrift", feature=feature),

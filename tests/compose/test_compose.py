@@ -33,8 +33,8 @@ CALLS = {
     "prometheus": "exporter exporter-1 grafana node-exporter responder responder-1 prometheus-1 alertmanager "
     "alertmanager-1 vminsert",
     "alertmanager": "responder responder-1 alertmanager-1 inbox",
-    "responder": "prometheus simulator platform-postgres platform-redis",
-    "responder-1": "prometheus-1",
+    "responder": "prometheus alertmanager simulator platform-postgres platform-redis",
+    "responder-1": "prometheus-1 alertmanager alertmanager-1",
     "simulator": "platform-postgres platform-redis",
     "vminsert": "vmstorage-0 vmstorage-1",
     "vmselect": "vmstorage-0 vmstorage-1",

@@ -14,6 +14,7 @@ from demo import compose as demo
 from deploy import scale
 from gateway.__main__ import env_file
 from responder.actions import fields
+from responder.actions.silence_alert import ALERTMANAGERS
 from responder.config import load
 from tests.compose.stack import ROOT, mounts, services, substituted
 
@@ -59,8 +60,12 @@ def test_both_responders_are_told_and_ask_a_prometheus_of_their_own(tmp_path: Pa
     del receiver["webhook_configs"][1]
     assert told == shipped
     subprocess.run(["amtool", "check-config", tmp_path / "alertmanager.yml"], check=True, capture_output=True)
-    asked = [load(file, fields()).prometheus.url for file in (scale.RESPONDER, tmp_path / "responder-1.yml")]
-    assert asked == ["http://prometheus:9090", "http://prometheus-1:9090"]
+    first, second = (load(file, fields()) for file in (scale.RESPONDER, tmp_path / "responder-1.yml"))
+    assert (first.prometheus.url, second.prometheus.url) == ("http://prometheus:9090", "http://prometheus-1:9090")
+    alone, both = ([one.url for one in config.get(ALERTMANAGERS) or ()] for config in (first, second))
+    assert alone == ["http://alertmanager:9093"]
+    # What fires has to go on in both: they do not tell each other.
+    assert both == [*alone, "http://alertmanager-1:9093"]
 
 
 def test_the_store_of_the_profile_has_the_flags_that_are_tested() -> None:

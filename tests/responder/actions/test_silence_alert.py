@@ -47,7 +47,7 @@ def ack(responder: ResponderProcess) -> requests.Response:
 
 def test_acknowledged_is_silenced_until_the_end(alertmanager: Alertmanager, start: Start) -> None:
     alertmanager.post([{"labels": ALERT}, {"labels": ADMIN}])
-    responder = start({"alertmanager": {"url": alertmanager.url}}, playbooks=PLAYBOOKS)
+    responder = start({"alertmanagers": [{"url": alertmanager.url}]}, playbooks=PLAYBOOKS)
     responder.post(message(firing(ALERT)))
     assert ack(responder).json() == {"decided": "acknowledged by alice (api)"}
     wait_until(lambda: silence(responder)["state"] == "done", what=responder.log)
@@ -69,7 +69,7 @@ def test_there_is_one_silence_although_nothing_was_written_down_of_the_first_try
     world: World, alertmanager: Alertmanager, start: Start
 ) -> None:
     world.prometheus.firing = [ADMIN]
-    responder = start({"alertmanager": {"url": alertmanager.url}}, playbooks=PLAYBOOKS)
+    responder = start({"alertmanagers": [{"url": alertmanager.url}]}, playbooks=PLAYBOOKS)
     responder.post(message(firing(ADMIN)))
     ack(responder)
     wait_until(lambda: silence(responder)["state"] == "done")
@@ -85,7 +85,7 @@ def test_it_is_tried_again_while_alertmanager_does_not_answer(
     world.prometheus.firing = [ADMIN]
     world.outside.counterparts.append(Forward(alertmanager.url))
     world.outside.trouble.status = 503
-    responder = start({"alertmanager": {"url": world.outside.url}}, playbooks=PLAYBOOKS)
+    responder = start({"alertmanagers": [{"url": world.outside.url}]}, playbooks=PLAYBOOKS)
     responder.post(message(firing(ADMIN)))
     ack(responder)
     wait_until(lambda: "answered 503" in str(silence(responder).get("reason")))
@@ -96,10 +96,24 @@ def test_it_is_tried_again_while_alertmanager_does_not_answer(
     wait_until(lambda: states(alertmanager) == ["expired"])
 
 
+def test_another_member_of_the_cluster_is_asked_when_one_does_not_answer(
+    world: World, alertmanager: Alertmanager, start: Start
+) -> None:
+    world.prometheus.firing = [ADMIN]
+    world.outside.trouble.status = 503
+    responder = start(
+        {"alertmanagers": [{"url": one.url} for one in (world.outside, alertmanager)]}, playbooks=PLAYBOOKS
+    )
+    responder.post(message(firing(ADMIN)))
+    ack(responder)
+    wait_until(lambda: silence(responder)["state"] == "done")
+    assert states(alertmanager) == ["active"]
+
+
 def test_without_an_alertmanager_it_is_recorded_only(world: World, start: Start) -> None:
     world.prometheus.firing = [ADMIN]
     responder = start(playbooks=PLAYBOOKS)
     responder.post(message(firing(ADMIN)))
     assert ack(responder).status_code == 200
     wait_until(lambda: silence(responder)["state"] == "skipped")
-    assert silence(responder)["reason"] == "alertmanager is not configured"
+    assert silence(responder)["reason"] == "alertmanagers is not configured"
