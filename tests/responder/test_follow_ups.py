@@ -275,7 +275,7 @@ def test_who_acknowledges_is_told(world: World, start: Start, chat: Chat, config
     told(chat, 2, responder)
     assert chat.lines(1)[1:] == [
         "• acknowledged by alice (api)",
-        "• silence_alert: not done: alertmanager is not configured",
+        "• silence_alert: not done: alertmanagers is not configured",
     ]
 
 

@@ -76,13 +76,17 @@ def test_a_silent_watchdog_is_never_kept() -> None:
     assert prolonged([alert("Watchdog")], NOW) == []
 
 
+def untils(alerts: Sequence[Alert]) -> list[datetime]:
+    return [datetime.fromisoformat(one.annotations[UNTIL]) for one in prolonged(alerts, NOW)]
+
+
 def test_after_the_return_each_alert_has_time_to_be_sent_again() -> None:
     back = kept(str(NOW - 30 * MINUTE), str(NOW + SECOND))
-    assert [one.annotations[UNTIL] for one in prolonged([back, WATCHED], NOW)] == [str(NOW + SECOND)]
+    assert untils([back, WATCHED]) == [NOW + SECOND]
     over = kept(str(NOW - 30 * MINUTE), str(NOW - SECOND))
     assert prolonged([over, WATCHED], NOW) == []
     # It is gone again before that.
-    assert [one.annotations[UNTIL] for one in prolonged([over], NOW)] == [str(NOW + TIME_TO_RETURN)]
+    assert untils([over]) == [NOW + TIME_TO_RETURN]
 
 
 def test_nothing_is_kept_for_ever() -> None:

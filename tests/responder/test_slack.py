@@ -68,7 +68,7 @@ def config(world: World, tmp_path: Path) -> dict[str, Any]:
     secret = str(tmp_path / "secret")
     return {
         "chat": {"url_file": str(tmp_path / "chat"), "signing_secret_file": secret, "people": [PERSON, "U0"]},
-        "alertmanager": {"url": world.outside.url},
+        "alertmanagers": [{"url": world.outside.url}],
     }
 
 
