@@ -65,7 +65,7 @@ stack-scale: secrets gateway ## Docker: the stack with two of each of ours, and 
 		$(if $(STORE),-f deploy/store/$(STORE).compose.yml --env-file deploy/store/$(STORE).env,--profile victoriametrics) \
 		up -d --build --wait
 
-kubernetes: python ## Write the Kubernetes manifests of rules, scrape jobs and dashboards from their sources
+kubernetes: python ## Write what the Prometheus operator and Grafana's sidecar take to deploy/rendered/monitoring
 	@$(BIN)/python -m deploy.kubernetes
 
 texts: install ## Print what every alert says on every channel, when it begins and when it ends (NAME=ServiceDown: that one)

@@ -1,6 +1,6 @@
-"""Writes the manifests of deploy/kubernetes/monitoring: `python -m deploy.kubernetes [DIRECTORY]`.
+"""Writes a kustomization for the Prometheus operator and Grafana's sidecar: `python -m deploy.kubernetes [DIRECTORY]`.
 
-They say the same as prometheus/ and grafana/ in the words of the Prometheus operator and of Grafana's sidecar.
+It says the same as prometheus/ and grafana/ in their words, so it is not kept beside these: a release has it as a file.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-HERE = Path(__file__).parent / "monitoring"
+RENDERED = ROOT / "deploy" / "rendered" / "monitoring"
 CONFIG = ROOT / "prometheus" / "prometheus.yml"
 RULES = ROOT / "prometheus" / "rules"
 DASHBOARDS = ROOT / "grafana" / "dashboards"
@@ -118,24 +118,41 @@ def dashboards(files: Iterable[Path]) -> Iterator[Manifest]:
         }
 
 
-def _write(file: Path, source: str, manifests: Iterable[Manifest]) -> None:
-    text = yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
-    file.write_text(f"# Written by `make kubernetes` from {source}; edit that.\n{text}", encoding="utf-8")
+def kustomization(resources: Iterable[str]) -> Manifest:
+    """What names the other files, and gives all of it the namespace and the label by which Prometheus selects."""
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": "ticketing-monitor",
+        "labels": [{"pairs": {"app.kubernetes.io/part-of": "ticketing-monitor"}}],
+        "resources": list(resources),
+    }
 
 
-def write(directory: Path) -> None:
-    """Write all of them: the same bytes as long as the sources are the same."""
+def files() -> dict[str, str]:
+    """The text of each file by its name: the same as long as the sources are the same."""
     config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
-    _write(directory / "service-monitors.yaml", "prometheus/prometheus.yml", service_monitors(config))
-    _write(directory / "prometheus-rules.yaml", "prometheus/rules/*.yml", prometheus_rules(sorted(RULES.glob("*.yml"))))
-    _write(directory / "dashboards.yaml", "grafana/dashboards/*.json", dashboards(sorted(DASHBOARDS.glob("*.json"))))
+    texts = {
+        "service-monitors.yaml": _text_of("prometheus/prometheus.yml", service_monitors(config)),
+        "prometheus-rules.yaml": _text_of("prometheus/rules/*.yml", prometheus_rules(sorted(RULES.glob("*.yml")))),
+        "dashboards.yaml": _text_of("grafana/dashboards/*.json", dashboards(sorted(DASHBOARDS.glob("*.json")))),
+    }
+    return {"kustomization.yaml": _text_of("deploy/kubernetes/__main__.py", [kustomization(texts)]), **texts}
+
+
+def _text_of(source: str, manifests: Iterable[Manifest]) -> str:
+    text = yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return f"# Written by `make kubernetes` from {source}; edit that.\n{text}"
 
 
 def main() -> None:
-    """Write them beside this code, or elsewhere."""
+    """Write them where git ignores them, or elsewhere."""
     parser = argparse.ArgumentParser(prog="python -m deploy.kubernetes", description=__doc__)
-    parser.add_argument("directory", nargs="?", type=Path, default=HERE, help="where to (default: %(default)s)")
-    write(parser.parse_args().directory)
+    parser.add_argument("directory", nargs="?", type=Path, default=RENDERED, help="where to (default: %(default)s)")
+    directory: Path = parser.parse_args().directory
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in files().items():
+        (directory / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The manifests of deploy/kubernetes, and the schemas that they follow."""
+"""The manifests of deploy/kubernetes, those that it writes included, and the schemas that they follow."""
 
 import copy
 from functools import cache
@@ -9,9 +9,11 @@ import jsonschema
 import kubernetes_validate
 import yaml
 
+from deploy.kubernetes.__main__ import files
+
 ROOT = Path(__file__).parents[3]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
-KUSTOMIZATIONS = [KUBERNETES, *(KUBERNETES / name for name in ("base", "platform", "monitoring"))]
+KUSTOMIZATIONS = [KUBERNETES, *(KUBERNETES / name for name in ("base", "platform"))]
 CRDS = Path(__file__).parent / "crds"
 OPERATOR = "monitoring.coreos.com/v1"
 
@@ -31,13 +33,19 @@ def kustomization(directory: Path) -> Manifest:
 @cache
 def manifests() -> dict[tuple[str, str], Manifest]:
     """Each by its kind and name."""
-    files = [
+    committed = [
         directory / name
         for directory in KUSTOMIZATIONS
         for name in kustomization(directory)["resources"]
         if (directory / name).is_file()
     ]
-    found = [manifest for file in files for manifest in documents(file)]
+    found = [manifest for file in committed for manifest in documents(file)]
+    found += [
+        manifest
+        for name, text in files().items()
+        if name != "kustomization.yaml"
+        for manifest in yaml.safe_load_all(text)
+    ]
     by_name = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in found}
     assert len(by_name) == len(found)
     return by_name

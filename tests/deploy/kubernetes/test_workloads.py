@@ -2,9 +2,13 @@
 
 import subprocess
 import sys
+from typing import cast
 
 import pytest
 
+from responder.config import Endpoint
+from responder.endpoints import EndpointClient, Reply
+from responder.scalers.kubernetes import Kubernetes, KubernetesScaler
 from tests.compose.stack import services
 from tests.deploy.kubernetes.manifests import KUBERNETES, ROOT, Manifest, container, documents, get, kustomization, pod
 
@@ -117,6 +121,33 @@ def test_is_reached_by_whom_it_serves(name: str, callers: set[str]) -> None:
     assert all(rule.get("ports") for rule in policy["egress"])
 
 
+#: What the API server asks for at a request of a method for one named object.
+VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+class _Api:
+    """In the place of the client: a Deployment with two replicas, and the methods by which it was reached."""
+
+    def __init__(self) -> None:
+        self.methods: set[str] = set()
+
+    def request(self, method: str, endpoint: Endpoint, path: str, **_: object) -> Reply:
+        assert (endpoint, path.rpartition("/")[2]) == (BACKEND, "scale")
+        self.methods.add(method)
+        return Reply(200, b'{"kind": "Scale", "spec": {"replicas": 2}}')
+
+
+BACKEND = Kubernetes(url="https://kubernetes.default.svc", namespace="ticketing", deployment="backend")
+
+
+def verbs_that_scaling_uses() -> set[str]:
+    api = _Api()
+    scaler = KubernetesScaler(cast(EndpointClient, api), BACKEND)
+    assert scaler.read() == 2
+    assert scaler.change(2, 4, confirm=lambda: None)
+    return {VERBS[method] for method in api.methods}
+
+
 def test_responder_may_scale_one_deployment() -> None:
     role, binding = get("Role", "ticketing-responder"), get("RoleBinding", "ticketing-responder")
     (config,) = documents(CONFIGS / "responder.yml")
@@ -125,7 +156,7 @@ def test_responder_may_scale_one_deployment() -> None:
             "apiGroups": ["apps"],
             "resources": ["deployments/scale"],
             "resourceNames": [config["backend"]["deployment"]],
-            "verbs": ["get", "update", "patch"],
+            "verbs": sorted(verbs_that_scaling_uses()),
         }
     ]
     assert kustomization(KUBERNETES / "platform")["namespace"] == config["backend"]["namespace"]
