@@ -1,7 +1,7 @@
 # Everything a developer runs. `make demo` and `make test` need nothing installed beforehand; a target that starts no
 # server needs no Debian package but Python.
 .DEFAULT_GOAL := help
-.PHONY: help install python demo incident dashboards test test-slow test-identity lint bench bench-alerts bench-alert-quality bench-scale clean
+.PHONY: help install python demo incident dashboards test test-slow test-identity test-compose lint bench bench-alerts bench-alert-quality bench-scale clean
 .PHONY: pytest texts secrets gateway stack-demo stack-scale kubernetes lock
 
 BIN := .venv/bin
@@ -27,7 +27,7 @@ dashboards: python ## Write the JSON of the Grafana dashboards from their code
 	@$(BIN)/python -m grafana.dashboards
 
 test-slow: install ## What `make test` leaves out: every incident in a demo, healthy weeks, mutants of every rule, everything breaking in turn, a store that is away, 10,000 alerts for the responder (over two hours)
-	@$(BIN)/python -m pytest -m slow --ignore=tests/gateway/identity --log-cli-level=info
+	@$(BIN)/python -m pytest -m slow --ignore=tests/gateway/identity --ignore=tests/compose/engine --log-cli-level=info
 
 test: install ## Lint, types and all tests, on real PostgreSQL, Redis and Prometheus processes
 	@$(MAKE) --no-print-directory --jobs=2 lint pytest
@@ -39,6 +39,9 @@ pytest:
 test-identity: install ## Sign in with a real Keycloak, oauth2-proxy and browser, which tools/identity.sh fetches (some minutes)
 	@tools/identity.sh
 	@$(BIN)/python -m pytest -m slow tests/gateway/identity
+
+test-compose: install ## The stack of docker-compose.yml on a real Docker engine, one of its own where there is none (as root; half an hour)
+	@tools/compose-test.sh
 
 lint: python ## ruff and mypy --strict
 	@$(BIN)/ruff check .
