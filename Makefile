@@ -43,11 +43,12 @@ test-identity: install ## Sign in with a real Keycloak, oauth2-proxy and browser
 test-compose: install ## The stack of docker-compose.yml on a real Docker engine, one of its own where there is none (as root; half an hour)
 	@tools/compose-test.sh
 
-lint: python ## ruff and mypy --strict
+lint: python ## ruff, mypy --strict, limits, and what weakens images, manifests and templates (checkov)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python prometheus/check.py
+	@tools/checks.sh
 
 secrets: ## Make the secrets of docker-compose.yml that are missing, and a certificate for a first try
 	@tools/secrets.sh
@@ -65,7 +66,7 @@ stack-scale: secrets gateway ## Docker: the stack with two of each of ours, and 
 	@$(BIN)/python -m deploy.scale $(STORE)
 	@tools/readable.sh
 	@docker compose --env-file .env --env-file deploy/compose/scale.env --profile scale -f docker-compose.yml \
-		$(if $(STORE),-f deploy/store/$(STORE).compose.yml --env-file deploy/store/$(STORE).env,--profile victoriametrics) \
+		$(if $(STORE),-f contrib/store/$(STORE).compose.yml --env-file contrib/store/$(STORE).env,--profile victoriametrics) \
 		up -d --build --wait
 
 kubernetes: python ## Write what the Prometheus operator and Grafana's sidecar take to deploy/rendered/monitoring

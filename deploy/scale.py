@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "prometheus" / "prometheus.yml"
 ALERTMANAGER = ROOT / "alertmanager"
 RESPONDER = ROOT / "deploy" / "compose" / "responder.yml"
-REMOTE_WRITE = ROOT / "deploy" / "store" / "remote_write.yml"
+REMOTE_WRITE = ROOT / "deploy" / "remote_write.yml"
 RENDERED = ROOT / "deploy" / "rendered" / "scale"
 REPLICAS = ("prometheus-0", "prometheus-1")
 

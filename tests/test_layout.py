@@ -19,7 +19,8 @@ KNOWS = {
     "testbed": {"common"},
     "simulator": {"common", "contract", "testbed"},
     "gateway": set[str](),
-    "deploy": {"gateway"},
+    "deploy": set[str](),
+    "contrib": {"gateway"},
     "grafana": {"contract"},
     "alertmanager": set[str](),
 }

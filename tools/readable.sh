@@ -4,5 +4,5 @@
 set -euo pipefail
 cd "${1:-"$(dirname "$0")/.."}"
 shopt -s nullglob
-chmod -R go+rX alertmanager/alertmanager.yml alertmanager/templates deploy/compose deploy/store gateway/keycloak.sh \
+chmod -R go+rX alertmanager/alertmanager.yml alertmanager/templates deploy/compose contrib/store gateway/keycloak.sh \
     gateway/rendered/* deploy/rendered/* grafana prometheus

@@ -16,9 +16,9 @@ STARTS = {
     "demo": DEMO,
     "victoriametrics": (*SCALE, "--profile", "victoriametrics"),
     **{
-        store: (*SCALE, "--env-file", f"deploy/store/{store}.env", "-f", "docker-compose.yml", "-f", file)
+        store: (*SCALE, "--env-file", f"contrib/store/{store}.env", "-f", "docker-compose.yml", "-f", file)
         for store in ("mimir", "thanos")
-        for file in [f"deploy/store/{store}.compose.yml"]
+        for file in [f"contrib/store/{store}.compose.yml"]
     },
 }
 
@@ -51,7 +51,7 @@ def test_is_taken(compose: list[str], arguments: tuple[str, ...]) -> None:
 
 def test_every_store_and_profile_is_asked_about() -> None:
     words = {word for arguments in STARTS.values() for word in arguments}
-    for file in (ROOT / "deploy" / "store").glob("*.compose.yml"):
+    for file in (ROOT / "contrib" / "store").glob("*.compose.yml"):
         assert str(file.relative_to(ROOT)) in words
     assert env_file(ROOT / ".env.example").keys() >= PLATFORM.keys()
 

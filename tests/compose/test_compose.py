@@ -73,7 +73,7 @@ def test_publishes_the_gateway_alone() -> None:
 def members(network: str) -> set[str]:
     """Services on a network, those of other stores as well; the second one of a pair by the name of the first."""
     every = dict(ALL)
-    for file in (ROOT / "deploy" / "store").glob("*.compose.yml"):
+    for file in (ROOT / "contrib" / "store").glob("*.compose.yml"):
         every |= yaml.safe_load(substituted(file.read_text(), {}))["services"]
     return {name.removesuffix("-1") for name, service in every.items() if network in service["networks"]}
 
@@ -129,7 +129,7 @@ def test_versions_are_in_one_place() -> None:
     assert defaults == {name: {value} for name, value in versions.items()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert versions["TICKETING_VERSION"] == project["version"]
-    texts = [file.read_text() for folder in ("deploy", "docs") for file in (ROOT / folder).rglob("*.*ml")]
+    texts = [file.read_text() for folder in ("contrib", "deploy", "docs") for file in (ROOT / folder).rglob("*.*ml")]
     texts += [file.read_text() for file in (ROOT / "docs").glob("*.md")]
     pattern = r"ticketing-(?:exporter|responder):(\d[\d.]*\d)|(?s:TicketingVersion:.*?Default: ([\d.]+))"
     assert {one or other for text in texts for one, other in re.findall(pattern, text)} == {project["version"]}

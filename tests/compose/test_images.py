@@ -56,7 +56,7 @@ def test_every_dependency_is_locked(name: str, extras: tuple[str, ...]) -> None:
 
 def stages() -> dict[str, str]:
     """Instructions of each stage, those of the stage that it begins with among them; and of the image for AWS."""
-    found = {"configuration": (ROOT / "deploy" / "aws" / "Dockerfile").read_text()}
+    found = {"configuration": (ROOT / "contrib" / "aws" / "Dockerfile").read_text()}
     for base, name, text in re.findall(r"(?ms)^FROM (\S+) AS (\S+)$(.*?)(?=^FROM|\Z)", DOCKERFILE.read_text()):
         found[name] = found.get(base, "") + text
     return found
@@ -76,7 +76,7 @@ def copies(text: str) -> list[tuple[str, str]]:
         ("responder", "requirements-responder.txt", ["responder", "--config.check"], None),
         ("simulator", "requirements-demo.txt", ["simulator", "--help"], None),
         ("simulator", "requirements-demo.txt", ["testbed.inbox", "--help"], None),
-        ("configuration", "requirements.txt", ["deploy.aws.place", "--help"], None),
+        ("configuration", "requirements.txt", ["contrib.aws.place", "--help"], None),
     ],
 )
 def test_an_image_has_what_its_command_needs(

@@ -32,7 +32,7 @@ def closed_umask() -> Iterator[None]:
 def mounted() -> set[str]:
     """Every path of the repository that a container of any profile or store sees."""
     every = [service for files in ENVIRONMENTS for service in services(*files).values()]
-    for file in (ROOT / "deploy" / "store").glob("*.compose.yml"):
+    for file in (ROOT / "contrib" / "store").glob("*.compose.yml"):
         every += yaml.safe_load(substituted(file.read_text(), {}))["services"].values()
     return {source for service in every for source, _, _ in mounts(service) if source.startswith("./")}
 
@@ -90,7 +90,7 @@ def test_make_opens_what_it_has_rendered(target: str) -> None:
     assert "docker compose" not in told or told.rfind("docker compose") > told.rfind("tools/readable.sh")
 
 
-@pytest.mark.parametrize("dockerfile", ["Dockerfile", "deploy/aws/Dockerfile"])
+@pytest.mark.parametrize("dockerfile", ["Dockerfile", "contrib/aws/Dockerfile"])
 def test_images_say_the_mode_of_everything_they_copy(dockerfile: str) -> None:
     copies = re.findall(r"(?m)^(?:COPY|ADD) (?!--from)(.*)$", (ROOT / dockerfile).read_text())
     assert copies

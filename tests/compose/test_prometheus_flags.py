@@ -5,7 +5,7 @@ import re
 from backtest.promql import seconds
 from demo.parts import PROMETHEUS_FLAGS
 from tests.compose.stack import ROOT, services
-from tests.deploy.aws.templates import parsed, resolved
+from tests.contrib.aws.templates import parsed, resolved
 
 FLUSH = "--storage.remote.flush-deadline="
 

@@ -121,7 +121,7 @@ def test_the_gateways_probe_is_of_its_own_name() -> None:
 @pytest.mark.parametrize("store", ["mimir", "thanos"])
 def test_other_stores(store: str) -> None:
     """They are not run here: that they are Compose files, confined as the others, and fit what is written to them."""
-    folder = ROOT / "deploy" / "store"
+    folder = ROOT / "contrib" / "store"
     content = yaml.safe_load(substituted((folder / f"{store}.compose.yml").read_text(), {}))
     schema = json.loads((Path(__file__).parent / "compose-spec.json").read_text())
     jsonschema.Draft7Validator(schema).validate(content)
@@ -135,7 +135,7 @@ def test_other_stores(store: str) -> None:
 
 def other_store(store: str) -> dict[str, Any]:
     """Services of a store that is not run here."""
-    text = (ROOT / "deploy" / "store" / f"{store}.compose.yml").read_text()
+    text = (ROOT / "contrib" / "store" / f"{store}.compose.yml").read_text()
     found: dict[str, Any] = yaml.safe_load(substituted(text, {}))["services"]
     return found
 
@@ -155,7 +155,7 @@ def test_other_stores_are_written_to_while_one_of_three_is_down(store: str, writ
         for name in [service, *inside.get("aliases", [])]:
             by_name.setdefault(name, set()).add(service)
     assert by_name[scale.stores()[store]["url"].removeprefix("http://").partition(":")[0]] == written
-    answers = env_file(ROOT / "deploy" / "store" / f"{store}.env")["METRICS_ADDRESS"]
+    answers = env_file(ROOT / "contrib" / "store" / f"{store}.env")["METRICS_ADDRESS"]
     assert by_name[answers.partition(":")[0]] == asked
 
 
@@ -184,7 +184,7 @@ def test_other_stores_have_the_health_checks_that_their_images_can_run() -> None
 
 
 def test_mimir_and_thanos_merge_the_pair_by_the_labels_that_are_written() -> None:
-    folder = ROOT / "deploy" / "store"
+    folder = ROOT / "contrib" / "store"
     limits = yaml.safe_load((folder / "mimir.yml").read_text())["limits"]
     assert {limits["ha_cluster_label"], limits["ha_replica_label"]} == relabelled("mimir")
     query = yaml.safe_load((folder / "thanos.compose.yml").read_text())["services"]["thanos-query"]["command"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.aws import configuration
+from contrib.aws import configuration
 from gateway.__main__ import env_file, main
 from gateway.render import TEMPLATES, render, weaknesses
 from gateway.settings import ROOT, VARIABLES, Settings, SettingsError

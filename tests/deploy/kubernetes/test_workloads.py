@@ -173,6 +173,14 @@ def test_responder_may_scale_one_deployment() -> None:
     assert binding["subjects"] == [account]
 
 
+@pytest.mark.parametrize("part", ["base", "platform"])
+def test_lands_in_its_namespace_even_without_kustomize(part: str) -> None:
+    content = kustomization(KUBERNETES / part)
+    found = [it for name in content["resources"] for it in documents(KUBERNETES / part / name)]
+    spaces = {it["metadata"].get("namespace") for it in found if it["kind"] != "Namespace"}
+    assert spaces == {content["namespace"]}
+
+
 def test_only_the_responder_has_a_token() -> None:
     for name in NAMES:
         assert get("ServiceAccount", name)["automountServiceAccountToken"] is False

@@ -9,6 +9,7 @@ apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: {{ $name }}
+  namespace: {{ .root.Release.Namespace }}
   labels:
     app.kubernetes.io/name: {{ .part }}
     {{- include "ticketing.labels" .root | nindent 4 }}
@@ -125,6 +126,7 @@ apiVersion: v1
 kind: ConfigMap
 metadata:
   name: {{ $name }}
+  namespace: {{ .root.Release.Namespace }}
   labels:
     app.kubernetes.io/name: {{ .part }}
     {{- include "ticketing.labels" .root | nindent 4 }}
@@ -137,6 +139,7 @@ apiVersion: v1
 kind: ServiceAccount
 metadata:
   name: {{ include "ticketing.serviceAccount" . }}
+  namespace: {{ .root.Release.Namespace }}
   labels:
     app.kubernetes.io/name: {{ .part }}
     {{- include "ticketing.labels" .root | nindent 4 }}
@@ -151,6 +154,7 @@ apiVersion: v1
 kind: Service
 metadata:
   name: {{ $name }}
+  namespace: {{ .root.Release.Namespace }}
   labels:
     app.kubernetes.io/name: {{ .part }}
     {{- include "ticketing.labels" .root | nindent 4 }}
@@ -165,6 +169,7 @@ apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:
   name: {{ $name }}
+  namespace: {{ .root.Release.Namespace }}
   labels:
     app.kubernetes.io/name: {{ .part }}
     {{- include "ticketing.labels" .root | nindent 4 }}
@@ -182,6 +187,7 @@ apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
   name: {{ $name }}
+  namespace: {{ .root.Release.Namespace }}
   labels:
     app.kubernetes.io/name: {{ .part }}
     {{- include "ticketing.labels" .root | nindent 4 }}

@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.deploy.aws import guarantees
-from tests.deploy.aws.guarantees import CHECKS, COMPANY, PEOPLE, VPC, Check
-from tests.deploy.aws.templates import changed, of_type, parsed, resolved
+from tests.contrib.aws import guarantees
+from tests.contrib.aws.guarantees import CHECKS, COMPANY, PEOPLE, VPC, Check
+from tests.contrib.aws.templates import changed, of_type, parsed, resolved
 
 TEMPLATES = parsed()
 EVERYBODY = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "0.0.0.0/0"}

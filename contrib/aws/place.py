@@ -1,4 +1,4 @@
-"""Writes the files of one part, before it starts: `python -m deploy.aws.place PART`.
+"""Writes the files of one part, before it starts: `python -m contrib.aws.place PART`.
 
 ECS hands secrets to a container as environment variables only. Only this container gets them; it writes them, and the
 configuration, to volumes of the task that the part then mounts read-only, and ends. So each part finds the same files
@@ -12,8 +12,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.aws import configuration
-from deploy.aws.configuration import Environment, MissingError
+from contrib.aws import configuration
+from contrib.aws.configuration import Environment, MissingError
 from gateway.settings import SettingsError
 
 #: A variable of this prefix is a secret; the rest, in lower case, is the name of its file.
@@ -23,7 +23,7 @@ CA_FILE = "/etc/ticketing/rds-ca.pem"
 
 def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Write configuration and secrets; the exit status is 0 when the part may start."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.aws.place", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m contrib.aws.place", description=__doc__)
     parser.add_argument("part", choices=sorted(configuration.PARTS))
     parser.add_argument("--root", type=Path, default=Path("/place"), help="of the volumes; default: %(default)s")
     options = parser.parse_args(arguments)

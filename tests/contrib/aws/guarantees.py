@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.deploy.aws.templates import World, of_type
+from tests.contrib.aws.templates import World, of_type
 
 Check = Callable[[World], Iterator[str]]
 EVERYWHERE = ("0.0.0.0/0", "::/0")

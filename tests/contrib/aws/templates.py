@@ -8,7 +8,7 @@ from typing import Any
 
 from cfnlint.decode import cfn_yaml
 
-DIRECTORY = Path(__file__).parents[3] / "deploy" / "aws"
+DIRECTORY = Path(__file__).parents[3] / "contrib" / "aws"
 NAMES = sorted(path.stem for path in DIRECTORY.glob("*.yml"))
 #: What only the one who deploys knows.
 GIVEN = {

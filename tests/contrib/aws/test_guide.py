@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from testbed.servers.postgres import Postgres
-from tests.deploy.aws.templates import GIVEN, Stack, parsed
+from tests.contrib.aws.templates import GIVEN, Stack, parsed
 
 REPOSITORY = Path(__file__).parents[3]
 GUIDE = (REPOSITORY / "docs" / "deploy-aws.md").read_text()

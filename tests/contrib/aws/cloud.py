@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from tests.deploy.aws.templates import GIVEN, Stack, Templates
+from tests.contrib.aws.templates import GIVEN, Stack, Templates
 
 REGION = "us-east-1"
 _KEYS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": REGION}

@@ -12,11 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from deploy.aws import configuration, place
+from contrib.aws import configuration, place
 from gateway.grafana import weaknesses
 from gateway.render import _nginx_complaints
 from tests.compose.stack import services
-from tests.deploy.aws.templates import parsed, resolved
+from tests.contrib.aws.templates import parsed, resolved
 
 ROOT = Path(__file__).parents[3]
 PARTS = sorted(configuration.PARTS)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.aws.cloud import client, deployed
-from tests.deploy.aws.templates import parsed, resolved
+from tests.contrib.aws.cloud import client, deployed
+from tests.contrib.aws.templates import parsed, resolved
 
 Made = dict[str, dict[str, str]]
 WORLD = resolved(parsed())

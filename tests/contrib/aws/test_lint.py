@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.deploy.aws.templates import DIRECTORY
+from tests.contrib.aws.templates import DIRECTORY
 
 
 def lint(*files: Path) -> "subprocess.CompletedProcess[str]":

@@ -1,0 +1,1 @@
+"""Files for places where nobody has run them: see README.md."""
