@@ -43,7 +43,7 @@ test-identity: install ## Sign in with a real Keycloak, oauth2-proxy and browser
 test-compose: install ## The stack of docker-compose.yml on a real Docker engine, one of its own where there is none (as root; half an hour)
 	@tools/compose-test.sh
 
-lint: python ## ruff, mypy --strict, limits, and what weakens images, manifests and templates (checkov)
+lint: python ## ruff, mypy --strict, limits, and what weakens images, manifests, templates and workflows (checkov, zizmor)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy

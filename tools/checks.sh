@@ -6,13 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-directory=.cache/checks-$(sha256sum tools/checks.txt | cut -c1-12)
-if [ ! -e "$directory/complete" ]; then
-    echo "Installing checkov and zizmor into $directory"
-    "$(tools/python.sh find)" -m venv --clear "$directory"
-    "$directory/bin/python" -m pip install -q --disable-pip-version-check -r tools/checks.txt
-    touch "$directory/complete"
-fi
+directory=$(tools/environment.sh tools/checks.txt)
 
 checkov() {
     "$directory/bin/checkov" --quiet --compact --skip-download "$@"
@@ -26,3 +20,4 @@ mapfile -t images < <(git ls-files '*Dockerfile')
 checkov --framework dockerfile --file "${images[@]}"
 checkov --framework kubernetes --directory deploy/kubernetes
 checkov --framework cloudformation --directory contrib/aws
+"$directory/bin/zizmor" --offline --quiet --persona=pedantic .github
