@@ -28,20 +28,20 @@ COPY --from=packages /venv /venv
 COPY --chmod=0755 common /app/common
 COPY --chmod=0755 contract/*.py /app/contract/
 COPY --chmod=0755 exporter /app/exporter
-EXPOSE 8010
+EXPOSE 19877
 ENTRYPOINT ["python", "-m", "exporter"]
-CMD ["--web.listen-address=:8010"]
-HEALTHCHECK --interval=10s --timeout=5s CMD ["python", "/app/healthy.py", "http://127.0.0.1:8010/-/healthy"]
+CMD ["--web.listen-address=:19877"]
+HEALTHCHECK --interval=10s --timeout=5s CMD ["python", "/app/healthy.py", "http://127.0.0.1:19877/-/healthy"]
 
 FROM base AS responder
 COPY --from=responder-packages /venv /venv
 COPY --chmod=0755 common /app/common
 COPY --chmod=0755 contract/*.py /app/contract/
 COPY --chmod=0755 responder /app/responder
-EXPOSE 8020
+EXPOSE 19878
 ENTRYPOINT ["python", "-m", "responder"]
-CMD ["--web.listen-address=:8020"]
-HEALTHCHECK --interval=10s --timeout=5s CMD ["python", "/app/healthy.py", "http://127.0.0.1:8020/-/healthy"]
+CMD ["--web.listen-address=:19878"]
+HEALTHCHECK --interval=10s --timeout=5s CMD ["python", "/app/healthy.py", "http://127.0.0.1:19878/-/healthy"]
 
 FROM base AS simulator
 COPY --from=demo-packages /venv /venv

@@ -12,7 +12,7 @@ import yaml
 from testbed.servers.alertmanager import SHIPPED_DIRECTORY, Receivers, demo_config
 
 RENDERED = Path(__file__).parents[1] / "deploy" / "rendered" / "demo"
-RECEIVERS = Receivers("http://inbox:8040", 8025, responder_urls=["http://responder:8020/alerts"])
+RECEIVERS = Receivers("http://inbox:8040", 8025, responder_urls=["http://responder:19878/alerts"])
 
 
 def main(target: Path = RENDERED) -> int:

@@ -62,8 +62,8 @@ def exporter_config(platform_port: int) -> dict[str, Any]:
 def targets(parts: Parts) -> dict[str, int | None]:
     """The port of each target in the shipped prometheus.yml, and of a pair; None for what this demo does not run."""
     several: dict[str, Sequence[Server]] = {
-        "exporter:8010": parts.exporters,
-        "responder:8020": parts.responders,
+        "exporter:19877": parts.exporters,
+        "responder:19878": parts.responders,
         "localhost:9090": parts.prometheuses,
         "alertmanager:9093": parts.alertmanagers,
     }

@@ -22,8 +22,8 @@ REPLICAS = ("prometheus-0", "prometheus-1")
 
 #: By target of one server, those of the pair. Everything else is there once.
 PAIRS = {
-    "exporter:8010": ["exporter:8010", "exporter-1:8010"],
-    "responder:8020": ["responder:8020", "responder-1:8020"],
+    "exporter:19877": ["exporter:19877", "exporter-1:19877"],
+    "responder:19878": ["responder:19878", "responder-1:19878"],
     "localhost:9090": ["prometheus:9090", "prometheus-1:9090"],
     "alertmanager:9093": ["alertmanager:9093", "alertmanager-1:9093"],
 }
@@ -71,8 +71,8 @@ def for_two_responders(alertmanager: dict[str, Any]) -> dict[str, Any]:
         if receiver["name"] == "responder":
             (webhook,) = receiver["webhook_configs"]
             receiver["webhook_configs"] = [
-                {**webhook, "url": webhook["url"].replace("responder:8020", target)}
-                for target in PAIRS["responder:8020"]
+                {**webhook, "url": webhook["url"].replace("responder:19878", target)}
+                for target in PAIRS["responder:19878"]
             ]
     return config
 

@@ -169,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--web.listen-address",
         dest="web_listen_address",
-        default=":8010",
+        default=":19877",
         metavar="HOST:PORT",
         help="%(default)s",
     )

@@ -60,7 +60,7 @@ class Settings:
     gate: str = "oauth2-proxy:4180"
     grafana: str = "grafana:3000"
     prometheus: str = "prometheus:9090"
-    responder: str = "responder:8020"
+    responder: str = "responder:19878"
     keycloak: str = "keycloak:8080"
     redis: str = "redis:6379"
     resolver: str = "127.0.0.11"

@@ -162,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--web.listen-address",
         dest="web_listen_address",
-        default=":8020",
+        default=":19878",
         metavar="HOST:PORT",
         help="%(default)s",
     )

@@ -122,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="RESPONDER_URL: its address; RESPONDER_TOKEN, or RESPONDER_TOKEN_FILE: its token.",
     )
     shared = argparse.ArgumentParser(add_help=False)
-    default = os.environ.get("RESPONDER_URL") or "http://localhost:8020"
+    default = os.environ.get("RESPONDER_URL") or "http://localhost:19878"
     shared.add_argument("--url", default=default, help="of the responder; %(default)s")
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("incidents", parents=[shared], help="the newest incidents")

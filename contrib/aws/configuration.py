@@ -131,7 +131,7 @@ def alertmanager(environment: Environment, target: Path) -> None:
     # CloudWatch counts what is published to this topic, and raises the alarm when it stops.
     heartbeat = {"topic_arn": environment["HEARTBEAT_TOPIC_ARN"], "sigv4": region, "send_resolved": False}
     receivers["heartbeat"] = {"name": "heartbeat", "sns_configs": [{**heartbeat, "message": "beat"}]}
-    receivers["responder"]["webhook_configs"][0]["url"] = f"http://responder.{DOMAIN}:8020/alerts"
+    receivers["responder"]["webhook_configs"][0]["url"] = f"http://responder.{DOMAIN}:19878/alerts"
     receivers["sms-security"]["sns_configs"][0]["sigv4"] = region
     config["receivers"] = list(receivers.values())
     write(target / "alertmanager.yml", yaml.safe_dump(config, sort_keys=False, width=120, allow_unicode=True))

@@ -42,14 +42,14 @@ def integrations(receiver: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_a_real_responder_is_told_besides_the_inbox_and_a_real_dashboard_takes_the_place(tmp_path: Path) -> None:
     receivers = RECEIVERS._replace(
-        responder_urls=["http://127.0.0.1:8020/alerts"], monitoring_url="http://127.0.0.1:3000"
+        responder_urls=["http://127.0.0.1:19878/alerts"], monitoring_url="http://127.0.0.1:3000"
     )
     copy = parsed(demo_config(SHIPPED_DIRECTORY, tmp_path, receivers))
     (responder,) = [one for one in copy["receivers"] if one["name"] == "responder"]
     inbox, real = responder["webhook_configs"]
     assert (inbox.pop("url"), real.pop("url")) == (
         "http://127.0.0.1:8040/responder/alerts",
-        "http://127.0.0.1:8020/alerts",
+        "http://127.0.0.1:19878/alerts",
     )
     assert inbox == real
     definition = '{{ define "destination.monitoring" }}http://127.0.0.1:3000{{ end }}\n'

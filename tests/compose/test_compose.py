@@ -273,19 +273,19 @@ def test_every_scrape_target_is_a_service(file: str | None, tmp_path: Path) -> N
         config = yaml.safe_load((tmp_path / file).read_text())
     jobs = [*config["scrape_configs"], *config["alerting"]["alertmanagers"]]
     targets = {target for job in jobs for group in job["static_configs"] for target in group["targets"]}
-    assert "exporter:8010" in targets
+    assert "exporter:19877" in targets
     ports = {
         "alertmanager": 9093,
         "alertmanager-1": 9093,
-        "exporter": 8010,
-        "exporter-1": 8010,
+        "exporter": 19877,
+        "exporter-1": 19877,
         "grafana": 3000,
         "localhost": 9090,
         "node-exporter": 9100,
         "prometheus": 9090,
         "prometheus-1": 9090,
-        "responder": 8020,
-        "responder-1": 8020,
+        "responder": 19878,
+        "responder-1": 19878,
     }
     for target in targets:
         host, _, port = target.rpartition(":")

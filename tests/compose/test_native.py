@@ -182,7 +182,7 @@ def answers_an_attack(stack: Stack) -> None:
     token = stack.token.read_text()
 
     def done() -> dict[str, str]:
-        incidents = f"{stack.url('responder', 8020)}/incidents"
+        incidents = f"{stack.url('responder', 19878)}/incidents"
         answer = requests.get(incidents, headers={"Authorization": f"Bearer {token}"}, timeout=10).json()["incidents"]
         return {each["action"]: each["state"] for incident in answer for each in incident["actions"]}
 

@@ -56,7 +56,7 @@ def test_both_responders_are_told_and_ask_a_prometheus_of_their_own(tmp_path: Pa
     shipped = yaml.safe_load((ROOT / "alertmanager" / "alertmanager.yml").read_text())
     (receiver,) = (one for one in told["receivers"] if one["name"] == "responder")
     urls = {webhook["url"] for webhook in receiver["webhook_configs"]}
-    assert urls == {"http://responder:8020/alerts", "http://responder-1:8020/alerts"}
+    assert urls == {"http://responder:19878/alerts", "http://responder-1:19878/alerts"}
     del receiver["webhook_configs"][1]
     assert told == shipped
     subprocess.run(["amtool", "check-config", tmp_path / "alertmanager.yml"], check=True, capture_output=True)

@@ -30,7 +30,7 @@ def test_compose_takes_its_services(compose: list[str], tmp_path: Path) -> None:
 def test_its_targets_are_its_services() -> None:
     (group,) = yaml.safe_load(TARGETS)
     named = [target.partition(":")[0] for target in group["targets"]]
-    (other,) = re.findall(r"with `([a-z-]+):8020`", GUIDE)
+    (other,) = re.findall(r"with `([a-z-]+):19878`", GUIDE)
     assert {*named, other} == yaml.safe_load(OVERRIDE.replace("!override", ""))["services"].keys()
     shipped = yaml.safe_load(scale.SHIPPED.read_text())
     first = next(job for job in shipped["scrape_configs"] if job["job_name"] == "ticketing-live")

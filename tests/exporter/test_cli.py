@@ -111,7 +111,7 @@ def test_an_address_in_use(taken_port: int) -> None:
 
 
 def test_an_address_of_another_machine() -> None:
-    result = command("--web.listen-address=192.0.2.1:8010")
+    result = command("--web.listen-address=192.0.2.1:19877")
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()
     assert "Cannot assign requested address" in line

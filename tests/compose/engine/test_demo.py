@@ -44,7 +44,7 @@ def test_a_container_may_do_nothing_that_it_need_not(demo: Place, name: str) -> 
     assert status["Uid"].split()[0] == services()[name]["user"].split(":")[0]
 
 
-@pytest.mark.parametrize(("name", "port"), [("exporter", 8010), ("responder", 8020)])
+@pytest.mark.parametrize(("name", "port"), [("exporter", 19877), ("responder", 19878)])
 def test_an_image_knows_its_version(demo: Place, name: str, port: int) -> None:
     assert (
         demo.run(f"docker compose exec -T {name} python -m {name} --version").strip() == f"ticketing-{name} {VERSION}"

@@ -49,7 +49,7 @@ def test_ports(made: Made) -> None:
         for rule in group["IpPermissions"]
         for pair in rule["UserIdGroupPairs"]
     }
-    assert ("Exporter", "Prometheus", 8010) in found
+    assert ("Exporter", "Prometheus", 19877) in found
     assert ("Gateway", "LoadBalancer", 8443) in found
     assert {port for to, _, port in found if to == "Database"} == {5432}
     assert {source for to, source, _ in found if to == "Gateway"} == {"LoadBalancer"}

@@ -101,7 +101,7 @@ def test_prometheus(placed: Any) -> None:
 
 def test_a_target_found_in_dns_has_the_platform_of_prometheus_yml() -> None:
     shipped = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
-    second = {"targets": ["exporter-staging:8010"], "labels": {"platform": "staging"}}
+    second = {"targets": ["exporter-staging:19877"], "labels": {"platform": "staging"}}
     shipped["scrape_configs"][0]["static_configs"].append(second)
     for job in configuration.discovering(shipped)["scrape_configs"]:
         if job["job_name"] == "prometheus":
@@ -137,7 +137,7 @@ def test_alertmanager(placed: Any) -> None:
     receivers = {one["name"]: one for one in yaml.safe_load((config / "alertmanager.yml").read_text())["receivers"]}
     assert receivers["heartbeat"]["sns_configs"][0]["topic_arn"] == "known-topics.Heartbeat"
     assert "webhook_configs" not in receivers["heartbeat"]
-    assert receivers["responder"]["webhook_configs"][0]["url"] == "http://responder.ticketing.internal:8020/alerts"
+    assert receivers["responder"]["webhook_configs"][0]["url"] == "http://responder.ticketing.internal:19878/alerts"
     destinations = (config / "templates" / "destinations.tmpl").read_text()
     assert "known-topics.Security" in destinations
     assert "https://monitoring.nft-ticketing.com{{ end }}" in destinations
