@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 _STRING = r'"(?:\\.|[^"\\])*"'
 _MATCHERS = rf'{{(?:{_STRING}|[^"}}])*}}'
-# What is tried first wins: a string has no selectors, nor has a list of labels, nor a range.
+# What is tried first wins: a string has no selectors, nor has a list of labels, nor a range, nor a variable.
 _TOKEN = re.compile(
     rf"{_STRING}"
     r"|\b(?:by|without|on|ignoring|group_left|group_right)\b *\([^)]*\)"
-    r"|\[[^]]*\]|\b\d[\w.]*"
+    r"|\[[^]]*\]|\b\d[\w.]*|\$\w+"
     rf"|(?P<name>[a-zA-Z_:][\w:]*)(?P<function> *(?:(?:by|without) *\([^)]*\) *)?\()?(?P<matchers>{_MATCHERS})?"
     rf"|(?P<nameless>{_MATCHERS})"
 )
