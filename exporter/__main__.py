@@ -22,6 +22,7 @@ from exporter.app import NAME, Exporter
 from exporter.config import load
 from exporter.web.certificates import Certificates
 from exporter.web.config import load_web_config
+from exporter.web.landing import TELEMETRY_PATH
 from exporter.web.routes import THREADS, Application
 
 logger = logging.getLogger("exporter")
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for file in [file for file in files if file] or ["defaults"]:
                 print(f"{file}: valid")  # noqa: T201
             return 0
-        postgres_dsn, redis_url = SecretText("POSTGRES_DSN"), SecretText("REDIS_URL")
+        postgres_dsn = _secret("POSTGRES_DSN", flags.postgres_dsn_file)
+        redis_url = _secret("REDIS_URL", flags.redis_url_file)
         check_url(redis_url)
         if flags.contract_check:
             return _check(flags, postgres_dsn, redis_url)
@@ -54,6 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, SecretError) as error:
         print(f"ticketing-exporter: {error}", file=sys.stderr)  # noqa: T201
         return 2
+
+
+def _secret(name: str, file: Path | None) -> SecretText:
+    # The flag goes before the variable of the same meaning.
+    return SecretText(name, {**os.environ, f"{name}_FILE": str(file)} if file else os.environ)
 
 
 def _check(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: SecretText) -> int:
@@ -105,7 +112,12 @@ def _serve(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: Secre
         exporter.apply(config)
         logger.info("configuration reloaded")
 
-    application = Application(exporter, reload, web, lifecycle=flags.enable_lifecycle)
+    try:
+        application = Application(
+            exporter, reload, web, lifecycle=flags.enable_lifecycle, telemetry_path=flags.web_telemetry_path
+        )
+    except ConfigError as error:
+        raise ConfigError(f"--web.telemetry-path: {error}") from None
     certificates = Certificates(web, flags.web_config_file)
     tls = certificates.context if web.tls_server_config is not None else None
     server = WebServer(NAME, flags.web_listen_address, application, threads=THREADS, tls=tls)
@@ -139,11 +151,26 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ticketing-exporter",
         description="Prometheus exporter for NFT-ticketing platforms.",
-        epilog="Connections: POSTGRES_DSN and REDIS_URL, or POSTGRES_DSN_FILE and REDIS_URL_FILE.",
+        epilog="The variables POSTGRES_DSN and REDIS_URL take the connections themselves. They have no flag: everybody"
+        " on the machine can read the command line of a process.",
     )
     add = parser.add_argument
     add("--config.file", dest="config_file", type=Path, metavar="FILE", help="probes, rate limits, API (YAML)")
     add("--platform.file", dest="platform_file", type=Path, metavar="FILE", help="what the platform lacks (YAML)")
+    add(
+        "--postgres.dsn-file",
+        type=Path,
+        metavar="FILE",
+        dest="postgres_dsn_file",
+        help="file with the connection to PostgreSQL, read at each new one; default: the variable POSTGRES_DSN_FILE",
+    )
+    add(
+        "--redis.url-file",
+        type=Path,
+        metavar="FILE",
+        dest="redis_url_file",
+        help="file with the URL of Redis, read at each new connection; default: the variable REDIS_URL_FILE",
+    )
     add("--config.check", dest="config_check", action="store_true", help="validate the files and exit")
     add(
         "--contract.check",
@@ -151,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="compare the platform's views, keys and values with the contract and exit",
     )
-    add("--output", default="text", choices=("text", "json"), help="of --contract.check; %(default)s")
+    add("--output", default="text", choices=("text", "json"), help="how --contract.check answers; default: %(default)s")
     add(
         "--contract.draft",
         dest="contract_draft",
@@ -171,7 +198,14 @@ def _parser() -> argparse.ArgumentParser:
         dest="web_listen_address",
         default=":19877",
         metavar="HOST:PORT",
-        help="%(default)s",
+        help="where to listen; without a host on every address; default: %(default)s",
+    )
+    add(
+        "--web.telemetry-path",
+        dest="web_telemetry_path",
+        default=TELEMETRY_PATH,
+        metavar="PATH",
+        help="where the metrics are; default: %(default)s",
     )
     add("--web.config.file", dest="web_config_file", type=Path, metavar="FILE", help="TLS and users (YAML)")
     add(
@@ -180,9 +214,21 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="allow POST /-/reload to everybody; without it, it is for users alone",
     )
-    add("--log.level", dest="log_level", default="info", choices=("debug", "info", "warning", "error"))
-    add("--log.format", dest="log_format", default="logfmt", choices=("logfmt", "json"))
-    add("--version", action="version", version=f"ticketing-exporter {VERSION}")
+    add(
+        "--log.level",
+        dest="log_level",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+        help="the least of what is logged; default: %(default)s",
+    )
+    add(
+        "--log.format",
+        dest="log_format",
+        default="logfmt",
+        choices=("logfmt", "json"),
+        help="how it is logged; default: %(default)s",
+    )
+    add("--version", action="version", version=f"ticketing-exporter {VERSION}", help="print the version and exit")
     return parser
 
 

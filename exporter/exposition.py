@@ -33,19 +33,23 @@ class Metric:
         kind: its Prometheus type.
         help: one line of meaning, with the unit; without quotes and backslashes.
         labels: label names, in the order in which values are given.
+        beside_gauge: of a counter: a gauge, of the same thing over a window, has its name without `_total`.
     """
 
     name: str
     kind: Literal["gauge", "counter", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
+    beside_gauge: bool = False
 
     def header(self, *, openmetrics: bool) -> str:
         """The HELP and TYPE lines."""
-        # In OpenMetrics a counter's family has no `_total`, and so the name of the gauge of the same thing over a
-        # window, which may not be. Of type unknown the counter keeps its own.
-        kind = "unknown" if openmetrics and self.kind == "counter" else self.kind
-        return f"# HELP {self.name} {self.help}\n# TYPE {self.name} {kind}\n"
+        name, kind = self.name, str(self.kind)
+        if openmetrics and kind == "counter":
+            # A counter's family has no `_total` there. Where a gauge has that name already, the counter keeps its own,
+            # of type unknown: two families may not share one.
+            name, kind = (name, "unknown") if self.beside_gauge else (name.removesuffix("_total"), kind)
+        return f"# HELP {name} {self.help}\n# TYPE {name} {kind}\n"
 
 
 @dataclass

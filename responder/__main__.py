@@ -164,11 +164,23 @@ def _parser() -> argparse.ArgumentParser:
         dest="web_listen_address",
         default=":19878",
         metavar="HOST:PORT",
-        help="%(default)s",
+        help="where to listen; without a host on every address; default: %(default)s",
     )
-    add("--log.level", dest="log_level", default="info", choices=("debug", "info", "warning", "error"))
-    add("--log.format", dest="log_format", default="logfmt", choices=("logfmt", "json"))
-    add("--version", action="version", version=f"ticketing-responder {VERSION}")
+    add(
+        "--log.level",
+        dest="log_level",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+        help="the least of what is logged; default: %(default)s",
+    )
+    add(
+        "--log.format",
+        dest="log_format",
+        default="logfmt",
+        choices=("logfmt", "json"),
+        help="how it is logged; default: %(default)s",
+    )
+    add("--version", action="version", version=f"ticketing-responder {VERSION}", help="print the version and exit")
     return parser
 
 

@@ -49,6 +49,7 @@ PREDICTIONS_TOTAL = Metric(
     "counter",
     "Fraud predictions seen since the exporter started, by decision.",
     ("decision",),
+    beside_gauge=True,
 )
 SCORE = Metric(
     "ticketing_fraud_score",

@@ -39,6 +39,7 @@ EVENTS_TOTAL = Metric(
     "counter",
     "Security events seen since the exporter started, by severity and type.",
     ("severity", "event_type"),
+    beside_gauge=True,
 )
 MFA_FAILURES = Metric(
     "ticketing_admin_mfa_failures",

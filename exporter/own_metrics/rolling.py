@@ -115,7 +115,7 @@ class _Counted:
         self._slot = slot
         self._gauge = Metric(PREFIX + name, "gauge", value.help, (*labels, "window"))
         total = f"{value.help} Since the exporter started."
-        self._counter = Metric(f"{PREFIX}{name}_total", "counter", total, labels)
+        self._counter = Metric(f"{PREFIX}{name}_total", "counter", total, labels, beside_gauge=True)
 
     def families(self, windows: Mapping[str, ByLabels], counters: ByLabels) -> Iterator[Family]:
         gauge, counter = Family(self._gauge), Family(self._counter)

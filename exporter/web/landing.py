@@ -12,6 +12,9 @@ from exporter.absence import NOT_HERE, SECTIONS, Absence
 from exporter.scrape import Status
 from exporter.sources.report import SourceState
 
+TELEMETRY_PATH = "/metrics"
+"""Where the metrics are, unless somebody says otherwise."""
+
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -30,7 +33,7 @@ a {{ margin-right: 1.2rem; }}
 <body>
 <h1>Ticketing exporter</h1>
 <p>Version {version}</p>
-<p><a href="metrics">Metrics</a><a href="-/healthy">Healthy</a><a href="-/ready">Ready</a>
+<p><a href="{metrics}">Metrics</a><a href="-/healthy">Healthy</a><a href="-/ready">Ready</a>
 <a href="api/monitoring/kpis">KPIs</a><a href="api/monitoring/fraud_feed">Fraud feed</a></p>
 <table>
 <thead><tr><th>Section</th><th>State</th><th>Took</th><th>Last success</th><th>Problems</th></tr></thead>
@@ -43,7 +46,7 @@ a {{ margin-right: 1.2rem; }}
 </html>
 """
 _ROW = (
-    '<tr><td><a href="metrics?collect[]={section}">{name}</a></td><td class="{style}">{state}</td>'
+    '<tr><td><a href="{metrics}?collect[]={section}">{name}</a></td><td class="{style}">{state}</td>'
     "<td>{took}</td><td>{last_success}</td><td>{problems}</td></tr>"
 )
 _SOURCES = """<table>
@@ -62,6 +65,7 @@ def page(
     sources: dict[str, SourceState],
     absence: Absence,
     collectors: Mapping[str, Sequence[str]],
+    telemetry_path: str = TELEMETRY_PATH,
 ) -> str:
     """The page as HTML, from the state of each section and source as of its last scrape.
 
@@ -70,13 +74,15 @@ def page(
         sources: by name.
         absence: what the platform does not have.
         collectors: see `Scraper.collectors`; own metrics have a row below their section's.
+        telemetry_path: where the metrics are.
     """
+    metrics = escape(telemetry_path.removeprefix("/"))
     rows = "\n".join(
-        _row(section, name, statuses.get(name), absent=absence.section(section))
+        _row(metrics, section, name, statuses.get(name), absent=absence.section(section))
         for section in SECTIONS
         for name in dict.fromkeys([section, *collectors.get(section, ())])
     )
-    return _PAGE.format(version=escape(VERSION), rows=rows, sources=_sources(sources))
+    return _PAGE.format(metrics=metrics, version=escape(VERSION), rows=rows, sources=_sources(sources))
 
 
 def _sources(sources: dict[str, SourceState]) -> str:
@@ -96,11 +102,11 @@ def _source_row(source: str, state: SourceState) -> str:
     )
 
 
-def _row(section: str, name: str, status: Status | None, *, absent: bool) -> str:
+def _row(metrics: str, section: str, name: str, status: Status | None, *, absent: bool) -> str:
     if status is None or absent:
         state = NOT_HERE if absent else "not scraped yet"
         unknown = {"took": "", "last_success": "", "problems": ""}
-        return _ROW.format(section=section, name=name, style="unknown", state=state, **unknown)
+        return _ROW.format(metrics=metrics, section=section, name=name, style="unknown", state=state, **unknown)
     last_success = (
         datetime.fromtimestamp(status.last_success, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         if status.last_success is not None
@@ -111,6 +117,7 @@ def _row(section: str, name: str, status: Status | None, *, absent: bool) -> str
     reading = [f"still reading history: {missing:.1f} h are missing, and the windows that need them"] if missing else []
     good = "reading history" if missing else "ok"
     return _ROW.format(
+        metrics=metrics,
         section=section,
         name=name,
         style="failed" if not status.success else "unknown" if missing else "ok",

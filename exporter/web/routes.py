@@ -20,6 +20,7 @@ from exporter.sources.redis import RedisError
 from exporter.web import api, landing
 from exporter.web.auth import BasicAuth
 from exporter.web.config import WebConfig
+from exporter.web.landing import TELEMETRY_PATH
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -32,6 +33,7 @@ DEFAULT_SCRAPE_SECONDS = 10.0
 LONGEST_SCRAPE_SECONDS = 60.0
 SCRAPE_MARGIN_SECONDS = 0.5
 LEAST_SCRAPE_SECONDS = 0.1
+_PATH = re.compile(r"/[A-Za-z0-9._~/-]+")
 # With a weight of 0 it is named to be refused.
 _GZIP = re.compile(r"(?:^|,)\s*gzip\s*(?:,|$|;(?!\s*q=0(?:\.0*)?\s*(?:,|$)))", re.IGNORECASE)
 
@@ -44,24 +46,39 @@ class Application:
         reload: validates and swaps the configuration; raises ConfigError.
         web: users and headers; replaced by a reload.
         lifecycle: anybody may reload, also when there are no users.
+        telemetry_path: where the metrics are.
+
+    Raises:
+        ConfigError: the path is none, or something else is there.
     """
 
     def __init__(
-        self, exporter: Exporter, reload: Callable[[], None], web: WebConfig, *, lifecycle: bool = False
+        self,
+        exporter: Exporter,
+        reload: Callable[[], None],
+        web: WebConfig,
+        *,
+        lifecycle: bool = False,
+        telemetry_path: str = TELEMETRY_PATH,
     ) -> None:
         self._exporter = exporter
         self._reload = reload
         self._lifecycle = lifecycle
         self._ready_places, self._kpis_places, self._feed_places = (Places(MOST_AT_ONCE) for _ in range(3))
-        self._routes: Routes = {
+        self._telemetry_path = telemetry_path
+        others: Routes = {
             "/": {"GET": self._landing},
-            "/metrics": {"GET": self._metrics},
             "/-/healthy": {"GET": self._healthy},
             "/-/ready": {"GET": self._ready},
             "/-/reload": {"POST": self._reloaded},
             "/api/monitoring/kpis": {"GET": self._kpis},
             "/api/monitoring/fraud_feed": {"GET": self._fraud_feed},
         }
+        if not _PATH.fullmatch(telemetry_path):
+            raise ConfigError(f"{telemetry_path!r} is not a path such as /metrics")
+        if telemetry_path in others:
+            raise ConfigError(f"{telemetry_path} has something else already")
+        self._routes: Routes = {**others, telemetry_path: {"GET": self._metrics}}
         self.use(web)
 
     def use(self, web: WebConfig) -> None:
@@ -102,17 +119,23 @@ class Application:
 
     def _landing(self, environ: WSGIEnvironment) -> Answer:  # noqa: ARG002
         scraper = self._exporter.scraper
-        page = landing.page(scraper.statuses(), scraper.sources(), self._exporter.absence, scraper.collectors)
+        page = landing.page(
+            scraper.statuses(), scraper.sources(), self._exporter.absence, scraper.collectors, self._telemetry_path
+        )
         return Answer(body=page.encode(), content_type="text/html; charset=utf-8")
 
     def _metrics(self, environ: WSGIEnvironment) -> Answer:
         scraper = self._exporter.scraper
-        asked = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True).get("collect[]", [])
-        unknown = sorted(set(asked) - set(SECTIONS))
+        query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+        asked, excluded = query.get("collect[]", []), query.get("exclude[]", [])
+        if asked and excluded:
+            return Answer("400 Bad Request", b"collect[] and exclude[] together: one of them must go\n")
+        unknown = sorted({*asked, *excluded} - set(SECTIONS))
         if unknown:
             names = ", ".join(map(repr, unknown))
             return Answer("400 Bad Request", f"unknown section {names}; there are {', '.join(SECTIONS)}\n".encode())
-        sections = [section for section in scraper.sections if section in asked] if asked else scraper.sections
+        wanted = set(asked or SECTIONS) - set(excluded)
+        sections = [section for section in scraper.sections if section in wanted]
         openmetrics = prefers_openmetrics(environ.get("HTTP_ACCEPT", ""))
         exposition = scraper.scrape(sections, _scrape_seconds(environ), openmetrics=openmetrics)
         found = Answer(body=exposition.text, content_type=OPENMETRICS if openmetrics else TEXT)

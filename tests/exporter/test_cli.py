@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import socket
@@ -46,10 +47,8 @@ def test_version() -> None:
     assert (result.returncode, result.stdout) == (0, f"ticketing-exporter {VERSION}\n")
 
 
-def test_help_names_every_flag() -> None:
-    result = command("--help")
-    assert result.returncode == 0
-    for flag in (
+FLAGS = {
+    "exporter": (
         "--config.file",
         "--config.check",
         "--contract.check",
@@ -57,13 +56,42 @@ def test_help_names_every_flag() -> None:
         "--contract.reference",
         "--output",
         "--platform.file",
+        "--postgres.dsn-file",
+        "--redis.url-file",
         "--web.listen-address",
+        "--web.telemetry-path",
         "--web.config.file",
+        "--web.enable-lifecycle",
         "--log.level",
         "--log.format",
         "--version",
-    ):
-        assert flag in result.stdout
+    ),
+    "responder": (
+        "--config.file",
+        "--playbooks.file",
+        "--web.listen-address",
+        "--log.level",
+        "--log.format",
+        "--version",
+    ),
+}
+
+
+@pytest.mark.parametrize("program", FLAGS)
+def test_help_says_what_every_flag_is_for(program: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", program, "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**clean_environment(), "COLUMNS": "200"},
+    )
+    assert result.returncode == 0
+    text = result.stdout.replace(f"\n{' ' * 24}", "  ")  # where a flag is too long for its text to stand beside it
+    explained = set(re.findall(r"(?m)^  (--[\w.-]+)(?: \S+)* {2,}\S.+$", text))
+    assert explained == set(re.findall(r"(?m)^  (--[\w.-]+)", text))
+    assert set(FLAGS[program]) <= explained
 
 
 @pytest.mark.parametrize("flags", [["--nonsense"], ["--log.level=loud"], ["--log.format=xml"], ["positional"]])
@@ -128,6 +156,45 @@ def test_a_connection_given_twice() -> None:
     result = command("--web.listen-address=127.0.0.1:0", POSTGRES_DSN="host=a password=hush1", POSTGRES_DSN_FILE="/x")
     assert result.returncode == 2
     assert result.stderr == "ticketing-exporter: POSTGRES_DSN and POSTGRES_DSN_FILE are both set; one of them must go\n"
+
+
+def test_a_connection_from_a_file_that_a_flag_names(tmp_path: Path) -> None:
+    dsn, url = tmp_path / "dsn", tmp_path / "url"
+    dsn.write_text("host=127.0.0.1 port=1 connect_timeout=1 password=hush1\n")
+    url.write_text("redis://127.0.0.1:1/0\n")
+    flags = (f"--postgres.dsn-file={dsn}", f"--redis.url-file={url}")
+    variables = {**clean_environment(), "POSTGRES_DSN_FILE": "/gone", "REDIS_URL_FILE": "/gone"}
+    with running(tmp_path, *flags, environment=variables) as exporter:
+        reasons = requests.get(f"http://127.0.0.1:{exporter.port}/-/ready", timeout=20).text
+    assert "/gone" not in reasons
+    assert "refused" in reasons
+    result = command(f"--postgres.dsn-file={dsn}", POSTGRES_DSN="host=a")
+    assert result.stderr == "ticketing-exporter: POSTGRES_DSN and POSTGRES_DSN_FILE are both set; one of them must go\n"
+
+
+def test_metrics_at_another_path(tmp_path: Path) -> None:
+    with running(tmp_path, "--web.telemetry-path=/prometheus/ticketing") as exporter:
+        url = f"http://127.0.0.1:{exporter.port}"
+        assert "ticketing_exporter_build_info" in requests.get(f"{url}/prometheus/ticketing", timeout=20).text
+        assert requests.get(f"{url}/metrics", timeout=20).status_code == 404
+        landing = requests.get(url, timeout=20).text
+        assert 'href="prometheus/ticketing"' in landing
+        assert 'href="prometheus/ticketing?collect[]=fraud"' in landing
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("metrics", "'metrics' is not a path such as /metrics"),
+        ("/", "'/' is not a path such as /metrics"),
+        ("/a?b", "'/a?b' is not a path such as /metrics"),
+        ("/-/healthy", "/-/healthy has something else already"),
+    ],
+)
+def test_a_path_for_metrics_that_is_none(path: str, reason: str) -> None:
+    result = command(f"--web.telemetry-path={path}", "--web.listen-address=127.0.0.1:0")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"ticketing-exporter: --web.telemetry-path: {reason}\n"
 
 
 def test_it_serves_without_any_configuration_and_ends_in_order(tmp_path: Path) -> None:

@@ -84,7 +84,19 @@ def test_pieces_of_one_metric_come_under_one_header() -> None:
         'a_gauge{first="a",second="b"} 1\na_gauge{first="c",second="d"} 2\n'
         "# HELP a_total A counter.\n# TYPE a_total counter\na_total 5\n"
     )
-    assert "# TYPE a_total unknown\n" in assemble(pieces, openmetrics=True).decode()
+
+
+def test_a_counter_is_one_in_openmetrics_unless_a_gauge_has_its_name() -> None:
+    alone = assemble([render([Family(COUNTER).add(5)])], openmetrics=True).decode()
+    assert alone == "# HELP a A counter.\n# TYPE a counter\na_total 5\n# EOF\n"
+    (family,) = parse_openmetrics(alone)  # type: ignore[no-untyped-call]
+    assert (family.name, family.type, family.samples[0].name) == ("a", "counter", "a_total")
+    beside = Metric("b_total", "counter", "A counter.", beside_gauge=True)
+    both = assemble(
+        [render([Family(Metric("b", "gauge", "A gauge.")).add(1), Family(beside).add(5)])], openmetrics=True
+    )
+    families = parse_openmetrics(both.decode())  # type: ignore[no-untyped-call]
+    assert {found.name: found.type for found in families} == {"b": "gauge", "b_total": "unknown"}
 
 
 def test_families_without_samples_leave_no_header() -> None:

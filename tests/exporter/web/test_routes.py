@@ -51,8 +51,19 @@ def test_openmetrics_by_accept_satisfies_the_official_parser(web: Served) -> Non
     assert answer.text.endswith("# EOF\n")
     families = {family.name: family for family in parse_openmetrics(answer.text)}  # type: ignore[no-untyped-call]
     assert families["ticketing_fraud_score"].type == "histogram"
+    assert families["process_cpu_seconds"].type == "counter"
+    # Its name is that of a gauge, which came first.
+    assert families["ticketing_fraud_predictions"].type == "gauge"
+    assert families["ticketing_fraud_predictions_total"].type == "unknown"
     text_names = names(web.get("/metrics").text)
     assert {sample.name for family in families.values() for sample in family.samples} == text_names
+
+
+def test_only_a_counter_beside_a_gauge_of_its_name_goes_without_a_type() -> None:
+    names = {metric.name for metric in METRICS}
+    for metric in METRICS:
+        beside = metric.kind == "counter" and metric.name.removesuffix("_total") in names
+        assert metric.beside_gauge == beside, metric.name
 
 
 def test_every_family_is_one_of_the_documented_metrics(web: Served) -> None:
@@ -173,6 +184,32 @@ def test_an_unknown_section_is_refused(web: Served, query: str) -> None:
     assert answer.status_code == 400
     assert answer.text.startswith("unknown section '")
     assert answer.text.endswith("; there are kpis, fraud, traffic, model, health, security\n")
+
+
+def test_all_sections_but_those_that_are_excluded(web: Served) -> None:
+    answer = web.get("/metrics?exclude[]=model&exclude[]=fraud")
+    assert answer.status_code == 200
+    collected = {
+        sample.labels["collector"]
+        for family in parse_text(answer.text)
+        for sample in family.samples
+        if sample.name == "ticketing_exporter_collector_success"
+    }
+    assert collected == set(SECTIONS) - {"model", "fraud"}
+    assert "ticketing_fraud" not in answer.text
+    assert web.get("/metrics?exclude[]=nonsense").text.startswith("unknown section 'nonsense'")
+
+
+def test_nothing_is_collected_when_everything_is_excluded(web: Served) -> None:
+    answer = web.get("/metrics?" + "&".join(f"exclude[]={section}" for section in SECTIONS))
+    assert answer.status_code == 200
+    assert "ticketing_exporter_build_info" in answer.text
+    assert "ticketing_exporter_collector_success" not in answer.text
+
+
+def test_sections_are_either_chosen_or_excluded(web: Served) -> None:
+    answer = web.get("/metrics?collect[]=kpis&exclude[]=fraud")
+    assert (answer.status_code, answer.text) == (400, "collect[] and exclude[] together: one of them must go\n")
 
 
 @pytest.mark.parametrize("timeout", ["nan", "-1", "0", "inf", "soon", "1e999"])
