@@ -1,1 +1,1 @@
-"""The numbers in the README, each reproducible by one command."""
+"""The numbers in docs/benchmarks.md and docs/scaling.md, each reproducible by one command."""

@@ -11,7 +11,7 @@ from exporter.contract_draft.views import predictions, transactions
 
 FILE = "exporter.yml"
 _HEAD = """\
-# Drafted by ticketing-exporter --contract.draft. Add probes of your services, and what else README.md has for it.
+# Drafted by ticketing-exporter --contract.draft. Add probes of your services; docs/exporter.md shows every kind.
 probes:
   postgresql: {kind: postgres}
 """

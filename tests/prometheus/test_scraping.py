@@ -1,7 +1,6 @@
-"""Every target has a platform, and what README.md says of scraping with TLS and users is what Prometheus takes."""
+"""Every target has a platform, and Prometheus accepts what docs/exporter.md says of scraping with TLS and users."""
 
 import re
-import textwrap
 from pathlib import Path
 
 import yaml
@@ -16,9 +15,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_jobs_of_the_exporter_load_with_tls_and_a_user(tmp_path: Path) -> None:
-    snippets = [part.partition("   ```\n")[0] for part in (ROOT / "README.md").read_text().split("```yaml\n")[1:]]
+    snippets = [part.partition("```\n")[0] for part in (ROOT / "docs/exporter.md").read_text().split("```yaml\n")[1:]]
     (snippet,) = (part for part in snippets if "scheme: https" in part)
-    secured = yaml.safe_load(textwrap.dedent(snippet).replace("/etc/prometheus", str(tmp_path)))
+    secured = yaml.safe_load(snippet.replace("/etc/prometheus", str(tmp_path)))
     for name in ("exporter-ca.pem", "exporter-password"):
         (tmp_path / name).write_text("x")
     config = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
