@@ -6,21 +6,30 @@ from collections.abc import Sequence
 
 from grafana.dashboards import links
 from grafana.dashboards.dashboard_json import Panel, link, thresholds
-from grafana.dashboards.layout import Line, line
+from grafana.dashboards.layout import Line, Section, line
 from grafana.dashboards.looks import (
     BLUE,
+    COLOUR_TEXT,
     GREEN,
     RED,
+    SEVERITIES,
     WRAPPED,
     YELLOW,
     column,
     hidden,
-    severity_column,
     time_column,
     words,
 )
 from grafana.dashboards.panels import stat, table, text
-from grafana.dashboards.promql import FIRING_COUNT, FIRING_IN_SECTION, WATCHDOG, copied, named, or_unknown, series
+from grafana.dashboards.promql import (
+    FIRING_IN_SECTION,
+    FIRING_IN_SECTION_COUNT,
+    WATCHDOG,
+    copied,
+    named,
+    or_unknown,
+    series,
+)
 from grafana.dashboards.queries import Promql, Sql
 from grafana.dashboards.sections import SECTIONS
 from grafana.dashboards.transformations import columns
@@ -36,24 +45,39 @@ FRESH = (
     f" + (count({series('ticketing:platform:absent', _SECTIONS)}) or vector(0))"
 )
 
+_RANKED = {f"{rank} {name.lower()}": shown for rank, (name, shown) in enumerate(SEVERITIES.items())}
+"""What severities are called in the table of alerts, which sorts by text."""
+
+
+def _ranked(expr: str) -> str:
+    for ranked in _RANKED:
+        expr = f'label_replace({expr}, "severity", "{ranked}", "severity", "{ranked.partition(" ")[2]}")'
+    return expr
+
+
+_SINCE = f"1000 * {FIRING_IN_SECTION} * ignoring (alertstate) {series('ALERTS_FOR_STATE')}"
+# This alert is one for all clients: its subject is the client that is nearest to its limit.
+_NEAR = series("ALERTS", 'alertname="ClientNearLimit"')
+_NEAREST = f"0 * topk(1, {series('ticketing:client_requests_per_minute:limit_ratio')}) + 1"
+_WITH_CLIENT = (
+    f"({_SINCE} and on (alertname) {_NEAR}) * on (platform) group_left (client) ({_NEAREST}) or on (alertname) {_SINCE}"
+)
 # An alert's subject is whichever of these labels it has; of alerts about a job's programs, the job.
 _WITH_SUBJECT = f"""
 label_replace(
   label_join(
     label_replace(
-      label_join(
-        1000 * {FIRING_IN_SECTION} * ignoring (alertstate) {series("ALERTS_FOR_STATE")},
-        "job", " ", "alertname", "source_job"
-      ),
+      label_join({_WITH_CLIENT}, "job", " ", "alertname", "source_job"),
       "program", "$1", "job", "(?:Exporter.*|TargetDown|JobGone|ConfigReloadFailed) (.*)"
     ),
-    "subject", " ", "account", "feature", "probe", "collector", "kpi", "series", "action", "integration", "program"
+    "subject", " ",
+    "account", "client", "feature", "probe", "collector", "kpi", "series", "action", "integration", "program"
   ),
   "subject", "$1", "subject", " *(.*?) *"
 )
 """
 # Copies of two labels that value mappings turn into the runbook's address and the number of the panel to look at.
-FIRING = copied(copied(_WITH_SUBJECT, "alertname", "runbook"), "section", "panel")
+FIRING = copied(copied(_ranked(_WITH_SUBJECT), "alertname", "runbook"), "section", "panel")
 # Watchdog fires as long as rules are evaluated at all, so silence is not taken for health.
 NOTHING_FIRES = named(f"1000 * max(timestamp({WATCHDOG}))", "alertname", "nothing")
 
@@ -81,11 +105,13 @@ ORDER BY 1 DESC
 
 
 def header() -> Sequence[Line]:
-    """The lines above the first section."""
-    return [
-        line(3, (11, _title()), (4, _alerts()), (5, _updated()), (4, _live())),
-        line(7, (12, _firing()), (12, _done())),
-    ]
+    """The line above the first section."""
+    return [line(3, (11, _title()), (4, _alerts()), (5, _updated()), (4, _live()))]
+
+
+def alerts() -> Section:
+    """What is firing and what was done: below the KPIs, which a laptop's screen has room for beside it."""
+    return Section(700, "🔔 Alerts and responses", [line(7, (12, _firing()), (12, _done()))])
 
 
 def _title() -> Panel:
@@ -103,8 +129,8 @@ def _alerts() -> Panel:
     return stat(
         2,
         "Alerts firing",
-        "Of all sections. Unknown when Prometheus evaluates no rules.",
-        [Promql(or_unknown(FIRING_COUNT), "alerts")],
+        "In the chosen sections, and on own metrics. Unknown when Prometheus evaluates no rules.",
+        [Promql(or_unknown(FIRING_IN_SECTION_COUNT), "alerts")],
         unit="locale",
         steps=thresholds(GREEN, (1, RED)),
         shown="value",
@@ -150,9 +176,10 @@ def _firing() -> Panel:
     # Nothing fires, as far as one knows because Watchdog does.
     pages = words({"nothing": links.runbooks()["Watchdog"], **links.runbooks()})
     return table(
-        5,
+        701,
         "What is firing",
-        "Alerts of the chosen sections and of own metrics. The name leads to the runbook, the section to its panel.",
+        "Alerts of the chosen sections and of own metrics, the most severe first. The name leads to the runbook, the"
+        " section to its panel.",
         [Promql(f"{FIRING} or on () {NOTHING_FIRES}", shape="table")],
         transformations=columns(
             {
@@ -166,22 +193,23 @@ def _firing() -> Panel:
             }
         ),
         overrides=[
-            time_column("Since"),
-            severity_column(width=115),
-            column("Alert", custom__width=195, mappings=[words(known)], links=[runbook]),
-            column("Section", custom__width=75, links=[look]),
+            time_column("Since", 80),
+            column("Severity", mappings=[words(_RANKED)], custom__width=110, custom__cellOptions=COLOUR_TEXT),
+            column("Alert", custom__cellOptions=WRAPPED, custom__width=200, mappings=[words(known)], links=[runbook]),
+            column("Subject", custom__cellOptions=WRAPPED, custom__minWidth=100),
+            column("Section", custom__width=80, links=[look]),
             column("Panel", mappings=[words({name: str(section.main) for name, section in SECTIONS.items()})]),
             column("Runbook", mappings=[pages]),
             *hidden("Runbook", "Panel"),
         ],
-        sort=[("Since", True)],
+        sort=[("Severity", False), ("Since", True)],
     )
 
 
 def _done() -> Panel:
     report = link("The report", f'{links.REPORTS}/${{__data.fields["Incident"]}}', new_tab=True)
     return table(
-        6,
+        702,
         "What was done",
         "By the responder in the last 24 hours, a line an incident, the newest 20: ✅ done, ↩ put back, ⏳ under way,"
         " ⏭ left out and 🔴 failed, with the reason. The last column links to the report.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grafana.dashboards.queries import Json
@@ -51,6 +51,13 @@ def pattern(regex: str, text: str, colour: str | None = None, index: int = 0) ->
 
 UNKNOWN = {"type": "special", "options": {"match": "null+nan", "result": {"text": "—", "color": GREY, "index": 99}}}
 """No value: see `promql.or_unknown` and `transformations.at_every_moment`."""
+
+
+NO_VALUE = -(10**9)
+"""In place of a value that a row does not have: see `promql.in_rows`. Shares and seconds may be -1."""
+
+UNKNOWN_IN_ROW = words({NO_VALUE: ("—", GREY)})
+"""No value in a row that others have values for: see `promql.in_rows`."""
 
 
 def column(name: str, **properties: Any) -> Json:
@@ -110,9 +117,11 @@ def severity_column(name: str = "Severity", width: int = 125) -> Json:
     return column(name, mappings=[words(both)], custom__width=width, custom__cellOptions=COLOUR_TEXT)
 
 
-def time_column(name: str = "Time", width: int = 90, unit: str = "time:HH:mm:ss") -> Json:
+def time_column(
+    name: str = "Time", width: int = 90, unit: str = "time:HH:mm:ss", mappings: Sequence[Json] = ()
+) -> Json:
     """A column of moments, in UTC."""
-    return column(name, unit=unit, custom__width=width)
+    return column(name, unit=unit, custom__width=width, **({"mappings": list(mappings)} if mappings else {}))
 
 
 def hidden(*names: str) -> list[Json]:

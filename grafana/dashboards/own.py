@@ -5,9 +5,9 @@ from __future__ import annotations
 from grafana.dashboards import links
 from grafana.dashboards.dashboard_json import Dashboard, Panel, thresholds
 from grafana.dashboards.layout import Section, line, stack
-from grafana.dashboards.looks import BY_THRESHOLD, COLOUR_TEXT, GREY, YELLOW, column
+from grafana.dashboards.looks import BY_THRESHOLD, COLOUR_TEXT, GREY, UNKNOWN_IN_ROW, YELLOW, column
 from grafana.dashboards.panels import table, time_series
-from grafana.dashboards.promql import OWN_COLLECTORS, series
+from grafana.dashboards.promql import OWN_COLLECTORS, in_rows, series
 from grafana.dashboards.queries import Promql
 from grafana.dashboards.stack import OK
 from grafana.dashboards.transformations import columns
@@ -37,22 +37,23 @@ def _chart() -> Panel:
 
 
 def _states() -> Panel:
+    queries = (
+        f"min by (collector) ({series('ticketing_exporter_collector_success', _OWN)})",
+        f"max by (collector) ({series('ticketing_exporter_rejected_values', _OWN)})",
+    )
     return table(
         201,
         "Entries",
         "Each entry of the configuration's metrics: whether it was read, and how many values it leaves out because no"
         " sum can have them. The reasons are on the exporter's landing page.",
-        [
-            Promql(f"min by (collector) ({series('ticketing_exporter_collector_success', _OWN)})", shape="table"),
-            Promql(f"max by (collector) ({series('ticketing_exporter_rejected_values', _OWN)})", shape="table"),
-        ],
+        [Promql(query, shape="table") for query in in_rows(" or ".join(queries), "collector", *queries)],
         transformations=columns(
             {"collector": "Entry", "Value #A": "State", "Value #B": "Left out"}, join_on="collector"
         ),
         overrides=[
-            column("State", mappings=[OK], custom__width=90, custom__cellOptions=COLOUR_TEXT),
+            column("State", mappings=[OK, UNKNOWN_IN_ROW], custom__width=90, custom__cellOptions=COLOUR_TEXT),
             column("Left out", unit="locale", custom__width=90, custom__cellOptions=COLOUR_TEXT,
-                   thresholds=thresholds(GREY, (1, YELLOW)), color=BY_THRESHOLD),
+                   thresholds=thresholds(GREY, (1, YELLOW)), color=BY_THRESHOLD, mappings=[UNKNOWN_IN_ROW]),
         ],
         sort=[("Entry", False)],
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from grafana.dashboards.looks import BAD, NOBODY_KNOWS, WATCH
+from grafana.dashboards.looks import BAD, NO_VALUE, NOBODY_KNOWS, WATCH
 
 
 def series(name: str, matchers: str = "") -> str:
@@ -43,8 +43,15 @@ FIRING_COUNT = f"count({series('ALERTS', _FIRING)}) or 0 * max({WATCHDOG})"
 OWN_COLLECTORS = "own_.+"
 """A pattern of the collectors of an operator's own metrics."""
 
-FIRING_IN_SECTION = series("ALERTS", f'{_FIRING},section=~"$section|{OWN_COLLECTORS}"')
+_IN_SECTION = f'{_FIRING},section=~"$section|{OWN_COLLECTORS}"'
+FIRING_IN_SECTION = series("ALERTS", _IN_SECTION)
 """The alerts that fire in the sections that the viewer has chosen, and on own metrics, which are in no choice."""
+
+FIRING_IN_SECTION_COUNT = f"count({FIRING_IN_SECTION}) or 0 * max({WATCHDOG})"
+"""How many these are."""
+
+BEGINS_IN_SECTION = f"{FIRING_IN_SECTION} unless {FIRING_IN_SECTION} offset $__interval"
+"""The same at the step at which each of them begins to fire."""
 
 
 def or_unknown(expr: str) -> str:
@@ -53,6 +60,19 @@ def or_unknown(expr: str) -> str:
     A panel without any value has the colour of its lowest step, which is often green.
     """
     return f"({expr}) or vector(NaN)"
+
+
+def in_rows(rows: str, by: str, *exprs: str) -> list[str]:
+    """The expressions, each with a value for every row of a table: `NO_VALUE` where it has none of its own.
+
+    Grafana leaves out a column of which no query says anything. What is left, perhaps 100 %, would look like health.
+
+    Args:
+        rows: an expression with a series for each row.
+        by: the label that tells the rows apart.
+        exprs: of the columns, each with that label alone.
+    """
+    return [f"{expr} or on ({by}) 0 * ({rows}) + {NO_VALUE}" for expr in exprs]
 
 
 def judged(value: str, good: str, bad: str) -> str:

@@ -17,6 +17,7 @@ from grafana.dashboards.looks import (
     NAME_AND_VERDICT,
     ORANGE,
     RED,
+    UNKNOWN_IN_ROW,
     WRAPPED,
     YELLOW,
     column,
@@ -26,7 +27,7 @@ from grafana.dashboards.looks import (
     words,
 )
 from grafana.dashboards.panels import stat, table, time_series
-from grafana.dashboards.promql import FIRING_COUNT, WATCHDOG, judged, or_unknown, series, with_verdict
+from grafana.dashboards.promql import FIRING_COUNT, WATCHDOG, in_rows, judged, or_unknown, series, with_verdict
 from grafana.dashboards.queries import Promql
 from grafana.dashboards.transformations import columns
 
@@ -82,11 +83,16 @@ def _collectors() -> Panel:
         "Each section of the exporter: whether it was read, how long that took, when it last succeeded, and how many"
         " values it leaves out because no sum can have them. The reasons are on the exporter's landing page.",
         [
-            Promql(SUCCESS, shape="table"),
-            Promql(DURATION, shape="table"),
-            Promql(f"1000 * {LAST_SUCCESS}", shape="table"),
-            Promql(f"round(time() - {LAST_SUCCESS})", shape="table"),
-            Promql(f"max by (collector) ({series('ticketing_exporter_rejected_values')})", shape="table"),
+            Promql(query, shape="table")
+            for query in in_rows(
+                f"{SUCCESS} or {DURATION} or {LAST_SUCCESS}",
+                "collector",
+                SUCCESS,
+                DURATION,
+                f"1000 * {LAST_SUCCESS}",
+                f"round(time() - {LAST_SUCCESS})",
+                f"max by (collector) ({series('ticketing_exporter_rejected_values')})",
+            )
         ],
         transformations=columns(
             {
@@ -98,12 +104,12 @@ def _collectors() -> Panel:
         overrides=[
             # Else the last column is out of sight on a laptop.
             column("Section", custom__minWidth=70),
-            column("State", mappings=[OK], custom__width=85, custom__cellOptions=COLOUR_TEXT),
-            column("Took", unit="s", decimals=0, custom__width=75),
-            time_column("Last success", 110),
-            column("Age", unit="s", decimals=0, custom__width=60),
+            column("State", mappings=[OK, UNKNOWN_IN_ROW], custom__width=85, custom__cellOptions=COLOUR_TEXT),
+            column("Took", unit="s", decimals=0, custom__width=75, mappings=[UNKNOWN_IN_ROW]),
+            time_column("Last success", 110, mappings=[UNKNOWN_IN_ROW]),
+            column("Age", unit="s", decimals=0, custom__width=60, mappings=[UNKNOWN_IN_ROW]),
             column("Left out", unit="locale", custom__width=75, custom__cellOptions=COLOUR_TEXT,
-                   thresholds=thresholds(GREY, (1, YELLOW)), color=BY_THRESHOLD),
+                   thresholds=thresholds(GREY, (1, YELLOW)), color=BY_THRESHOLD, mappings=[UNKNOWN_IN_ROW]),
         ],
         sort=[("Section", False)],
     )  # fmt: skip
@@ -155,28 +161,25 @@ def _sources() -> Panel:
     )
 
 
-def _of_targets(metric: str) -> Promql:
-    return Promql(f'label_join({series(metric)}, "target", " ", "job", "instance")', shape="table")
+def _of_targets(metric: str) -> str:
+    return f'label_join({series(metric)}, "target", " ", "job", "instance")'
 
 
 def _targets() -> Panel:
+    queries = [_of_targets(name) for name in ("up", "scrape_duration_seconds", "scrape_samples_scraped")]
     return table(
         201,
         "Targets",
         "Every scrape target, and how long its last scrape took.",
-        [
-            _of_targets("up"),
-            _of_targets("scrape_duration_seconds"),
-            _of_targets("scrape_samples_scraped"),
-        ],
+        [Promql(query, shape="table") for query in in_rows(" or ".join(queries), "target", *queries)],
         transformations=columns(
             {"target": "Target", "Value #A": "State", "Value #B": "Took", "Value #C": "Samples"}, join_on="target"
         ),
         overrides=[
             column("Target", custom__cellOptions=WRAPPED),
-            column("State", mappings=[UP], custom__width=85, custom__cellOptions=COLOUR_TEXT),
-            column("Took", unit="s", decimals=0, custom__width=65),
-            column("Samples", unit="locale", custom__width=85),
+            column("State", mappings=[UP, UNKNOWN_IN_ROW], custom__width=85, custom__cellOptions=COLOUR_TEXT),
+            column("Took", unit="s", decimals=0, custom__width=65, mappings=[UNKNOWN_IN_ROW]),
+            column("Samples", unit="locale", custom__width=85, mappings=[UNKNOWN_IN_ROW]),
         ],
         sort=[("State", False), ("Target", False)],
     )
@@ -269,8 +272,8 @@ def _responder() -> Panel:
         " oldest action that is due has waited.",
         [
             Promql(f"max({up}) or 2 * absent({up})", "responder"),
-            Promql(f"max({series('ticketing_responder_ledger_up')})", "ledger"),
-            Promql(f"max({series('ticketing_responder_stopped')})", "switch"),
+            Promql(or_unknown(f"max({series('ticketing_responder_ledger_up')})"), "ledger"),
+            Promql(or_unknown(f"max({series('ticketing_responder_stopped')})"), "switch"),
             Promql(with_verdict("oldest due", or_unknown(oldest), verdict), NAME_AND_VERDICT),
         ],
         unit="none",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from grafana.dashboards import links, reasons
 from grafana.dashboards.dashboard_json import Annotation, Dashboard
-from grafana.dashboards.header import header
+from grafana.dashboards.header import alerts, header
 from grafana.dashboards.layout import stack
 from grafana.dashboards.looks import BLUE, PURPLE, RED, SEVERITIES
-from grafana.dashboards.promql import FIRING_IN_SECTION
+from grafana.dashboards.promql import BEGINS_IN_SECTION
 from grafana.dashboards.queries import Promql, Sql
 from grafana.dashboards.sections import SECTIONS
 from grafana.dashboards.variables import ChoiceVariable
@@ -18,7 +18,7 @@ SEVERITY = ChoiceVariable("severity", "Severity", {name: name.title() for name i
 
 ALERTS = Annotation(
     "Alerts",
-    Promql(FIRING_IN_SECTION),
+    Promql(BEGINS_IN_SECTION),
     RED,
     title="{{alertname}}",
     text="{{severity}} {{account}} {{feature}} {{probe}} {{collector}} {{kpi}} {{series}} {{action}} {{integration}}",
@@ -47,11 +47,13 @@ LIMIT 50
     BLUE,
 )
 
+_KPIS, *_OTHERS = SECTIONS.values()
+
 DASHBOARD = Dashboard(
     links.TICKETING,
     "Ticketing monitoring",
     "KPIs, fraud, traffic, model, services and security of the ticketing platform, live.",
-    stack(header(), list(SECTIONS.values())),
+    stack(header(), [_KPIS, alerts(), *_OTHERS]),
     variables=[SECTION, SEVERITY],
     hidden_variables=reasons.VARIABLES,
     annotations=[ALERTS, ACTIONS, LAUNCHES],

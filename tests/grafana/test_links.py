@@ -6,7 +6,9 @@ import re
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import yaml
 
+from grafana.dashboards.sections import SECTIONS
 from testbed.viewer.board import ROOT, UIDS, addresses, dashboard, panels
 from tests.prometheus.ruleset import rules
 
@@ -25,8 +27,10 @@ def check_dashboard(address: str) -> None:
     assert uid in UIDS, address
     variables = {variable["name"]: variable for variable in dashboard(uid)["templating"]["list"]}
     for name, value in parse_qsl(parts.query.replace("${__url_time_range}", "")):
+        if name == "viewPanel" and value == '${__data.fields["Panel"].text}':
+            continue  # see test_every_section_has_a_panel_to_look_at_first
         if name == "viewPanel":
-            assert value == '${__data.fields["Panel"].text}', "else look whether the panel is there"
+            assert int(value) in {panel["id"] for panel in panels(uid)}, address
         else:
             variable = variables[name.removeprefix("var-")]
             if variable["type"] == "custom" and "$labels" not in value:
@@ -58,8 +62,14 @@ def test_links_of_dashboards(uid: str) -> None:
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: f"{rule.file}-{rule.number}")
 def test_alerts_open_the_dashboard_at_their_section(rule: object) -> None:
-    content = rule.content  # type: ignore[attr-defined]
-    check_dashboard(content["annotations"]["dashboard_url"])
+    address = rule.content["annotations"]["dashboard_url"]  # type: ignore[attr-defined]
+    check_dashboard(address)
+    chosen = dict(parse_qsl(urlsplit(address).query))
+    # The section is on screen, not somewhere below it. Of some rules Prometheus alone knows which section it is.
+    if chosen["var-section"] in SECTIONS:
+        assert int(chosen["viewPanel"]) == SECTIONS[chosen["var-section"]].main
+    else:
+        assert chosen["var-section"] == "{{ $labels.collector }}"
 
 
 def test_every_alert_leads_to_its_runbook_from_the_list_of_what_fires() -> None:
@@ -86,6 +96,19 @@ def test_every_section_has_a_panel_to_look_at_first() -> None:
     assert {int(each["text"]) for each in shown.values()} <= {panel["id"] for panel in panels("ticketing")}
 
 
-def test_each_severity_has_its_pill() -> None:
-    pills = {dict(parse_qsl(urlsplit(each).query)).get("var-severity") for each in addresses("ticketing")}
-    assert {"$__all", "CRITICAL", "HIGH", "MEDIUM", "LOW"} <= pills
+def test_each_severity_has_its_pill_which_keeps_what_else_was_chosen() -> None:
+    pills = [each for each in addresses("ticketing") if "var-severity=" in each]
+    chosen = {dict(parse_qsl(urlsplit(each).query)).get("var-severity") for each in pills}
+    assert chosen == {"$__all", "CRITICAL", "HIGH", "MEDIUM", "LOW"}
+    assert all("${section:queryparam}" in each and "${__url_time_range}" in each for each in pills)
+    (text,) = (panel for panel in panels("ticketing") if panel["id"] == 601)
+    assert "${severity:text}" in text["options"]["content"], "which one is active"
+
+
+def test_folders_dashboards_and_data_sources_share_no_uid() -> None:
+    """Grafana keeps folders and dashboards in one table, and refuses a dashboard that is called as a folder."""
+    provisioning = ROOT / "grafana" / "provisioning"
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "ticketing.yml").read_text())["providers"]
+    sources = yaml.safe_load((provisioning / "datasources" / "ticketing.yml").read_text())["datasources"]
+    uids = [provider["folderUid"], *UIDS, *(source["uid"] for source in sources)]
+    assert len(uids) == len(set(uids))

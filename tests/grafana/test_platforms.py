@@ -84,7 +84,7 @@ def test_an_alert_is_shown_to_its_platform(tmp_path: Path) -> None:
     figures = {"production": FIGURES, "staging": STAGING}
     with running(tmp_path, figures, BEFORE, {}) as platforms:
         platforms.wait_for('ALERTS{alertname="UnauthorizedAdminAccess",alertstate="firing"}')
-        shown = {platform: set(_alerts(platforms.answers(platform, 5, "A"))) for platform in figures}
+        shown = {platform: set(_alerts(platforms.answers(platform, 701, "A"))) for platform in figures}
         assert "UnauthorizedAdminAccess" in shown["staging"]
         assert "UnauthorizedAdminAccess" not in shown["production"]
 

@@ -17,6 +17,7 @@ from grafana.dashboards.looks import (
     NAME_AND_VERDICT,
     NOBODY_KNOWS,
     RED,
+    UNKNOWN_IN_ROW,
     VERDICT_COLOURS,
     WRAPPED,
     YELLOW,
@@ -27,7 +28,7 @@ from grafana.dashboards.looks import (
     words,
 )
 from grafana.dashboards.panels import bars, table
-from grafana.dashboards.promql import as_label, judged, limit, named, sentence, series
+from grafana.dashboards.promql import as_label, in_rows, judged, limit, named, sentence, series
 from grafana.dashboards.queries import Json, Promql
 from grafana.dashboards.transformations import columns
 
@@ -85,18 +86,23 @@ def _services() -> Panel:
         f"({SUCCESS} == {DOWN}) or 0 * {TOO_SLOW} + {SLOW} or 0 * {SUCCESS} + {UP} and on () {TIMES}"
         f" or 0 * {SUCCESS} + {NOBODY_KNOWS}"
     )
+    rows = f"{SUCCESS} or {UPTIME} or {BASELINE} or {CHECKED}"
+    state, took, baseline, checked, age = in_rows(
+        rows,
+        "probe",
+        state,
+        f"{TOOK} and on (probe) {SUCCESS} == 1",
+        BASELINE,
+        f"1000 * {CHECKED}",
+        f"round(time() - {CHECKED})",
+    )
     return table(
         501,
         "Service status",
         "Every service, as the exporter's probes see it. Slow is as many times its baseline as ServiceSlow has for a"
         " limit. Uptime is that of the last 30 days; time without data is neither up nor down.",
         [
-            Promql(state, shape="table"),
-            Promql(_uptime(), shape="table"),
-            Promql(f"{TOOK} and on (probe) {SUCCESS} == 1", shape="table"),
-            Promql(BASELINE, shape="table"),
-            Promql(f"1000 * {CHECKED}", shape="table"),
-            Promql(f"round(time() - {CHECKED})", shape="table"),
+            Promql(each, shape="table") for each in (state, _uptime(rows), took, baseline, checked, age)
         ],
         transformations=columns(
             {
@@ -107,24 +113,25 @@ def _services() -> Panel:
         ),
         overrides=[
             column("Service", mappings=[_called()]),
-            column("Status", mappings=[STATES], custom__width=110, custom__cellOptions=COLOUR_TEXT),
+            column("Status", mappings=[STATES, UNKNOWN_IN_ROW], custom__width=110, custom__cellOptions=COLOUR_TEXT),
             column("Uptime", custom__width=95, custom__cellOptions=COLOUR_TEXT, mappings=[
                 pattern(f"^{verdict} (.*)$", "$1%", colour, verdict) for verdict, colour in VERDICT_COLOURS.items()]),
-            column("Latency", unit="s", decimals=0, custom__width=85),
-            column("Baseline", unit="s", decimals=0, custom__width=85),
-            time_column("Last check", 95),
-            column("Age", unit="s", decimals=0, custom__width=65),
+            column("Latency", unit="s", decimals=0, custom__width=85, mappings=[UNKNOWN_IN_ROW]),
+            column("Baseline", unit="s", decimals=0, custom__width=85, mappings=[UNKNOWN_IN_ROW]),
+            time_column("Last check", 95, mappings=[UNKNOWN_IN_ROW]),
+            column("Age", unit="s", decimals=0, custom__width=65, mappings=[UNKNOWN_IN_ROW]),
         ],
         sort=[("Status", False), ("Service", False)],
     )  # fmt: skip
 
 
-def _uptime() -> str:
-    """Label `uptime`: the verdict on each, and the percentage."""
+def _uptime(rows: str) -> str:
+    """Label `uptime`: the verdict on each of the rows, and the percentage."""
     above = [f"({UPTIME} >= bool on () group_left () {limit(f'uptime_{name}_ratio')})" for name in ("target", "low")]
     verdict = as_label(f"({' + '.join(above)} or 0 * {UPTIME} + {NOBODY_KNOWS})", "verdict", by="probe")
     percent = as_label(f"100 * {UPTIME}", "percent", 0.01, by="probe")
-    return f'label_join({percent} * on (probe) group_left (verdict) {verdict}, "uptime", " ", "verdict", "percent")'
+    known = f'label_join({percent} * on (probe) group_left (verdict) {verdict}, "uptime", " ", "verdict", "percent")'
+    return f"{known} or on (probe) {named(f'0 * ({rows})', 'uptime', '—')}"
 
 
 def _used(total: str, free: str, available: str) -> str:
@@ -179,11 +186,13 @@ def _warnings() -> Panel:
         "message", "✅ All services answer, none is slow",
     )  # fmt: skip
     unknown = named(f"max({SUCCESS}) unless on () {TIMES}", "message", "— How slow is too slow is not known")
+    nothing = named(f"vector(0) unless on () max({SUCCESS})", "message", "— Nothing is known of any service")
     rows = (
         sentence(_with_name(slow), "⚠️ {service} latency: {took}ms (baseline: {normal}ms)"),
         down,
         fine,
         unknown,
+        nothing,
     )
     actions = {probe: f"📋 {action}" for probe, (_, action) in (SERVICES | OWN_SERVICES).items()}
     return table(
@@ -225,17 +234,20 @@ def _budgets(number: int, title: str, description: str, objectives: Mapping[str,
             ("exhaustion_seconds", ""),
         )
     )
+    queries = in_rows(
+        " or ".join((*missed, left, pace)),
+        "probe",
+        f"1 - ({' or '.join(missed)})",
+        f"1 - ({' or '.join(allowed)})",
+        left,
+        pace,
+        f"{lasts} or 0 * (({left}) <= 0) or 0 * ({pace}) + {LASTS}",
+    )
     return table(
         number,
         title,
         description,
-        [
-            Promql(f"1 - ({' or '.join(missed)})", shape="table"),
-            Promql(f"1 - ({' or '.join(allowed)})", shape="table"),
-            Promql(left, shape="table"),
-            Promql(pace, shape="table"),
-            Promql(f"{lasts} or 0 * (({left}) <= 0) or 0 * ({pace}) + {LASTS}", shape="table"),
-        ],
+        [Promql(query, shape="table") for query in queries],
         transformations=columns(
             {
                 "probe": "Service", "Value #A": "30 days", "Value #B": "Objective", "Value #C": "Budget left",
@@ -245,14 +257,15 @@ def _budgets(number: int, title: str, description: str, objectives: Mapping[str,
         ),
         overrides=[
             column("Service", mappings=[_called()]),
-            column("30 days", unit="percentunit", decimals=2, custom__width=95),
-            column("Objective", unit="percentunit", custom__width=95),
+            column("30 days", unit="percentunit", decimals=2, custom__width=95, mappings=[UNKNOWN_IN_ROW]),
+            column("Objective", unit="percentunit", custom__width=95, mappings=[UNKNOWN_IN_ROW]),
             column("Budget left", unit="percentunit", decimals=0, custom__width=110, custom__cellOptions=COLOUR_TEXT,
-                   color=BY_THRESHOLD, thresholds=thresholds(RED, (0, GREEN))),
-            column("Pace", unit="suffix: ×", decimals=1, custom__width=85, custom__cellOptions=COLOUR_TEXT,
-                   color=BY_THRESHOLD, thresholds=thresholds(GREEN, (1, YELLOW))),
-            column("Used up in", unit="s", decimals=0, custom__width=120, custom__cellOptions=COLOUR_TEXT,
-                   color=fixed(YELLOW), mappings=[words({LASTS: ("it lasts", GREEN), 0: ("used up", RED)})]),
+                   color=BY_THRESHOLD, thresholds=thresholds(RED, (0, GREEN)), mappings=[UNKNOWN_IN_ROW]),
+            column("Pace", unit="suffix: ×", decimals=1, custom__width=75, custom__cellOptions=COLOUR_TEXT,
+                   color=BY_THRESHOLD, thresholds=thresholds(GREEN, (1, YELLOW)), mappings=[UNKNOWN_IN_ROW]),
+            column("Used up in", unit="s", decimals=0, custom__width=105, custom__cellOptions=COLOUR_TEXT,
+                   color=fixed(YELLOW),
+                   mappings=[words({LASTS: ("it lasts", GREEN), 0: ("used up", RED)}), UNKNOWN_IN_ROW]),
         ],
         sort=[("Budget left", False)],
     )  # fmt: skip

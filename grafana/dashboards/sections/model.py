@@ -19,6 +19,7 @@ from grafana.dashboards.looks import (
     PURPLE,
     RED,
     UNKNOWN,
+    UNKNOWN_IN_ROW,
     WRAPPED,
     YELLOW,
     column,
@@ -31,6 +32,7 @@ from grafana.dashboards.looks import (
 from grafana.dashboards.panels import stat, table, time_series
 from grafana.dashboards.promql import (
     as_label,
+    in_rows,
     limit,
     limit_line,
     moment,
@@ -184,11 +186,16 @@ def _features() -> Panel:
  f"Drift by feature{reasons.of('drift')}",
         "The same as numbers. Within the noise means no more than chance makes of that many samples.",
         [
-            Promql(DRIFT, shape="table"),
-            Promql(NOISE, shape="table"),
-            Promql(SAMPLES, shape="table"),
-            Promql(f"{verdict} or 0 * {DRIFT} + {NOBODY_KNOWS}", shape="table"),
-            Promql(f"{DRIFT} / on () group_left () ({or_unknown(DRIFT_LIMIT)})", shape="table"),
+            Promql(query, shape="table")
+            for query in in_rows(
+                f"{DRIFT} or {NOISE} or {SAMPLES}",
+                "feature",
+                DRIFT,
+                NOISE,
+                SAMPLES,
+                f"{verdict} or 0 * {DRIFT} + {NOBODY_KNOWS}",
+                f"{DRIFT} / on () group_left () ({or_unknown(DRIFT_LIMIT)})",
+            )
         ],
         transformations=columns(
             {
@@ -200,15 +207,15 @@ def _features() -> Panel:
         overrides=[
             # Else the longest name is cut on a laptop.
             column("Feature", custom__minWidth=195),
-            column("Drift", unit="none", decimals=3, custom__width=75),
-            column("Of limit", unit="percentunit", decimals=0, min=0, max=1, color=fixed(BLUE), mappings=[UNKNOWN],
-                   custom__minWidth=120, custom__cellOptions=BAR_CELL),
-            column("Noise floor", unit="none", decimals=4, custom__width=95),
-            column("Samples", unit="locale", custom__width=80),
+            column("Drift", unit="none", decimals=3, custom__width=75, mappings=[UNKNOWN_IN_ROW]),
+            column("Of limit", unit="percentunit", decimals=0, min=0, max=1, color=fixed(BLUE),
+                   mappings=[UNKNOWN, UNKNOWN_IN_ROW], custom__minWidth=125, custom__cellOptions=BAR_CELL),
+            column("Noise floor", unit="none", decimals=4, custom__width=95, mappings=[UNKNOWN_IN_ROW]),
+            column("Samples", unit="locale", custom__width=80, mappings=[UNKNOWN_IN_ROW]),
             column("State", custom__width=118, custom__cellOptions=COLOUR_TEXT, mappings=[words({
                 0: ("within noise", GREY), HEALTHY: ("✅ healthy", GREEN), HEALTHY + 1: ("⚠️ WATCH", YELLOW),
                 HEALTHY + 2: ("🔴 DRIFTED", RED), NOBODY_KNOWS: ("—", GREY),
-            })]),
+            }), UNKNOWN_IN_ROW]),
         ],
         sort=[("Drift", True)],
     )  # fmt: skip
@@ -257,12 +264,21 @@ def _warnings() -> Panel:
         named(f"0 * {reasons.absent(part)} + {NOBODY_KNOWS}", "message", f"{what}: {reasons.HERE}")
         for part, what in (("labels", "Labels of predictions"), ("drift", "Drift of features"))
     )
+    nothing = named(
+        f"vector({NOBODY_KNOWS}) unless on () {READ}",
+        "message", "Nothing is known: the section is not read, or its history is not complete",
+    )  # fmt: skip
     both = " or ".join(f"{WARNING} * {each}" for each in (dropped, drifted))
     return table(
         405,
         "",
         "What the figures beside call for.",
-        [Promql(f"{both} or {ACTION} * {act} or {unplanned} or {fine} or {unknown} or {gone}", shape="table")],
+        [
+            Promql(
+                f"{both} or {ACTION} * {act} or {unplanned} or {fine} or {unknown} or {gone} or {nothing}",
+                shape="table",
+            )
+        ],
         transformations=columns({"Value": "Level", "message": "Message"}),
         overrides=[
             column("Level", mappings=[LEVELS], custom__width=125, custom__cellOptions=COLOUR_TEXT),
@@ -274,14 +290,15 @@ def _warnings() -> Panel:
 
 
 def _standing() -> Panel:
+    no_version = named("vector(NaN)", "version", "")
     return stat(
         406,
         "",
         "The part of the last 24 hours' predictions that has a label, when the model is trained next, and which it is.",
         [
-            Promql(f"max({series('ticketing:model_labelled:ratio', DAY)})", "labelled"),
-            Promql(f"1000 * {PLANNED}", "next retraining"),
-            Promql(f"max by (version) ({series('ticketing_model_info')})", "model {{version}}"),
+            Promql(or_unknown(f"max({series('ticketing:model_labelled:ratio', DAY)})"), "labelled"),
+            Promql(or_unknown(f"1000 * {PLANNED}"), "next retraining"),
+            Promql(f"max by (version) ({series('ticketing_model_info')}) or on () {no_version}", "model {{version}}"),
         ],
         unit="percentunit",
         decimals=0,
