@@ -2,7 +2,7 @@
 # server needs no Debian package but Python.
 .DEFAULT_GOAL := help
 .PHONY: help install python demo incident dashboards test test-slow test-identity test-compose lint bench bench-alerts bench-alert-quality bench-scale clean
-.PHONY: pytest texts secrets gateway stack-demo stack-scale kubernetes lock
+.PHONY: pytest texts secrets gateway stack-demo stack-scale kubernetes lock newest
 
 BIN := .venv/bin
 # Without its bytecode every one of hundreds of started programs would be compiled again.
@@ -74,6 +74,9 @@ kubernetes: python ## Write what the Prometheus operator and Grafana's sidecar t
 
 texts: install ## Print what every alert says on every channel, when it begins and when it ends (NAME=ServiceDown: that one)
 	@$(BIN)/python -m demo.texts $(NAME)
+
+newest: python ## Say which pinned versions have a newer release, as far as package registries know
+	@tools/newest.sh
 
 lock: python ## Write the hash-locked requirements of the container images anew
 	@tools/lock.sh

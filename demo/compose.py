@@ -16,7 +16,7 @@ RECEIVERS = Receivers("http://inbox:8040", 8025, responder_urls=["http://respond
 
 
 def main(target: Path = RENDERED) -> int:
-    """Write alertmanager.yml and templates/; the secrets are those of `make secrets`."""
+    """Write alertmanager.yml, templates/ and where the chat is; the secrets are those of `make secrets`."""
     shutil.rmtree(target, ignore_errors=True)
     file = demo_config(SHIPPED_DIRECTORY, target, RECEIVERS)
     config = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -28,6 +28,8 @@ def main(target: Path = RENDERED) -> int:
         topic["sigv4"] |= {"access_key": "inbox", "secret_key": "inbox"}
     file.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
     shutil.rmtree(target / "secrets", ignore_errors=True)
+    chat = f"{RECEIVERS.inbox_url}/slack/services/T000/B000/responder"
+    (target / "slack_webhook_url").write_text(chat, encoding="utf-8")
     sys.stdout.write(f"{target}: notifications go to {RECEIVERS.inbox_url}\n")
     return 0
 

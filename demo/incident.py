@@ -2,16 +2,13 @@
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-
-import requests
 
 from demo.directory import CACHE, RUNNING
 from demo.incidents import INCIDENTS, Incident
+from demo.reach import Demo, NotReachedError, OnThisMachine, containers, query
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,21 +24,21 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         print(f"There is no incident {options.name!r}: the above are all.", file=sys.stderr)
         return 2
-    running = _running_demo(options.directory)
-    if running is None:
-        print("No demo is running: start one with make demo in another terminal.", file=sys.stderr)
+    demo = _running_demo(options.directory)
+    if demo is None:
+        print("No demo is running: start one with make demo or make stack-demo.", file=sys.stderr)
         return 1
     incident = INCIDENTS[options.name]
     try:
-        (stop if options.stop else start)(running, incident)
-    except (requests.RequestException, subprocess.CalledProcessError) as error:
+        (stop if options.stop else start)(demo, incident)
+    except NotReachedError as error:
         print(f"The demo does not do it: {error}", file=sys.stderr)
         return 1
     if options.stop:
         print(f"{options.name} is over.")
     else:
         print(f"{options.name} has begun: {incident.what}.\nTold after {incident.after}:\n{_told(incident)}")
-        print(f"Alerts: {running['prometheus']}/alerts   inbox: {running['inbox']}/")
+        print(f"Alerts: {demo.alerts}   inbox: {demo.inbox}")
     return 0
 
 
@@ -57,62 +54,49 @@ def _told(incident: Incident) -> str:
     return "\n".join(f"  {alert} → {', '.join(sorted(channels))}" for alert, channels in incident.tells.items())
 
 
-def _running_demo(directory: Path | None) -> dict[str, str] | None:
+def _running_demo(directory: Path | None) -> Demo | None:
+    """The newest on this machine, or else the one in containers."""
     if directory is not None:
         places = [*directory.glob(RUNNING)]
     else:
         places = [*CACHE.glob(f"*/{RUNNING}"), *Path(tempfile.gettempdir()).glob(f"ticketing-demo-*/{RUNNING}")]
     if not places:
-        return None
-    running: dict[str, str] = json.loads(max(places, key=lambda file: file.stat().st_mtime).read_text())
-    return running
+        return containers() if directory is None else None
+    return OnThisMachine(json.loads(max(places, key=lambda file: file.stat().st_mtime).read_text()))
 
 
-def start(running: Mapping[str, str], incident: Incident) -> None:
+def start(demo: Demo, incident: Incident) -> None:
     """Start an incident in a demo.
 
-    Args:
-        running: Addresses of its parts, as in its demo.json.
-        incident: Which.
-
     Raises:
-        requests.RequestException: The simulator or Prometheus does not answer.
-        subprocess.CalledProcessError: The exporter cannot be stopped.
+        NotReachedError: The simulator or Prometheus does not answer, or the exporter cannot be stopped.
     """
     if incident.episode is None:
-        _supervise(running, "stop")
+        demo.exporters("stop")
         return
     parameters = dict(incident.parameters)
     if incident.refunded:
-        parameters["refunds_usd"] = incident.refunded * _revenue(running)
-    requests.post(_episode(running, incident.episode), json=parameters, timeout=10).raise_for_status()
+        parameters["refunds_usd"] = incident.refunded * _revenue(demo)
+    demo.ask("POST", "simulator", _episode(incident.episode), parameters)
 
 
-def stop(running: Mapping[str, str], incident: Incident) -> None:
+def stop(demo: Demo, incident: Incident) -> None:
     """End an incident; see `start`."""
     if incident.episode is None:
-        _supervise(running, "start")
+        demo.exporters("start")
     else:
-        requests.delete(_episode(running, incident.episode), timeout=10).raise_for_status()
+        demo.ask("DELETE", "simulator", _episode(incident.episode))
 
 
-def _episode(running: Mapping[str, str], episode: str) -> str:
-    return f"{running['simulator']}/control/episodes/{episode}"
+def _episode(episode: str) -> str:
+    return f"/control/episodes/{episode}"
 
 
-def _revenue(running: Mapping[str, str]) -> float:
+def _revenue(demo: Demo) -> float:
     """Of the last hour, in USD; 0 when it is not known."""
-    query = {"query": "max(ticketing_kpi_revenue_per_hour_usd)"}
-    answer = requests.get(f"{running['prometheus']}/api/v1/query", params=query, timeout=10)
-    answer.raise_for_status()
-    series = answer.json()["data"]["result"]
+    answer = demo.ask("GET", "prometheus", query("max(ticketing_kpi_revenue_per_hour_usd)"))
+    series = json.loads(answer)["data"]["result"]
     return max(float(series[0]["value"][1]), 0.0) if series else 0.0
-
-
-def _supervise(running: Mapping[str, str], action: str) -> None:
-    """Start or stop the exporter, or both of them."""
-    command = [str(Path(sys.executable).parent / "supervisorctl"), "-c", running["supervisor"], action]
-    subprocess.run([*command, *running["exporters"].split()], check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

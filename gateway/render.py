@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from gateway.grafana import merged
@@ -53,6 +54,20 @@ def nginx_program() -> str | None:
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
+@cache
+def _installed_version() -> tuple[int, ...]:
+    told = subprocess.run([nginx_program() or "nginx", "-v"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r"/(\d+)\.(\d+)\.(\d+)", told)
+    return tuple(map(int, found.groups())) if found else (0,)
+
+
+def for_installed_nginx(text: str) -> str:
+    """A rendered nginx.conf as the installed nginx reads it: before 1.25.1 `http2` was a word of `listen`."""
+    if _installed_version() >= (1, 25, 1):
+        return text
+    return re.sub(r"(listen \S+ ssl)([^;]*;)\n *http2 on;", r"\1 http2\2", text)
+
+
 def _nginx_complaints(directory: Path) -> Iterator[str]:
     """What `nginx -t` refuses, with a certificate and paths of its own."""
     with tempfile.TemporaryDirectory() as own:
@@ -60,7 +75,7 @@ def _nginx_complaints(directory: Path) -> Iterator[str]:
         config = Path(own) / "nginx.conf"
         text = re.sub(r"(?m)^ +ssl_certificate(_key)? .*;\n", "", config.read_text())
         text = re.sub(r"(?m)^( *(?:pid|\w+_temp_path)) \S+/", rf"\1 {own}/", text)
-        config.write_text(text.replace("/dev/stdout", f"{own}/access.log"))
+        config.write_text(for_installed_nginx(text).replace("/dev/stdout", f"{own}/access.log"))
         command = [nginx_program() or "nginx", "-t", "-q", "-e", "stderr", "-c", str(config), "-p", own]
         result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
         for line in result.stderr.splitlines():

@@ -53,7 +53,7 @@ class Settings:
     allowed_networks: str = "10.0.0.0/8"
     load_balancer_networks: str = ""
     sign_in_rate: str = "30r/m"
-    gateway_network: str = "172.31.200.10/32"
+    gateway_network: str = "172.16.200.10/32"
     listen: str = "8443"
     health_listen: str = "127.0.0.1:8081"
     gate_listen: str = "0.0.0.0:4180"

@@ -15,6 +15,7 @@ from demo import incident
 from demo.directory import run_directory
 from demo.parts import Parts, plan, running
 from demo.programs import Responder
+from demo.reach import OnThisMachine
 from responder.playbook_file import SHIPPED
 from tests.alertmanager.chain import wait_until
 from tests.backtest.live import apart, assert_same_incidents, compared, fired, is_over, ledger, seconds, told
@@ -68,7 +69,7 @@ def well(parts: Parts) -> bool:
 
 def test_says_what_prometheus_alertmanager_and_the_ledger_did(capsys: pytest.CaptureFixture[str]) -> None:
     with pipeline() as parts:
-        demo = {"simulator": parts.simulator.url, "prometheus": parts.prometheus.url}
+        demo = OnThisMachine({"simulator": parts.simulator.url, "prometheus": parts.prometheus.url})
         wait_until(lambda: well(parts), 2 * LONGEST)
         start = int(time.time()) // STEP * STEP
         for one in (ADMIN_ATTACK, FRAUD_SPIKE):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import requests
 
-from gateway.render import nginx_program
+from gateway.render import for_installed_nginx, nginx_program
 from testbed.servers.alertmanager import program
 from testbed.servers.ports import free_port
 from testbed.servers.process import Process, guarded
@@ -152,7 +152,8 @@ class Native:
         for file in [source] if source.is_file() else [file for file in source.rglob("*") if file.is_file()]:
             copied = target / file.relative_to(source) if file != source else target
             copied.parent.mkdir(parents=True, exist_ok=True)
-            copied.write_text(self.text(service, file.read_text()))
+            text = self.text(service, file.read_text())
+            copied.write_text(for_installed_nginx(text) if file.name == "nginx.conf" else text)
 
     def _entrypoint(self, described: Yaml) -> list[str]:
         image = described["image"].rpartition(":")[0]

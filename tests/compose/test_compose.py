@@ -66,7 +66,8 @@ def test_linter_finds_nothing_serious() -> None:
 
 def test_publishes_the_gateway_alone() -> None:
     published = {name: service["ports"] for name, service in ALL if "ports" in service}
-    assert published == {"gateway": ["443:8443"]}
+    # And the inbox of the demo, to who sits at the machine.
+    assert published == {"gateway": ["443:8443"], "inbox": ["127.0.0.1:8040:8040"]}
     assert not [name for name, service in ALL if service.get("network_mode")]
 
 
@@ -84,7 +85,8 @@ def test_who_has_a_way_out() -> None:
     assert internal == {"inside", "alerting"}
     out = {name for network in networks.keys() - internal for name in members(network)}
     # The gateway, and those who call others. Nobody who keeps passwords or sessions.
-    assert out & services().keys() == {"gateway", "grafana", "exporter", "responder", "alertmanager"}
+    assert out & services().keys() == {"gateway", "grafana", "exporter", "responder", "alertmanager", "inbox"}
+    assert members("showing") == {"inbox"}
 
 
 def test_who_reaches_alertmanager() -> None:
@@ -111,6 +113,13 @@ def test_no_fixed_address_can_be_given_to_another_container() -> None:
     taken = [IPv4Address(address) for address in (*fixed, pool["gateway"])]
     assert len(set(taken)) == len(taken)
     assert not [address for address in taken if address in given_out or address not in subnet]
+
+
+def test_the_fixed_subnet_is_none_that_docker_gives_to_another_network() -> None:
+    """Otherwise the stack does not start where a network, of its own or of another project, was given it before."""
+    (pool,) = compose()["networks"]["inside"]["ipam"]["config"]
+    pools = ["172.17.0.0/16", "172.18.0.0/15", "172.20.0.0/14", "172.24.0.0/13", "192.168.0.0/16"]
+    assert not [one for one in pools if IPv4Network(one).overlaps(IPv4Network(pool["subnet"]))]
 
 
 @every_service
@@ -325,5 +334,16 @@ def test_env_example_names_every_variable() -> None:
 def test_default_needs_no_profile() -> None:
     without = {name for name, service in ALL if "profiles" not in service}
     for name in without:
-        assert services()[name].get("depends_on", {}).keys() <= without
+        needed = services()[name].get("depends_on", {})
+        assert {other for other, how in needed.items() if how.get("required", True)} <= without
+
+
+def test_the_demos_first_start_makes_the_platform_before_it_is_watched() -> None:
+    """Otherwise its sections, exporter and responder would be missing for a while, and people be told."""
+    for name in ("exporter", "responder", "prometheus"):
+        assert services()[name]["depends_on"] == {"simulator": {"condition": "service_healthy", "required": False}}
+
+
+def test_default_is_all_that_a_platform_needs() -> None:
+    without = {name for name, service in ALL if "profiles" not in service}
     assert {"gateway", "grafana", "keycloak", "prometheus", "responder"} <= without

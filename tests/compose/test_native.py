@@ -176,7 +176,7 @@ def comes_up(stack: Stack) -> None:
 def answers_an_attack(stack: Stack) -> None:
     episode = f"{stack.url('simulator', 8030)}/control/episodes/admin_attack"
     requests.post(episode, json={"login_failures": 0, "repeat_minutes": 0.5}, timeout=10).raise_for_status()
-    told = {"pagerduty", "sms", "responder"}
+    told = {"pagerduty", "sms", "responder", "slack"}
     stack.wait(lambda: stack.channels("UnauthorizedAdminAccess") == told, "everybody is told")
     stack.wait(lambda: locked(stack.postgres) == {"alice.ops"}, "the account is locked")
     token = stack.token.read_text()
@@ -186,9 +186,8 @@ def answers_an_attack(stack: Stack) -> None:
         answer = requests.get(incidents, headers={"Authorization": f"Bearer {token}"}, timeout=10).json()["incidents"]
         return {each["action"]: each["state"] for incident in answer for each in incident["actions"]}
 
-    acts = {"lock_account", "record_siem", "add_threat_indicator", "open_siem_incident"}
+    acts = {"lock_account", "record_siem", "add_threat_indicator", "open_siem_incident", "notify"}
     stack.wait(lambda: {act for act, state in done().items() if state == "done"} == acts, "all is done")
-    assert done()["notify"] == "skipped"  # the demo has no chat
 
 
 def locked(postgres: Postgres) -> set[str]:

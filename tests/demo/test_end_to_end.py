@@ -12,6 +12,7 @@ from demo.configs import write_configs
 from demo.directory import run_directory
 from demo.incidents import INCIDENTS
 from demo.parts import Parts, plan, running
+from demo.reach import OnThisMachine
 from demo.rules import write_rules
 from tests.alertmanager.chain import hasten, wait_until
 from tests.demo.told import expected, told, wait_for
@@ -67,7 +68,7 @@ def healthy(parts: Parts) -> bool:
 
 def test_who_is_told_when_it_begins_and_when_it_is_over() -> None:
     with pipeline() as parts:
-        demo = {"simulator": parts.simulator.url, "prometheus": parts.prometheus.url}
+        demo = OnThisMachine({"simulator": parts.simulator.url, "prometheus": parts.prometheus.url})
         inbox = parts.inbox
         wait_until(lambda: healthy(parts), LONGEST)
         inbox.clear()

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import trustme
 
-from gateway.render import nginx_program, render
+from gateway.render import for_installed_nginx, nginx_program, render
 from gateway.settings import Settings
 from testbed.servers.ports import free_port
 from testbed.servers.server import Server
@@ -213,7 +213,7 @@ def edge(
         render(replace(place, **settings).placeholders("secret", READ_TOKEN), rendered)
         for file in [rendered / "nginx" / "nginx.conf", *(rendered / "nginx").glob("*.inc")]:
             text = file.read_text()
-            file.write_text(weaken(text))
+            file.write_text(for_installed_nginx(weaken(text)))
         nginx = stack.enter_context(Nginx(rendered, directory / "nginx", port, health))
         behind = (parts["gate"], parts["grafana"], parts["keycloak"], parts["prometheus"], parts["responder"])
         yield Edge(port, nginx.log, directory / "ca.pem", *behind, balanced=balanced)

@@ -84,6 +84,14 @@ def client(name: str, network: str) -> Iterator[Client]:
         _run(["ip", "netns", "del", namespace], check=False)  # and with it the cable
 
 
+def in_engine(*words: str) -> str:
+    """Run a command on the engine's machine, which counts processes as the engine does."""
+    command = ["nsenter", "--target", ENGINE_NETWORK.split("/")[2], "--mount", "--pid", "--net", *words]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert result.returncode == 0, f"{words}: {result.stderr}"
+    return result.stdout
+
+
 def _run(command: Sequence[str], *, check: bool = True) -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert result.returncode == 0 or not check, f"{command}: {result.stderr}"

@@ -28,8 +28,8 @@ class Place:
         self.variables: dict[str, str] = {}
         if not (directory / "Makefile").exists():
             directory.mkdir(parents=True, exist_ok=True)
-            files = f"git -C {ROOT} ls-files -z | tar -C {ROOT} --null -T - -c --mode=a=rwX | tar -x"
-            self.run(f"{files} && ln -s {ROOT}/.venv .venv")
+            files = f"git -C {ROOT} ls-files -co --exclude-standard -z | tar -C {ROOT} --null -T - -c"
+            self.run(f"{files} | tar -x --no-same-permissions --no-same-owner\nln -s {ROOT}/.venv .venv")
 
     def run(self, commands: str, *, timeout: float = 900, check: bool = True, variables: Mapping[str, str] = {}) -> str:
         """Run commands in one shell; returns what they print."""
@@ -89,10 +89,24 @@ class Place:
 
     def down(self) -> None:
         """Remove containers, networks and volumes."""
-        self.run(f"docker compose -p {PROJECT} --profile '*' down -v --timeout 10", check=False, variables=DUMMY)
+        label = f"--filter label=com.docker.compose.project={PROJECT}"
+        self.run(
+            f"docker ps -aq {label} | xargs -r docker rm -f -v\n"
+            f"docker network ls -q {label} | xargs -r docker network rm\n"
+            f"docker volume ls -q {label} | xargs -r docker volume rm"
+        )
 
 
-DUMMY = {"PLATFORM_POSTGRES_ADDRESS": "none", "PLATFORM_POSTGRES_DATABASE": "none"}
+def put(place: Place, file: str, **variables: str) -> None:
+    """Give variables of an env file another value."""
+    path = place.directory / file
+    lines = path.read_text().splitlines()
+    path.write_text("".join(f"{_line(line, variables)}\n" for line in lines))
+
+
+def _line(line: str, variables: dict[str, str]) -> str:
+    name = line.partition("=")[0]
+    return f"{name}={variables[name]}" if name in variables else line
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 120, every: float = 1) -> float:

@@ -11,6 +11,27 @@ GUIDE = ROOT / "docs" / "operations.md"
 INSIDE_THE_CONTAINER = "docker compose exec -T keycloak /opt/keycloak/bin/kcadm.sh"
 
 
+def block(heading: str, number: int) -> str:
+    """An indented block of a chapter."""
+    chapter = GUIDE.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"(?:^    .*\n)+", chapter, re.MULTILINE)
+    return re.sub(r"(?m)^    ", "", blocks[number])
+
+
+def inline(start: str) -> str:
+    """The command in backquotes that begins so."""
+    found = re.search(rf"`({re.escape(start)}[^`]*)`", GUIDE.read_text())
+    assert found, start
+    return re.sub(r"\s*\n\s*", " ", found[1])
+
+
+def row(heading: str, first: str) -> str:
+    """The commands of a line of a chapter's table, one a line; the line begins with this."""
+    chapter = GUIDE.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    (cells,) = re.findall(rf"(?m)^\| {re.escape(first)}[^|]*\|([^|]*)\|$", chapter)
+    return "\n".join(re.findall(r"`([^`]*)`", cells))
+
+
 class Guide:
     """The commands, with this Keycloak instead of the container's.
 
@@ -35,16 +56,12 @@ class Guide:
         (self._directory / "secrets" / name).write_text(value)
 
     def block(self, heading: str, number: int) -> str:
-        """An indented block of a chapter."""
-        chapter = GUIDE.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-        blocks = re.findall(r"(?:^    .*\n)+", chapter, re.MULTILINE)
-        return re.sub(r"(?m)^    ", "", blocks[number])
+        """See the function."""
+        return block(heading, number)
 
     def inline(self, start: str) -> str:
-        """The command in backquotes that begins so."""
-        found = re.search(rf"`({re.escape(start)}[^`]*)`", GUIDE.read_text())
-        assert found, start
-        return found[1]
+        """See the function."""
+        return inline(start)
 
     def run(self, commands: str) -> str:
         """Run commands after signing in, in one shell; returns what they print."""
