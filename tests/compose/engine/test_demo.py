@@ -16,6 +16,11 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
 EXPECTED = {name for name, service in services().items() if service.get("profiles", ["demo"]) == ["demo"]}
 
 
+def health_port(name: str) -> int:
+    """Where a service listens, as its health check has it."""
+    return int(services()[name]["healthcheck"]["test"][-1].split(":")[2].split("/")[0])
+
+
 @pytest.fixture(scope="module")
 def demo(place: Place) -> Place:
     """Started by the one line of the guide."""
@@ -46,12 +51,12 @@ def test_a_container_may_do_nothing_that_it_need_not(demo: Place, name: str) -> 
     assert status["Uid"].split()[0] == services()[name]["user"].split(":")[0]
 
 
-@pytest.mark.parametrize(("name", "port"), [("exporter", 19877), ("responder", 19878)])
-def test_an_image_knows_its_version(demo: Place, name: str, port: int) -> None:
+@pytest.mark.parametrize("name", ["exporter", "responder"])
+def test_an_image_knows_its_version(demo: Place, name: str) -> None:
     assert (
         demo.run(f"docker compose exec -T {name} python -m {name} --version").strip() == f"ticketing-{name} {VERSION}"
     )
-    metrics = demo.ask(name, f"http://127.0.0.1:{port}/metrics")
+    metrics = demo.ask(name, f"http://127.0.0.1:{health_port(name)}/metrics")
     assert f'ticketing_{name}_build_info{{version="{VERSION}"' in metrics
     assert demo.query(f'ticketing_{name}_build_info{{version="{VERSION}"}}')
 
@@ -101,7 +106,7 @@ def test_the_inbox_is_for_who_sits_at_the_machine(demo: Place, colleague: Client
 
 def test_a_neighbour_with_a_route_is_kept_out_by_the_rule_of_the_guide(demo: Place, colleague: Client) -> None:
     """As on a machine that forwards for others; Docker's own policy is to forward nothing."""
-    ports = {"grafana": 3000, "exporter": 8010, "responder": 8020}
+    ports = {name: health_port(name) for name in ("grafana", "exporter", "responder")}
     addresses = {
         name: demo.inspect(name)["NetworkSettings"]["Networks"]["ticketing-monitor_outside"]["IPAddress"]
         for name in ports
