@@ -29,6 +29,11 @@ def fixed(colour: str) -> Json:
     return {"mode": "fixed", "fixedColor": colour}
 
 
+def shades(colour: str) -> Json:
+    """Lighter and darker ones of a colour, another for each series."""
+    return {"mode": "shades", "fixedColor": colour}
+
+
 BY_THRESHOLD = {"mode": "thresholds"}
 # From the least to the largest value of the axis.
 FROM_GREEN_TO_RED = {"mode": "continuous-GrYlRd"}
@@ -73,6 +78,11 @@ def of_query(ref: str, **properties: Any) -> Json:
 def columns_like(regex: str, **properties: Any) -> Json:
     """An override of all columns or series whose name matches."""
     return _override("byRegexp", regex, properties)
+
+
+def numbers(**properties: Any) -> Json:
+    """An override of all that are numbers, and not the time."""
+    return _override("byType", "number", properties)
 
 
 NAME_AND_VERDICT = "{{name}} {{verdict}}"

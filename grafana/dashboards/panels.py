@@ -65,6 +65,7 @@ def stat(
     fill: bool = False,
     sparkline: bool = False,
     direction: str = "auto",
+    left: bool = False,
     sizes: tuple[int, int] | None = None,
     texts: bool = False,
     **settings: Unpack[ValueSettings],
@@ -76,13 +77,14 @@ def stat(
         fill: whether the background has the colour, instead of the text.
         sparkline: whether the past is drawn below.
         direction: vertical stands for side by side with names above.
+        left: whether name and value stand at the top left instead of in the middle, where a sparkline would cross them.
         sizes: of name and value, in pixels.
         texts: whether labels of the answers are values too.
     """
     options: Json = {
         "colorMode": "background_solid" if fill else "value",
         "graphMode": "area" if sparkline else "none",
-        "justifyMode": "center",
+        "justifyMode": "auto" if left else "center",
         "orientation": direction,
         "textMode": shown,
         "wideLayout": False,

@@ -94,7 +94,8 @@ def test_a_figure_that_is_gone_is_not_shown_as_if_it_were_there(uid: str) -> Non
                 assert {"byField": "Time", "mode": "outer"} in transformations, panel["title"]
                 assert "vector(1)" in [target["expr"] for target in over_time], panel["title"]
                 converted = {field["targetField"] for each in transformations for field in each.get("conversions", ())}
-                assert converted == {f"{panel['title']} {verdict}" for verdict in COLOURS}
+                (name,) = set(re.findall(r'"name", "([^"]+)"', panel["targets"][0]["expr"]))
+                assert converted == {f"{name} {verdict}" for verdict in COLOURS}
 
 
 @every

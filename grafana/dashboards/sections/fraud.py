@@ -22,7 +22,9 @@ from grafana.dashboards.looks import (
     columns_like,
     fixed,
     hidden,
+    numbers,
     of_query,
+    shades,
     time_column,
 )
 from grafana.dashboards.panels import heatmap, stat, table, time_series
@@ -107,10 +109,10 @@ def _scatter() -> Panel:
         "Approved above 0.65": (ORANGE, 6),
         "Approved": (GREEN, 3),
     }
-    edges = {"🔴 blocked zone": RED, "🟡 review zone": YELLOW}
+    edges = {"🔴 block zone": RED, "🟡 review zone": YELLOW}
     # A zone has the colour of its upper edge, which is not that of the line drawn there.
     zones = {
-        "top": (RED, "🔴 blocked zone"),
+        "top": (RED, "🔴 block zone"),
         "top of review": (YELLOW, "🟡 review zone"),
         "top of approved": (GREEN, "bottom"),
         "bottom": (GREEN, None),
@@ -127,7 +129,7 @@ def _scatter() -> Panel:
             Promql(f"0 * {THRESHOLDS} + 1", "top", over_time=True),
             Promql(_threshold("block"), "top of review", over_time=True),
             Promql(_threshold("review"), "top of approved", over_time=True),
-            Promql(_threshold("block"), "🔴 blocked zone", over_time=True),
+            Promql(_threshold("block"), "🔴 block zone", over_time=True),
             Promql(_threshold("review"), "🟡 review zone", over_time=True),
             Promql(f"0 * {THRESHOLDS}", "bottom", over_time=True),
         ],
@@ -143,9 +145,12 @@ def _scatter() -> Panel:
         },
         highest=1,
         overrides=[
+            # Upwards, in the order of the zones: where they meet is not known here.
+            numbers(custom__axisLabel="approve zone → review zone → block zone"),
             *(
-                columns_like(f"{name}(: .*)?", color=fixed(c), custom__pointSize=size)
+                columns_like(f"{name}{word}", color=colour, custom__pointSize=size)
                 for name, (c, size) in points.items()
+                for word, colour in (("", fixed(c)), (": .*", shades(c)))
             ),
             *(
                 column(
@@ -248,10 +253,10 @@ def _feed() -> Panel:
         [Sql(FEED)],
         overrides=[
             time_column(),
-            column("Txn ID", custom__width=190,
+            column("Txn ID", custom__width=175,
                    links=[link("Investigate the transaction", investigate("transaction", "${__value.raw}"))]),
             column("Score", unit="none", decimals=2, min=0, max=1, thresholds=steps, color=BY_THRESHOLD,
-                   custom__width=125, custom__cellOptions=SCORE_CELL),
+                   custom__width=110, custom__cellOptions=SCORE_CELL),
             decision_column(),
             column("Wallet", custom__width=115, links=[
                 link("Investigate the wallet", investigate("wallet", '${__data.fields["full wallet"]}'))]),

@@ -57,6 +57,7 @@ class Card:
     Attributes:
         number: ID of the card; that of the line below it is one more.
         title: of the card.
+        counts: what the number is of, in the fewest words.
         meaning: its definition.
         metric: the exporter's metric, of which the recording rules have the names too.
         scale: what it is multiplied by. Small numbers make a flat sparkline: Grafana rounds its axis like the value.
@@ -78,6 +79,7 @@ class Card:
 
     number: int
     title: str
+    counts: str
     meaning: str
     metric: str
     scale: int
@@ -113,6 +115,7 @@ CARDS = (
     Card(
         110,
         "📊 Transactions / hour",
+        "purchases and transfers, last hour",
         "Purchases and transfers of the last hour, as the platform counts them. Alert in peak hours, below the limit.",
         "kpi_transactions_per_hour",
         1,
@@ -133,6 +136,7 @@ CARDS = (
     Card(
         120,
         "🚨 Fraud rate",
+        "blocked of all, last hour",
         "Blocked transactions as a part of all, last hour, as the platform counts them. Alert above one limit and below"
         " another.",
         "kpi_fraud_rate_ratio",
@@ -155,6 +159,7 @@ CARDS = (
     Card(
         130,
         "⚡ API latency p95",
+        "answers of fraud prediction",
         "95th percentile of the answer times of /api/v1/ml/predict/fraud. Alert above the limit.",
         "kpi_api_latency_p95_seconds",
         1000,
@@ -175,11 +180,13 @@ CARDS = (
     Card(
         140,
         "💰 Revenue / hour",
+        "sales and fees, last hour",
         "Ticket sales and platform fees of the last hour. Alert while an event launches, below the limit.",
         "kpi_revenue_per_hour_usd",
         1,
-        "currency:financial:$",
-        0,
+        # As short as that: Grafana has a unit for dollars in full only since 12.1.
+        "currencyUSD",
+        2,
         ("relative_delta1h", 100),
         "%",
         0,
@@ -202,17 +209,18 @@ def _value(card: Card) -> Panel:
         card.title,
         card.meaning,
         [
-            Promql(with_verdict(card.title, value, at_end(card.judged)), NAME_AND_VERDICT, over_time=True),
+            Promql(with_verdict(card.counts, value, at_end(card.judged)), NAME_AND_VERDICT, over_time=True),
             EVERY_MOMENT,
         ],
-        transformations=at_every_moment(*names_with_verdicts(card.title)),
+        transformations=at_every_moment(*names_with_verdicts(card.counts)),
         overrides=BY_VERDICT,
         unit=card.unit,
         decimals=card.decimals,
         links=[runbook(card.alert)],
-        shown="value",
+        shown="value_and_name",
         sparkline=True,
-        sizes=(14, 44),
+        left=True,
+        sizes=(12, 54),
         time_from="1h",
         interval="15s",
     )
@@ -237,7 +245,7 @@ def _below(card: Card) -> Panel:
     better, worse = (GREEN, RED) if card.more_is_better else (RED, GREEN)
     return stat(
         card.number + 1,
-        "",
+        f"{card.title.split(' ', 1)[1]} against {card.aim.lower()}",
         f"{card.title}: change against one hour ago, {card.aim.lower()}, and verdict.",
         [
             # The reason why there is none stands alone: it is longer than a verdict.
@@ -255,6 +263,7 @@ def _below(card: Card) -> Panel:
         texts=True,
         shown="value_and_name",
         direction="vertical",
+        left=True,
         sizes=(11, 15),
     )
 
@@ -264,7 +273,7 @@ SECTION = Section(
     f"📈 Key Performance Indicators{reasons.of('kpis')}",
     [
         line(4, *((6, _value(card)) for card in CARDS)),
-        line(2, *((6, _below(card)) for card in CARDS)),
+        line(3, *((6, _below(card)) for card in CARDS)),
     ],
     main=110,
 )

@@ -96,8 +96,10 @@ def _confusion() -> Panel:
             }},
         ],
         overrides=[
-            columns_like("^Predicted.*", mappings=colours, custom__align="center", custom__cellOptions=COLOUR_CELL),
-            column(" ", custom__width=120),
+            # Both fit on a phone.
+            columns_like("^Predicted.*", mappings=colours, custom__align="center", custom__cellOptions=COLOUR_CELL,
+                         custom__minWidth=110),
+            column(" ", custom__width=110),
         ],
         cell_height="lg",
     )  # fmt: skip
@@ -122,7 +124,7 @@ def _quality() -> Panel:
         )
     return stat(
         402,
-        "",
+        f"Precision, recall, F1 (last 24 hours){reasons.of('labels')}",
         "Of the confusion matrix, each beside its value at training. The warnings say when precision is too far below.",
         reasons.instead(["labels"], queries),
         unit="none",
@@ -271,7 +273,7 @@ def _warnings() -> Panel:
     both = " or ".join(f"{WARNING} * {each}" for each in (dropped, drifted))
     return table(
         405,
-        "",
+        "Retraining",
         "What the figures beside call for.",
         [
             Promql(
@@ -293,7 +295,7 @@ def _standing() -> Panel:
     no_version = named("vector(NaN)", "version", "")
     return stat(
         406,
-        "",
+        "Labels and model",
         "The part of the last 24 hours' predictions that has a label, when the model is trained next, and which it is.",
         [
             Promql(or_unknown(f"max({series('ticketing:model_labelled:ratio', DAY)})"), "labelled"),
@@ -318,8 +320,8 @@ SECTION = Section(
     f"🧠 Model Performance Metrics{reasons.of('model')}",
     [
         [
-            Column(10, [(5, _confusion()), (5, _quality()), (6, _warnings()), (4, _standing())]),
-            Column(14, [(8, _drift()), (12, _features())]),
+            Column(10, [(6, _confusion()), (4, _quality()), (6, _warnings()), (4, _standing())]),
+            Column(14, [(7, _drift()), (13, _features())]),
         ],
     ],
     main=404,
