@@ -2,7 +2,7 @@
 # server needs no Debian package but Python.
 .DEFAULT_GOAL := help
 .PHONY: help install python demo incident dashboards test test-slow test-identity test-compose lint bench bench-alerts bench-alert-quality bench-scale clean
-.PHONY: pytest texts secrets gateway stack-demo stack-scale kubernetes lock newest
+.PHONY: pytest reference texts secrets gateway stack-demo stack-scale kubernetes lock newest
 
 BIN := .venv/bin
 # Without its bytecode every one of hundreds of started programs would be compiled again.
@@ -68,6 +68,9 @@ stack-scale: secrets gateway ## Docker: the stack with two of each of ours, and 
 	@docker compose --env-file .env --env-file deploy/compose/scale.env --profile scale -f docker-compose.yml \
 		$(if $(STORE),-f contrib/store/$(STORE).compose.yml --env-file contrib/store/$(STORE).env,--profile victoriametrics) \
 		up -d --build --wait
+
+reference: python ## Write the reference pages of docs/reference from the code
+	@$(BIN)/python -m reference
 
 kubernetes: python ## Write what the Prometheus operator and Grafana's sidecar take to deploy/rendered/monitoring
 	@$(BIN)/python -m deploy.kubernetes

@@ -29,7 +29,7 @@ LONGEST_WARM_UP = "6h"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status is 0 when it could answer."""
-    parser = _parser()
+    parser = command_line()
     flags = parser.parse_args(arguments)
     try:
         _run(flags)
@@ -73,32 +73,48 @@ def _outcome(chosen: RuleSet, books: Playbooks, history: History, span: Span, no
     return report.Outcome(chosen.name, firings, playbooks.incidents(firings, books, chosen, source_of, span))
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """The flags."""
     parser = argparse.ArgumentParser(
         prog=NAME,
-        description="Tells which alerts would have fired on the history that a Prometheus has, which playbooks would"
-        " have acted, and what differs between two rule sets. Needs promtool. Acts on nothing.",
+        description="Shows which alerts would have fired on the history of a Prometheus, which playbooks would have"
+        " acted, and what differs between two rule sets. Needs promtool. Changes nothing.",
     )
-    parser.add_argument("--version", action="version", version=f"{NAME} {VERSION}")
-    parser.add_argument("--prometheus", required=True, metavar="URL", help="of Prometheus, or of what has its API")
-    parser.add_argument("--token-file", type=Path, help="holds a bearer token")
-    parser.add_argument("--basic-auth-file", type=Path, help="holds user:password")
-    parser.add_argument("--ca-file", help="certificates to trust instead of the system's")
-    parser.add_argument("--from", dest="from_", default="24h", help="24h (ago), 2026-03-02T18:00 (UTC), unix seconds")
-    parser.add_argument("--to", default="now", help="likewise (default: %(default)s)")
+    parser.add_argument("--version", action="version", version=f"{NAME} {VERSION}", help="print the version and exit")
+    parser.add_argument(
+        "--prometheus", required=True, metavar="URL", help="address of Prometheus, or of a server with the same API"
+    )
+    parser.add_argument("--token-file", type=Path, help="file that holds a bearer token")
+    parser.add_argument("--basic-auth-file", type=Path, help="file that holds user:password")
+    parser.add_argument("--ca-file", help="file of certificates to trust instead of the system's")
+    parser.add_argument(
+        "--from",
+        dest="from_",
+        default="24h",
+        help="start: 24h (ago), 2026-03-02T18:00 (UTC without a zone) or Unix seconds (default: %(default)s)",
+    )
+    parser.add_argument("--to", default="now", help="end, written the same way (default: %(default)s)")
     parser.add_argument(
         "--rules",
         type=Path,
         action="append",
         required=True,
-        help="directory or file; twice: how the second differs",
+        help="directory or file; given twice, the second is shown as its differences",
     )
-    parser.add_argument("--playbooks", type=Path, metavar="FILE", help="of the responder (default: those shipped)")
-    parser.add_argument("--step", default="15s", help="between two evaluations (default: %(default)s)")
+    parser.add_argument(
+        "--playbooks", type=Path, metavar="FILE", help="playbooks of the responder (default: those that are shipped)"
+    )
+    parser.add_argument(
+        "--step",
+        default="15s",
+        help="time between two evaluations; smaller is more exact and slower (default: %(default)s)",
+    )
     parser.add_argument(
         "--warm-up", default=LONGEST_WARM_UP, help="how far rules may look back before --from (default: %(default)s)"
     )
-    parser.add_argument("--output", choices=["text", "json"], default="text")
+    parser.add_argument(
+        "--output", choices=["text", "json"], default="text", help="format of the result (default: %(default)s)"
+    )
     return parser
 
 

@@ -32,7 +32,7 @@ _M_ARENA_MAX = -8
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    flags = _parser().parse_args(arguments)
+    flags = command_line().parse_args(arguments)
     _share_one_heap()
     try:
         logs.set_up(flags.log_level, flags.log_format)
@@ -147,7 +147,8 @@ def _share_one_heap() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """The flags."""
     parser = argparse.ArgumentParser(
         prog="ticketing-exporter",
         description="Prometheus exporter for NFT-ticketing platforms.",
@@ -155,21 +156,34 @@ def _parser() -> argparse.ArgumentParser:
         " on the machine can read the command line of a process.",
     )
     add = parser.add_argument
-    add("--config.file", dest="config_file", type=Path, metavar="FILE", help="probes, rate limits, API (YAML)")
-    add("--platform.file", dest="platform_file", type=Path, metavar="FILE", help="what the platform lacks (YAML)")
+    add(
+        "--config.file",
+        dest="config_file",
+        type=Path,
+        metavar="FILE",
+        help="configuration: probes, rate limits, API (YAML)",
+    )
+    add(
+        "--platform.file",
+        dest="platform_file",
+        type=Path,
+        metavar="FILE",
+        help="what the platform does not have (YAML)",
+    )
     add(
         "--postgres.dsn-file",
         type=Path,
         metavar="FILE",
         dest="postgres_dsn_file",
-        help="file with the connection to PostgreSQL, read at each new one; default: the variable POSTGRES_DSN_FILE",
+        help="file with the connection string of PostgreSQL, read for each new connection; default: the variable"
+        " POSTGRES_DSN_FILE",
     )
     add(
         "--redis.url-file",
         type=Path,
         metavar="FILE",
         dest="redis_url_file",
-        help="file with the URL of Redis, read at each new connection; default: the variable REDIS_URL_FILE",
+        help="file with the URL of Redis, read for each new connection; default: the variable REDIS_URL_FILE",
     )
     add("--config.check", dest="config_check", action="store_true", help="validate the files and exit")
     add(

@@ -21,9 +21,10 @@ class ProbeBase(Strict, frozen=True, kw_only=True):
     """What every probe has.
 
     Attributes:
-        interval: between two tries.
-        timeout: of one try, as a whole.
-        baseline: what it normally takes; above twice of it, it is slow. Without one it never is.
+        interval: time between two tries.
+        timeout: longest duration of one try, from start to end.
+        baseline: normal duration of a try. The limit `service_slow_ratio` says from how many times the baseline the
+            service is slow. Without a baseline the service is never slow.
     """
 
     interval: Duration = Duration(5)
@@ -35,10 +36,11 @@ class HttpProbe(ProbeBase, frozen=True, kw_only=True, tag_field="kind", tag="htt
     """GET answers with one of the given status codes, and at most 1 MiB. Redirects are not followed.
 
     Attributes:
-        url: http or https; or the name of a file that holds it, when it contains a key.
-        valid_status: 200 to 299 when empty.
-        headers: sent along.
-        ca_file: certificates to trust instead of the system's.
+        url: address, http or https. Give either this or `url_file`.
+        url_file: file that holds the address, for one that contains a key.
+        valid_status: status codes that count as success; 200 to 299 when empty.
+        headers: headers of the request.
+        ca_file: file of certificates to trust instead of the system's.
     """
 
     url: str | None = None
@@ -52,7 +54,8 @@ class JsonRpcProbe(ProbeBase, frozen=True, kw_only=True, tag_field="kind", tag="
     """An Ethereum node answers `eth_blockNumber` with a number.
 
     Attributes:
-        url: http or https; or the name of a file that holds it, when it contains a key.
+        url: address, http or https. Give either this or `url_file`.
+        url_file: file that holds the address, for one that contains a key.
     """
 
     url: str | None = None
@@ -86,13 +89,13 @@ class RateLimits(Strict, frozen=True, kw_only=True):
     """How the platform keeps its rate limits.
 
     Attributes:
-        adapter: `contract` reads the contract's keys, which hold the limits too; `view` the views
-            monitoring.blocked_clients and, for limits that are not told here, monitoring.rate_limits; `none` is for
-            who has no limits.
-        global_per_minute: for the other adapters: requests per minute of all clients together.
-        client_per_minute: for the other adapters: requests per minute of one client.
-        storage_prefix: for flask-limiter: `key_prefix` of its storage options.
-        key_prefix: for flask-limiter: its own `key_prefix`.
+        adapter: where limits and blocked clients are read. `contract` reads the contract's keys. `view` reads the view
+            `monitoring.blocked_clients` and, for limits that are not given here, `monitoring.rate_limits`. `none` is
+            for platforms without limits.
+        global_per_minute: limit of requests per minute for all clients together, except for adapter `contract`.
+        client_per_minute: limit of requests per minute for one client, except for adapter `contract`.
+        storage_prefix: `key_prefix` of Flask-Limiter's storage options.
+        key_prefix: `key_prefix` of Flask-Limiter itself.
     """
 
     adapter: Literal["contract", "flask-limiter", "sliding-window", "view", "none"] = "contract"
@@ -109,13 +112,13 @@ class RateLimits(Strict, frozen=True, kw_only=True):
 
 
 class Absent(Strict, frozen=True, kw_only=True):
-    """What the platform does not have; names as `exporter.absence.NAMES` has them.
+    """What the platform does not have. An unknown name is refused with the list of those that exist.
 
     Attributes:
-        sections: are not collected.
-        views: of the schema monitoring; are not read.
-        keys: of Redis, families of keys without the minute; are not read.
-        features: of the product; each stands for what is absent without it.
+        sections: sections that are not collected.
+        views: views of the schema `monitoring` that are not read.
+        keys: Redis keys that are not read; name a key that ends in a minute without it.
+        features: features of the product. All that depends on one is absent with it.
     """
 
     sections: tuple[str, ...] = ()
@@ -125,10 +128,10 @@ class Absent(Strict, frozen=True, kw_only=True):
 
 
 class Platform(Strict, frozen=True, kw_only=True):
-    """The platform, as its operator declares it.
+    """Facts about the platform that its operator declares.
 
     Attributes:
-        absent: see `Absent`.
+        absent: what the platform does not have.
     """
 
     absent: Absent = Absent()
@@ -144,7 +147,7 @@ class Api(Strict, frozen=True, kw_only=True):
     """The JSON API.
 
     Attributes:
-        cors_origins: origins whose pages may read it; none by default.
+        cors_origins: origins whose web pages may read the API.
     """
 
     cors_origins: tuple[str, ...] = ()
@@ -154,17 +157,17 @@ class Config(Strict, frozen=True, kw_only=True):
     """The whole file.
 
     Attributes:
-        settle: time after which rows with an older timestamp are not expected any more; those that come
-            all the same are seen later, see `exporter.windows`.
-        max_lag: what a replica tells that is later is not believed.
-        probes: by the name they have in the label `probe`.
-        rate_limits: see `RateLimits`.
-        traffic: see `Traffic`.
-        kpis: see `Kpis`.
-        predicted_fraud: decisions that count as fraud predicted in precision, recall and F1.
-        api: see `Api`.
-        platform: see `Platform`.
-        metrics: of the operator's own, see `exporter.own_metrics`.
+        settle: longest time between a row's timestamp and its commit. Rows that come later are counted later, see
+            docs/architecture.md.
+        max_lag: data of a replica that lags more are not used.
+        probes: probes by name; the name becomes the label `probe`.
+        rate_limits: where rate limits and blocked clients come from.
+        traffic: where request counts come from.
+        kpis: where each KPI comes from.
+        predicted_fraud: decisions that count as predicted fraud in precision, recall and F1.
+        api: the JSON API.
+        platform: what the platform does not have.
+        metrics: metrics of your own, see docs/own-metrics.md.
     """
 
     settle: Duration = Duration(20)

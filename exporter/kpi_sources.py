@@ -14,8 +14,8 @@ class FromRedis(Strict, frozen=True, kw_only=True, tag_field="from", tag="redis"
     """A key of the platform.
 
     Attributes:
-        key: the contract's by default.
-        unit: of its number, see `Kpi.units`; the contract's by default.
+        key: name of the key; the contract's by default.
+        unit: unit of the number; the contract's by default. A wrong one is refused with the list of those allowed.
     """
 
     key: str | None = None
@@ -26,18 +26,18 @@ class FromView(Strict, frozen=True, kw_only=True, tag_field="from", tag="view"):
     """The row of the view `monitoring.kpis` that has the KPI's name.
 
     Attributes:
-        unit: of its value, see `Kpi.units`; the contract's by default.
+        unit: unit of the value; the contract's by default. A wrong one is refused with the list of those allowed.
     """
 
     unit: str | None = None
 
 
 class FromPostgresql(Strict, frozen=True, kw_only=True, tag_field="from", tag="postgresql"):
-    """What the exporter itself counts in the views, over the rolling hour."""
+    """The exporter counts it in the views, over the rolling hour."""
 
 
 class FromPrometheus(Strict, frozen=True, kw_only=True, tag_field="from", tag="prometheus"):
-    """A recording rule of the platform's own makes the series; the exporter has nothing to do."""
+    """A recording rule of your own provides the series; the exporter does nothing."""
 
 
 Platforms = FromRedis | FromView | FromPrometheus
@@ -46,13 +46,13 @@ Source = Platforms | FromPostgresql
 
 
 class Kpis(Strict, frozen=True, kw_only=True):
-    """Where each KPI comes from: from the contract's key by default.
+    """Where each KPI comes from; by default the contract's Redis key.
 
     Attributes:
-        transactions_per_hour: PostgreSQL counts the rows of the view transactions.
-        fraud_rate: PostgreSQL counts the share of the view fraud_predictions that is blocked.
-        api_latency_p95: PostgreSQL does not know it.
-        revenue_per_hour: PostgreSQL adds amounts and fees of the view transactions up.
+        transactions_per_hour: `postgresql` counts the rows of the view `transactions`.
+        fraud_rate: `postgresql` counts the blocked share of the view `fraud_predictions`.
+        api_latency_p95: PostgreSQL does not know the latency.
+        revenue_per_hour: `postgresql` sums amounts and fees of the view `transactions`.
     """
 
     transactions_per_hour: Source = FromRedis()

@@ -14,12 +14,12 @@ SLIDING_WINDOW, NO_LIMITS, CONTRACT = "sliding-window", "none", "contract"
 
 
 class Traffic(Strict, frozen=True, kw_only=True):
-    """Where each figure comes from: from the contract's keys by default.
+    """Where each figure comes from; by default the contract's Redis keys.
 
     Attributes:
-        requests: of the last whole minute; `view` is monitoring.requests.
-        clients: the busiest of five whole minutes; `rate-limiter` knows those of the last 60 seconds, where its
-            adapter is sliding-window.
+        requests: requests of the last whole minute; `view` reads `monitoring.requests`.
+        clients: busiest clients of the last five whole minutes. `rate-limiter` reads those of the last 60 seconds; it
+            needs the adapter `sliding-window`.
     """
 
     requests: Literal["redis", "view"] = "redis"

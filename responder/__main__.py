@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     if commands.is_command(arguments):
         return commands.main(arguments)
-    flags = _parser().parse_args(arguments)
+    flags = command_line().parse_args(arguments)
     try:
         logs.set_up(flags.log_level, flags.log_format)
         settings, playbooks = _load(flags)
@@ -141,24 +141,27 @@ def _unconfigured(settings: Config, playbooks: Playbooks) -> Iterator[str]:
                 )
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """The flags of the server."""
     parser = argparse.ArgumentParser(
         prog="ticketing-responder",
         description="Acts on alerts: Alertmanager's webhook → actions on the platform, each exactly once.",
-        epilog="Connections: POSTGRES_DSN, REDIS_URL, RESPONDER_TOKEN and, to read incidents alone,"
-        " RESPONDER_READ_TOKEN, or each with _FILE behind."
-        f" From a terminal: ticketing-responder {', '.join(commands.NAMES)}; each has --help.",
+        epilog="Variables: POSTGRES_DSN, REDIS_URL, RESPONDER_TOKEN and, for reading incidents only,"
+        " RESPONDER_READ_TOKEN; or each with _FILE appended, for the name of a file that holds it."
+        f" Commands for people: ticketing-responder {', '.join(commands.NAMES)}; each has --help.",
     )
     add = parser.add_argument
-    add("--config.file", dest="config_file", type=Path, metavar="FILE", help="where everything is (YAML)")
+    add(
+        "--config.file", dest="config_file", type=Path, metavar="FILE", help="configuration: addresses and times (YAML)"
+    )
     add(
         "--playbooks.file",
         dest="playbooks_file",
         type=Path,
         metavar="FILE",
-        help="what is done on which alert (YAML); those that are shipped without it",
+        help="playbooks: what to do on which alert (YAML); default: those that are shipped",
     )
-    add("--config.check", dest="config_check", action="store_true", help="validate files and token and exit")
+    add("--config.check", dest="config_check", action="store_true", help="validate the files and the tokens and exit")
     add(
         "--web.listen-address",
         dest="web_listen_address",

@@ -43,7 +43,7 @@ def is_command(arguments: Sequence[str]) -> bool:
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command; returns its exit status: 1 when the responder refuses, 2 when it is not reached."""
-    flags = _parser().parse_args(arguments)
+    flags = command_line().parse_args(arguments)
     try:
         for line in _run(flags):
             print(line)  # noqa: T201
@@ -115,24 +115,27 @@ def _whole(incident: dict[str, Any]) -> Iterator[str]:
         yield ascii(f"{decision['at'][:19]}Z  {decision['decision']} by {decision['by']} ({decision['via']})")[1:-1]
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """The commands of a terminal, with their flags."""
     parser = argparse.ArgumentParser(
         prog="ticketing-responder",
-        description="Asks a responder about incidents, and tells it what a person has decided.",
-        epilog="RESPONDER_URL: its address; RESPONDER_TOKEN, or RESPONDER_TOKEN_FILE: its token.",
+        description="Shows the incidents of a responder and sends it a person's decision.",
+        epilog="Variables: RESPONDER_URL is its address; RESPONDER_TOKEN, or RESPONDER_TOKEN_FILE, its token.",
     )
     shared = argparse.ArgumentParser(add_help=False)
     default = os.environ.get("RESPONDER_URL") or "http://localhost:19878"
-    shared.add_argument("--url", default=default, help="of the responder; %(default)s")
+    shared.add_argument("--url", default=default, help="address of the responder; default: %(default)s")
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("incidents", parents=[shared], help="the newest incidents")
-    listing.add_argument("--limit", type=int, default=20, help="at most; %(default)s")
-    commands.add_parser("show", parents=[shared], help="one incident with its actions").add_argument("id")
+    listing.add_argument("--limit", type=int, default=20, help="largest number of incidents; default: %(default)s")
+    commands.add_parser("show", parents=[shared], help="one incident with its actions").add_argument(
+        "id", help="the correlation ID"
+    )
     report_command.add_to(commands.add_parser("report", parents=[shared], help="one incident as Markdown"))
     for name, text in _DECISIONS.items():
         command = commands.add_parser(name, parents=[shared], help=text)
         command.add_argument("id", help="the correlation ID")
         if name in ("approve", "decline"):
-            command.add_argument("action", nargs="?", help="all that wait without it")
-        command.add_argument("--by", help="who decides; without it, USER@HOST")
+            command.add_argument("action", nargs="?", help="one action; default: all that wait")
+        command.add_argument("--by", help="who decides; default: USER@HOST")
     return parser

@@ -23,9 +23,9 @@ class Endpoint(Strict, frozen=True, kw_only=True):
     """An HTTP service.
 
     Attributes:
-        url: http or https.
-        token_file: holds a bearer token; read for every request.
-        ca_file: certificates to trust instead of the system's.
+        url: address, http or https.
+        token_file: file that holds a bearer token; it is read for every request.
+        ca_file: file of certificates to trust instead of the system's.
     """
 
     url: str
@@ -34,11 +34,11 @@ class Endpoint(Strict, frozen=True, kw_only=True):
 
 
 class Stop(Strict, frozen=True, kw_only=True):
-    """What stops every action while it is there; the incidents are recorded all the same.
+    """The stop switch. While it is set, no action runs; incidents are still recorded.
 
     Attributes:
-        redis_key: a key with any value.
-        file: a file with any content.
+        redis_key: Redis key that stops everything while it has any value.
+        file: file that stops everything while it exists.
     """
 
     redis_key: str = "responder:stop"
@@ -46,18 +46,18 @@ class Stop(Strict, frozen=True, kw_only=True):
 
 
 class Pace(Strict, frozen=True, kw_only=True):
-    """Times.
+    """Times that pace the work.
 
     Attributes:
-        lease: a claimed action belongs to its worker for so long; a try that takes longer comes to nothing.
-        retry_longest: between two tries of an action, at most.
-        give_up: an action that has been refused for so long has failed. It counts in which time it was tried, and of
-            tries that nobody answered a 24th.
-        check_every: between two questions to Prometheus about one incident.
-        stale_after: an open incident of which nothing has been heard for so long is checked, too; longer than
+        lease: how long a claimed action belongs to its worker; a longer try is void.
+        retry_longest: longest pause between two tries of an action.
+        give_up: how long an action is tried while it is refused, before it has failed. Only time in which it was
+            tried counts. While nobody answers, it is tried 24 times as long.
+        check_every: time between two questions to Prometheus about one incident.
+        stale_after: an open incident without any message for this long is checked too. Must be longer than
             Alertmanager's `repeat_interval`.
-        late: a firing message that is about the time before the incident's end is not believed for so long after it.
-        poll: how often a responder looks for work that another has been told of.
+        late: for how long after an incident's end a firing message about the time before it is ignored.
+        poll: how often a responder looks for work that another responder accepted.
     """
 
     lease: Duration = Duration(30)
@@ -92,11 +92,13 @@ class Config(Strict, frozen=True, kw_only=True):
     """The whole file, but for what the actions declare as theirs.
 
     Attributes:
-        platform: alerts of another one are refused.
-        prometheus: is asked whether an incident is really over, and for what is known before an action.
-        allowed_hosts: `host` or `host:port` that may be called over HTTP, besides the one of `prometheus`.
-        dry_run: no action has an effect; each says what it would have done.
-        workers: actions at once.
+        platform: name of the platform; alerts of other platforms are refused.
+        prometheus: server that is asked whether an incident is over, and for figures before an action.
+        allowed_hosts: hosts, as `host` or `host:port`, that may be called over HTTP besides that of `prometheus`.
+        dry_run: no action has an effect; each records what it would have done.
+        workers: number of actions that run at once.
+        pace: times that pace the work.
+        stop: the stop switch.
     """
 
     platform: Annotated[str, msgspec.Meta(min_length=1)] = DEFAULT_PLATFORM
@@ -129,7 +131,7 @@ def load(path: Path | None, fields: Iterable[Field[Any]]) -> Config:
     if path is None:
         return Config()
     fields = list(fields)
-    config: Config = decode(read_yaml(path), _with_fields(fields), f"{path}: ")
+    config: Config = decode(read_yaml(path), file_type(fields), f"{path}: ")
     for name, endpoint in _endpoints(config):
         host = authority(endpoint.url)
         if host is None:
@@ -146,8 +148,8 @@ def load(path: Path | None, fields: Iterable[Field[Any]]) -> Config:
     return config
 
 
-def _with_fields(fields: Iterable[Field[Any]]) -> Any:
-    """The type of the whole file."""
+def file_type(fields: Iterable[Field[Any]]) -> Any:
+    """The type of the whole file: `Config` with the fields of the actions."""
     kinds: dict[str, dict[str, Any]] = {}
     for field in fields:
         outer, _, inner = field.name.rpartition(".")

@@ -81,6 +81,11 @@ def exposition(counters: Counters, totals: Totals | None, *, stopped: bool | Non
     return generate_latest(registry) + generate_latest(counters.registry)
 
 
+def collected(totals: Totals | None, *, stopped: bool | None, dry_run: bool) -> Iterator[Metric]:
+    """The metrics of the ledger and the switches; see `exposition`."""
+    return _Ledger(totals, stopped=stopped, dry_run=dry_run).collect()
+
+
 class _Ledger(Collector):
     def __init__(self, totals: Totals | None, *, stopped: bool | None, dry_run: bool) -> None:
         self._totals = totals

@@ -20,7 +20,17 @@ _FIGURE = re.compile(r"[a-z_][a-z0-9_]*")
 _OF_EVERY_STEP = ("action", "dry_run", "expires", "cool_down", "approval")
 
 
-class _Section(Strict, frozen=True, kw_only=True):
+class Section(Strict, frozen=True, kw_only=True):
+    """One playbook of the file.
+
+    Attributes:
+        max_per_hour: incidents that act; more of them within an hour are recorded, and nothing is done for them.
+        on_firing: actions when an incident opens, in this order.
+        on_end: actions when its end is verified; what was changed is put back without an entry here.
+        ends_when: what else must be true for the incident to be over.
+        figures: PromQL by name; `${figures.NAME}` in a text becomes its value.
+    """
+
     max_per_hour: Annotated[int, msgspec.Meta(gt=0)]
     on_firing: tuple[dict[str, Any], ...]
     on_end: tuple[dict[str, Any], ...] = ()
@@ -42,7 +52,7 @@ def load(path: Path | None) -> Playbooks:
 
 
 def _playbook(name: str, content: Any, place: str) -> Playbook:
-    section: _Section = decode(content, _Section, place)
+    section: Section = decode(content, Section, place)
     for position, expression in enumerate(section.ends_when.all):
         _check_text(expression, f"{place}.ends_when.all[{position}]")
     for figure, expression in section.figures.items():

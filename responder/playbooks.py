@@ -14,12 +14,12 @@ Via = Literal["chat", "cli", "api"]
 
 
 class Approval(Strict, frozen=True, kw_only=True):
-    """The word of a person without which an action is not done.
+    """A person's approval, which the action waits for.
 
     Attributes:
-        from_: how it may be said; `from` in the file.
-        within: the action waits for so long.
-        otherwise: whether it is skipped or done when nobody has said anything by then.
+        from_: ways in which a person may approve.
+        within: how long the action waits.
+        otherwise: whether the action is skipped or done when nobody has decided by then.
     """
 
     from_: tuple[Via, ...] | Via = msgspec.field(name="from")
@@ -36,12 +36,13 @@ class Step(Strict, frozen=True, kw_only=True):
     """One action of a playbook.
 
     Attributes:
-        action: its name in `responder.actions.actions`.
-        parameters: as in the file, checked.
-        dry_run: it has no effect and says what it would have done.
-        expires: what it changed is put back after so long, whatever happens; only of actions that revert.
-        approval: what a person has to say first; None when it is done at once.
-        cool_down: how long after the incident's end it is put back.
+        action: name of the action.
+        parameters: parameters of the action, checked.
+        dry_run: the action has no effect and records what it would have done.
+        expires: after this time the change is put back, whatever happens. Required for actions that revert, refused for
+            others.
+        approval: approval that the action waits for; without it the action runs at once.
+        cool_down: time between the incident's end and putting the change back; only for actions that revert.
     """
 
     action: str
@@ -56,8 +57,8 @@ class EndsWhen(Strict, frozen=True, kw_only=True):
     """What must be true for an incident to be over, besides that its alert is gone and its source is up.
 
     Attributes:
-        all: PromQL expressions; each must give at least one series. No series means false or unknown.
-        for_: how long, without interruption; `for` in the file.
+        all: PromQL expressions, each of which must return at least one series. No series means false or unknown.
+        for_: how long all of it must hold without interruption.
     """
 
     all: tuple[str, ...] = ()

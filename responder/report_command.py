@@ -26,12 +26,24 @@ def add_to(command: argparse.ArgumentParser) -> None:
     """The flags of the command."""
     command.add_argument("id", help="the correlation ID")
     address = os.environ.get("PROMETHEUS_URL") or "http://localhost:9090"
-    command.add_argument("--prometheus", metavar="URL", default=address, help="PROMETHEUS_URL, else %(default)s")
     command.add_argument(
-        "--playbooks.file", dest="playbooks_file", type=Path, metavar="FILE", help="the responder's, if it has one"
+        "--prometheus",
+        metavar="URL",
+        default=address,
+        help="address of Prometheus; default: the variable PROMETHEUS_URL, or http://localhost:9090",
     )
     command.add_argument(
-        "--charts", type=Path, metavar="DIRECTORY", help="write the curves of the figures there, as SVG (extra report)"
+        "--playbooks.file",
+        dest="playbooks_file",
+        type=Path,
+        metavar="FILE",
+        help="playbooks of the responder, if it does not use the shipped ones",
+    )
+    command.add_argument(
+        "--charts",
+        type=Path,
+        metavar="DIRECTORY",
+        help="write charts of the figures there, as SVG; needs the extra report",
     )
 
 

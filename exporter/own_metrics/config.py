@@ -43,12 +43,13 @@ Help = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
 class Key(Strict, frozen=True, kw_only=True):
-    """A label.
+    """A label of the metrics of this entry.
 
     Attributes:
-        column: its values, of any type that has a text.
-        words: those that have a name of their own; each is shown, with 0 when there is none.
-        most: without `words`: so many that come first have. All others are summed under `OTHER`.
+        column: column with the label's values, of any type that converts to text.
+        words: values that have a series each, with 0 when there is no row.
+        most: without `words`, how many values get a series each, in order of appearance. All others are summed as
+            `other`.
     """
 
     column: str
@@ -62,11 +63,11 @@ class Key(Strict, frozen=True, kw_only=True):
 
 
 class Count(Strict, frozen=True, kw_only=True, tag_field="kind", tag="count"):
-    """Rows, and those seen since the start as a counter `…_total`.
+    """The number of rows, and a counter `…_total` of rows seen since the start.
 
     Attributes:
-        help: one line of meaning.
-        by: labels; all keys of the entry by default.
+        help: meaning, one line.
+        by: keys that become labels; all keys of the entry by default.
     """
 
     help: Help
@@ -74,13 +75,13 @@ class Count(Strict, frozen=True, kw_only=True, tag_field="kind", tag="count"):
 
 
 class Sum(Strict, frozen=True, kw_only=True, tag_field="kind", tag="sum"):
-    """A column's sum, to nine decimals of its numbers.
+    """The sum of a column, exact to nine decimals.
 
     Attributes:
-        column: a number; NULL is none.
-        factor: the sum is multiplied with it, 0.01 for cents.
-        help: one line of meaning, with the unit.
-        by: see `Count`.
+        column: column of numbers; NULL is left out.
+        factor: factor that the sum is multiplied by, for example 0.01 for cents.
+        help: meaning and unit, one line.
+        by: keys that become labels; all keys of the entry by default.
     """
 
     column: str
@@ -90,14 +91,14 @@ class Sum(Strict, frozen=True, kw_only=True, tag_field="kind", tag="sum"):
 
 
 class Histogram(Strict, frozen=True, kw_only=True, tag_field="kind", tag="histogram"):
-    """A column's values since the start as a histogram, and quantiles of each window as `…_quantile`.
+    """A histogram of a column since the start, and quantiles of each window as `…_quantile`.
 
     Attributes:
-        column: a number; NULL is not observed.
-        buckets: upper bounds, ascending, without infinity.
-        quantiles: of each window, by linear interpolation between the bounds.
-        help: one line of meaning, with the unit.
-        by: see `Count`.
+        column: column of numbers; NULL is left out.
+        buckets: upper bounds in ascending order, without infinity.
+        quantiles: quantiles of each window, interpolated linearly between the bounds.
+        help: meaning and unit, one line.
+        by: keys that become labels; all keys of the entry by default.
     """
 
     column: str
@@ -114,13 +115,13 @@ class FromView(Strict, frozen=True, kw_only=True, tag_field="from", tag="view"):
     """Metrics of a view's rows, read in one query.
 
     Attributes:
-        name: of the entry: `own_NAME` is its collector.
-        section: with which it is collected and shown.
-        view: `schema.view`, or a table, as the catalog has it.
-        time: its timestamptz column; without one the view is the state of now, and has no windows.
-        windows: lengths; the label `window` has them as they are written.
-        keys: by label.
-        values: by the name of their metric, without `PREFIX`.
+        name: name of the entry; `own_NAME` becomes the label `collector`.
+        section: section with which the entry is collected and shown.
+        view: view or table as `schema.name`, in the catalog's spelling.
+        time: timestamptz column. Without it the view shows the current state and has no windows.
+        windows: lengths of the windows; they become the label `window` as written.
+        keys: keys by the name of their label.
+        values: values by the name of their metric, without the prefix `ticketing_own_`.
     """
 
     name: str
@@ -163,12 +164,12 @@ class Read(Strict, frozen=True, kw_only=True):
     """A number in Redis.
 
     Attributes:
-        command: GET and HGET give a number that is written there, and nothing where there is none; the others a length,
-            which is 0 where there is no key, for Redis has no empty ones.
-        key: as it is.
-        field: of HGET.
-        factor: the number is multiplied with it.
-        help: one line of meaning, with the unit.
+        command: Redis command. GET and HGET read a number; without one the metric is absent. The others read a
+            length, which is 0 without a key.
+        key: name of the key, taken literally.
+        field: field of the hash, for HGET.
+        factor: factor that the number is multiplied by.
+        help: meaning and unit, one line.
     """
 
     command: Literal["GET", "HGET", "LLEN", "SCARD", "ZCARD", "HLEN", "XLEN"]
@@ -182,9 +183,9 @@ class FromRedis(Strict, frozen=True, kw_only=True, tag_field="from", tag="redis"
     """Metrics of Redis keys, read in one round trip.
 
     Attributes:
-        name: see `FromView`.
-        section: see `FromView`.
-        values: by the name of their metric, without `PREFIX`.
+        name: name of the entry; `own_NAME` becomes the label `collector`.
+        section: section with which the entry is collected and shown.
+        values: values by the name of their metric, without the prefix `ticketing_own_`.
     """
 
     name: str

@@ -39,10 +39,10 @@ class TlsServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Certificates; relative paths start at the configuration file.
 
     Attributes:
-        cert_file: the server's certificate and chain, PEM.
-        key_file: its private key, PEM.
-        client_auth_type: as Go's crypto/tls names them.
-        client_ca_file: who may sign client certificates.
+        cert_file: certificate of the server with its chain, PEM.
+        key_file: private key of the server, PEM.
+        client_auth_type: whether clients show a certificate, in the terms of Go's crypto/tls.
+        client_ca_file: certificates of the authorities that may sign client certificates.
         min_version: oldest TLS version spoken.
         max_version: newest TLS version spoken.
     """
@@ -59,7 +59,7 @@ class HttpServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """HTTP settings.
 
     Attributes:
-        headers: added to every answer.
+        headers: headers that are added to every answer.
         http2: accepted for files shared with other exporters; this server speaks HTTP/1.1.
     """
 
@@ -71,9 +71,9 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file.
 
     Attributes:
-        tls_server_config: TLS is spoken when it is there.
-        http_server_config: see there.
-        basic_auth_users: bcrypt hashes by user; everyone must be one of them when there are any.
+        tls_server_config: turns TLS on.
+        http_server_config: HTTP settings.
+        basic_auth_users: bcrypt hashes of passwords by user name. With at least one, every request needs a user.
     """
 
     tls_server_config: TlsServerConfig | None = None

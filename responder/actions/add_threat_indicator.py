@@ -33,9 +33,9 @@ class Parameters(Strict, frozen=True, kw_only=True):
     """What the playbook gives; texts may have placeholders.
 
     Attributes:
-        account: whose failed sign-ins tell the addresses.
-        within: before the incident's begin.
-        reason: kept with each indicator.
+        account: account whose failed sign-ins provide the addresses.
+        within: how long before the incident's start sign-ins count.
+        reason: text that is kept with each indicator.
         valid_for: how long the indicator is valid.
     """
 

@@ -20,15 +20,15 @@ class Profiles(Strict, frozen=True, kw_only=True):
     """Where performance profiles come from and go to; exactly one of `directory` and `bucket`.
 
     Attributes:
-        source: answers GET with a profile, as pprof and py-spy behind HTTP do.
-        directory: keeps them as files.
-        bucket: keeps them in S3; needs the extra `aws`. Retention there is the bucket's own lifecycle.
-        region: of the bucket.
-        endpoint_url: instead of Amazon's own.
-        keep: how many files are kept.
-        suffix: of their names.
-        largest_bytes: a larger profile is refused.
-        timeout: of one profile, as a whole.
+        source: service that answers GET with a profile, for example pprof, or py-spy behind HTTP.
+        directory: directory for the files.
+        bucket: S3 bucket; needs the extra `aws`. The bucket's own lifecycle decides about retention.
+        region: region of the bucket.
+        endpoint_url: address to use instead of Amazon's.
+        keep: number of files to keep in `directory`.
+        suffix: suffix of the files' names.
+        largest_bytes: size above which a profile is refused.
+        timeout: longest duration of taking one profile.
     """
 
     source: Endpoint

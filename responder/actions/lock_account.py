@@ -14,10 +14,10 @@ class Parameters(Strict, frozen=True, kw_only=True):
     """What the playbook gives; texts may have placeholders.
 
     Attributes:
-        account: whom.
-        reason: kept with the lock.
-        again: whether an account that somebody unlocks while the attack goes on is locked again when the alert is
-            repeated.
+        account: account to lock.
+        reason: text that is kept with the lock.
+        again: whether the account is locked again with the next repetition of the alert, if somebody unlocked it
+            during the attack.
     """
 
     account: str

@@ -22,10 +22,10 @@ class Chat(Strict, frozen=True, kw_only=True):
     """A chat that takes `{"text": …}`, as Slack's incoming webhooks do.
 
     Attributes:
-        url_file: holds the address, which is a secret.
-        signing_secret_file: holds the signing secret of Slack's app, two while it is rotated, one a line; with it,
-            messages have buttons.
-        people: Slack's IDs of those whose clicks count.
+        url_file: file that holds the webhook's address, which is a secret.
+        signing_secret_file: file that holds the signing secret of Slack's app; both secrets, one a line, during a
+            rotation. With it, messages have buttons.
+        people: Slack member IDs of the people whose clicks count.
     """
 
     url_file: str
@@ -57,7 +57,8 @@ class Parameters(Strict, frozen=True, kw_only=True):
     """What the playbook gives; texts may have placeholders.
 
     Attributes:
-        text: its first line; what each action came to, and the correlation ID, follow. A follow-up has its own.
+        text: first line of the message. The result of each action and the correlation ID follow. Follow-up messages
+            have a first line of their own.
     """
 
     text: str

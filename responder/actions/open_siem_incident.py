@@ -19,8 +19,8 @@ class Parameters(Strict, frozen=True, kw_only=True):
     """What the playbook gives; texts may have placeholders.
 
     Attributes:
-        severity: of the incident.
-        title: for people.
+        severity: severity of the incident.
+        title: title that people read.
     """
 
     severity: Severity

@@ -16,10 +16,10 @@ class Parameters(Strict, frozen=True, kw_only=True):
     """What the playbook gives; texts may have placeholders.
 
     Attributes:
-        severity: of the event.
-        event_type: a type is recorded once for an incident.
-        message: for people.
-        account: whom it is about.
+        severity: severity of the event.
+        event_type: type of the event; each type is recorded once for an incident.
+        message: text that people read.
+        account: account that the event is about.
     """
 
     severity: Severity

@@ -20,8 +20,8 @@ class Parameters(Strict, frozen=True, kw_only=True):
     """What the playbook gives.
 
     Attributes:
-        add: replicas above the baseline.
-        most: replicas, whatever the baseline.
+        add: number of replicas to add to the baseline.
+        most: largest number of replicas, whatever the baseline is.
     """
 
     add: Positive

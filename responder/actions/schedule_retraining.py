@@ -18,8 +18,8 @@ class Parameters(Strict, frozen=True, kw_only=True):
     """What the playbook gives; texts may have placeholders.
 
     Attributes:
-        within: of the incident's begin.
-        reason: kept with the request.
+        within: latest start of the retraining after the incident's start.
+        reason: text that is kept with the request.
     """
 
     within: Duration

@@ -29,8 +29,8 @@ class Parameters(Strict, frozen=True, kw_only=True):
     """What the playbook gives.
 
     Attributes:
-        value: the threshold while the incident lasts, 0 to 1.
-        only_while: PromQL that must give a series; no series is false or unknown, and nothing is changed for now.
+        value: threshold during the incident.
+        only_while: PromQL that must return a series. Without one, which means false or unknown, nothing is changed yet.
     """
 
     value: Annotated[float, msgspec.Meta(ge=0, le=1)]

@@ -27,8 +27,8 @@ class Parameters(Strict, frozen=True, kw_only=True):
     """What the playbook gives, or a decision.
 
     Attributes:
-        by: who wants it.
-        longest: the silence ends then by itself, should the responder be gone.
+        by: name of whoever wants the silence.
+        longest: longest duration of the silence; it then ends by itself, even without the responder.
     """
 
     by: str = "the playbook"

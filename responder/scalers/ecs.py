@@ -24,10 +24,10 @@ class Ecs(Strict, frozen=True, kw_only=True, tag_field="kind", tag="ecs"):
     """An Amazon ECS service; needs the extra `aws`. Credentials are found as boto3 finds them.
 
     Attributes:
-        region: such as us-east-1.
-        cluster: its name or ARN.
-        service: its name or ARN.
-        endpoint_url: instead of Amazon's own.
+        region: AWS region, for example us-east-1.
+        cluster: name or ARN of the cluster.
+        service: name or ARN of the service.
+        endpoint_url: address to use instead of Amazon's.
     """
 
     region: str

@@ -20,9 +20,9 @@ class Kubernetes(Endpoint, frozen=True, kw_only=True, tag_field="kind", tag="kub
     """A Deployment, scaled by its `scale` subresource.
 
     Attributes:
-        url: of the API server.
-        namespace: of the Deployment.
-        deployment: its name.
+        url: address of the API server.
+        namespace: namespace of the Deployment.
+        deployment: name of the Deployment.
     """
 
     namespace: str
