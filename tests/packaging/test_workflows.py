@@ -14,6 +14,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+#: Whose repository it is, as the alerts' links say.
+OWNER = "nft-ticketing"
 #: Stages of the Dockerfile that are images.
 IMAGES = set(re.findall(r"(?m)^FROM base AS (\S+)$", (ROOT / "Dockerfile").read_text()))
 every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -76,6 +78,15 @@ def test_every_image_is_built_for_both_machines() -> None:
     for job in ("build", "image"):
         # The simulator stands in for a platform; nobody installs it.
         assert set(jobs[job]["strategy"]["matrix"]["image"]) == IMAGES - {"simulator"}
+
+
+def test_the_chart_asks_for_the_images_that_are_published() -> None:
+    values = yaml.safe_load((ROOT / "deploy" / "helm" / "ticketing-monitor" / "values.yaml").read_text())
+    release = parsed("release.yml")
+    assert "name=$REGISTRY/$OWNER/ticketing-$IMAGE" in str(release["jobs"]["build"]["steps"])
+    for image in release["jobs"]["build"]["strategy"]["matrix"]["image"]:
+        wanted = f"{release['env']['REGISTRY']}/{OWNER}/ticketing-{image}"
+        assert values[image]["image"] == {"repository": wanted, "tag": "", "digest": "", "pullPolicy": "IfNotPresent"}
 
 
 def test_what_it_runs_is_there() -> None:
