@@ -28,16 +28,16 @@ def engine() -> str:
 
 
 @pytest.fixture(scope="module")
-def place(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A checkout in which nothing was done yet; its stack is removed at the end.
+def place(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A checkout in which nothing was done yet, under the umask that the module says; its stack is removed at the end.
 
     With TEST_COMPOSE_PLACE it is that directory, whose stack is kept.
     """
     assert engine
     if kept := os.environ.get("TEST_COMPOSE_PLACE"):
-        yield Place(Path(kept))
+        yield Place(Path(kept), request.module.UMASK)
         return
-    made = Place(tmp_path_factory.mktemp("place") / "monitor")
+    made = Place(tmp_path_factory.mktemp("place") / "monitor", request.module.UMASK)
     yield made
     made.down()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.compose.engine.clients import in_engine
 from tests.compose.engine.place import Place, wait_until
-from tests.compose.stack import services
+from tests.compose.stack import ROOT, services
 
 ADDRESS = "10.78.0.2"
 NAMES = ("tm-platform", "tm-platform-redis", "tm-platform-simulator")
@@ -27,7 +27,8 @@ def platform(place: Place, directory: Path) -> Iterator[None]:
     for name, value in ((owner, OWNER), (reader, READER), (responder, RESPONDER)):
         (secrets / name).write_text(value)
     images = {name: services()[name]["image"] for name in ("platform-postgres", "platform-redis", "simulator")}
-    roles = place.directory / "deploy" / "compose" / "platform-roles.sh"
+    roles = directory / "roles.sh"
+    roles.write_text((ROOT / "deploy" / "compose" / "platform-roles.sh").read_text())
     place.run(f"docker build -q --target simulator -t {images['simulator']} .")
     try:
         place.run(

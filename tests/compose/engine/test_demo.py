@@ -12,6 +12,7 @@ from tests.gateway.identity.guide import block, row
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
+UMASK = 0o022
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 EXPECTED = {name for name, service in services().items() if service.get("profiles", ["demo"]) == ["demo"]}
 
@@ -79,7 +80,8 @@ def test_who_gets_in(demo: Place, colleague: Client, stranger: Client) -> None:
 
 def test_the_first_start_tells_nobody(demo: Place) -> None:
     """Whoever takes minutes to start, and whoever waits for the platform, is given the time."""
-    wait_until(lambda: demo.query('ticketing:probe_success:max{probe="identity"} == 1'), "Keycloak is probed", 240)
+    up = 'avg_over_time(ticketing:probe_success:max{probe="identity"}[2m]) == 1'
+    wait_until(lambda: demo.query(up), "Keycloak has been up for a while", 600, every=5)
     assert [one["title"] for one in demo.delivered()] == []
 
 

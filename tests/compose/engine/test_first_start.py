@@ -32,6 +32,7 @@ from tests.prometheus.board import SECTIONS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
+UMASK = 0o077  # what is checked out and written is closed to others
 EXPECTED = {name for name, service in services().items() if "profiles" not in service}
 FIRST_PASSWORD = "a-long-first-passw0rd"
 
