@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PRODUCT = ("backtest", "common", "contract", "exporter", "responder")
-#: What each package may import of the others. The demo, the tests and the benchmarks may import all.
+#: What each package may import of the others. The demo, the reference, tests and benchmarks may import all.
 KNOWS = {
     "common": set[str](),
     "contract": set[str](),
@@ -24,7 +24,7 @@ KNOWS = {
     "grafana": {"contract"},
     "alertmanager": set[str](),
 }
-OURS = {*KNOWS, "demo", "tests", "benchmarks"}
+OURS = {*KNOWS, "demo", "reference", "tests", "benchmarks"}
 
 
 def imported(package: str) -> Iterator[tuple[Path, str]]:
