@@ -85,7 +85,7 @@ def _confusion() -> Panel:
         401,
  f"Confusion matrix (last 24 hours){reasons.of('labels')}",
         "Predictions of the last 24 hours that have a label by now. Predicted fraud is what was blocked. Labels come"
-        " late, so this is provisional: see the labelled part beside it.",
+        " late, so this is provisional: see the labelled part below it.",
         [Promql(cells, shape="table")],
         transformations=[
             {"id": "groupingToMatrix", "options": matrix},
@@ -125,7 +125,7 @@ def _quality() -> Panel:
     return stat(
         402,
         f"Precision, recall, F1 (last 24 hours){reasons.of('labels')}",
-        "Of the confusion matrix, each beside its value at training. The warnings say when precision is too far below.",
+        "Of the confusion matrix, each beside its value at training. Retraining says when precision is too far below.",
         reasons.instead(["labels"], queries),
         unit="none",
         decimals=3,
