@@ -54,6 +54,15 @@ BEGINS_IN_SECTION = f"{FIRING_IN_SECTION} unless {FIRING_IN_SECTION} offset $__i
 """The same at the step at which each of them begins to fire."""
 
 
+def read_now(section: str) -> str:
+    """1 while the section that the matcher names is read, with all of its history; else nothing.
+
+    The rule remembers the last scrape for minutes, so that no alert ends by one that is missing: no news is not "none".
+    """
+    now = f"max({series('ticketing_exporter_collector_success', section)}) == 1"
+    return f"({now} and on () max({series('ticketing:exporter_collector_complete:max', section)}) == 1)"
+
+
 def or_unknown(expr: str) -> str:
     """The expression, which has no labels, or NaN where it has no value.
 

@@ -38,6 +38,7 @@ from grafana.dashboards.promql import (
     moment,
     named,
     or_unknown,
+    read_now,
     sentence,
     series,
     with_thousands,
@@ -54,7 +55,7 @@ PLANNED = f"max({series('ticketing_model_next_retraining_timestamp_seconds')})"
 DRIFT_LIMIT, DRIFT_WATCH = limit("feature_drift_nats"), limit("feature_drift_watch_nats")
 DROP_LIMIT = limit("precision_drop_watch_ratio")
 _SECTION = 'collector="model"'
-READ = f"max({series('ticketing:exporter_collector_complete:max', _SECTION)} == 1)"
+READ = read_now(_SECTION)
 
 METRICS = {"precision": "Precision", "recall": "Recall", "f1": "F1 score"}
 

@@ -21,7 +21,7 @@ from grafana.dashboards.looks import (
     words,
 )
 from grafana.dashboards.panels import stat, table, text
-from grafana.dashboards.promql import judged, or_unknown, series, with_verdict
+from grafana.dashboards.promql import judged, or_unknown, read_now, series, with_verdict
 from grafana.dashboards.queries import Json, Promql, Sql
 
 # A line for what is the same but for its time and its words; one line when there is none, so that an empty answer is a
@@ -47,7 +47,7 @@ ORDER BY array_position(ARRAY[%s], feed.severity), feed.latest DESC
 
 _SECTION = 'collector="security"'
 # Known to be none only while the section is read, and all of its history.
-READ = f"max({series('ticketing:exporter_collector_complete:max', _SECTION)} == 1)"
+READ = read_now(_SECTION)
 
 
 def _address(severity: str) -> str:
