@@ -11,9 +11,10 @@ class Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with what was asked; nothing leaves this server."""
         Path("/var/lib/grafana/asked").write_text(self.path, encoding="utf-8")  # as a database that must be writable
-        text = json.dumps({"grafana": "stand-in", "path": self.path, "headers": dict(self.headers)})
+        metrics = self.path.endswith("/metrics")
+        text = "" if metrics else json.dumps({"grafana": "stand-in", "path": self.path, "headers": dict(self.headers)})
         self.send_response(200)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "text/plain; version=0.0.4" if metrics else "application/json")
         self.end_headers()
         self.wfile.write(text.encode())
 
