@@ -43,12 +43,13 @@ test-identity: install ## Sign in with a real Keycloak, oauth2-proxy and browser
 test-compose: install ## The stack of docker-compose.yml on a real Docker engine, one of its own where there is none (as root; half an hour)
 	@tools/compose-test.sh
 
-lint: python ## ruff, mypy --strict, limits, and what weakens images, manifests, templates and workflows (checkov, zizmor)
+lint: python ## ruff, mypy --strict, limits, the words of docs and alerts, and what weakens images, manifests, templates and workflows (checkov, zizmor)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python prometheus/check.py
 	@tools/checks.sh
+	@tools/prose.sh
 
 secrets: ## Make the secrets of docker-compose.yml that are missing, and a certificate for a first try
 	@tools/secrets.sh

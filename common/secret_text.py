@@ -27,7 +27,7 @@ class SecretText:
         self._text = environ.get(name)
         self._file = environ.get(f"{name}_FILE")
         if self._text and self._file:
-            raise SecretError(f"{name} and {name}_FILE are both set; one of them must go")
+            raise SecretError(f"{name} and {name}_FILE are both set; remove one")
         if self._text:
             redactor.learn_dsn(self._text)
 

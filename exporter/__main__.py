@@ -105,7 +105,7 @@ def _serve(flags: argparse.Namespace, postgres_dsn: SecretText, redis_url: Secre
             if (new_web.tls_server_config is None) != (web.tls_server_config is None):
                 raise ConfigError(f"{flags.web_config_file}: tls_server_config: TLS is turned on and off by a restart")
         except ConfigError as error:
-            logger.error("not reloaded, the configuration in force stays: %s", error)
+            logger.error("reload failed, the old configuration stays in force: %s", error)
             raise
         certificates.use(new_web, flags.web_config_file)
         application.use(new_web)

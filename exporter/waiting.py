@@ -43,7 +43,7 @@ class Wait:
 
 
 def run(coroutines: Iterable[Coroutine[Wait, None, None]]) -> None:
-    """Run these side by side until each has ended. One that raises ends the others: they are not to.
+    """Run these side by side until each has ended. They must not raise: an exception would end the others.
 
     What cannot be waited for, such as a descriptor that is closed, is raised where it is awaited.
     """

@@ -31,7 +31,7 @@ CATCH_UP_SECONDS = 600
 MOST_SHARED_KEYS = 10_000
 """Keys may be names that a stranger makes up; beyond this many they are not shared any more."""
 SWEEP_PACE = 2.5
-"""Times as fast as time. Twice would read a row again after half of its window; the rest is for the wait for a turn."""
+"""Speed of the sweep relative to the clock. At 2 a row is read again after half of its window; more allows waiting."""
 MOST_SWEPT_SECONDS = 1800
 """The longest slice of closed buckets that is read at once."""
 MOST_RANGES = 24

@@ -84,7 +84,7 @@ def _serve(flags: argparse.Namespace, settings: Config, playbooks: Playbooks) ->
         try:
             responder.apply(*_load(flags))
         except ConfigError as error:
-            logger.error("not reloaded, the configuration in force stays: %s", error)
+            logger.error("reload failed, the old configuration stays in force: %s", error)
             raise
         logger.info("configuration reloaded")
 

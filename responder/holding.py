@@ -72,14 +72,14 @@ class Holding:
         if claim.before is None or claim.after is None:
             return self._begin(name, target)
         if target is None:
-            raise RefusedError(f"nothing is written down of {name}")
+            raise RefusedError(f"the ledger has nothing about {name}")
         # With a state from before, what is left of an incident that is over or undone is to be put back.
         over = claim.reverting or claim.incident.closed or undone
         return self._let_go(target) if over else self._go_on(target, claim.after)
 
     def _begin(self, name: str, target: Target | None) -> str:
         if self._claim.reverting:
-            raise RefusedError("nothing is written down to put back")
+            raise RefusedError("the ledger has nothing to put back")
         found = self._action.observe(self._task, self._parameters)
         if target is None or found not in target.ours:
             # Nobody holds it, or an operator has changed it since: it is to return to what is there now.

@@ -106,7 +106,9 @@ class AlertKeeper:
             before = self._kept.get(endpoint.url, 0)
             self._kept[endpoint.url] = kept
             if kept and not before:
-                logger.warning("Prometheus is silent: %d alerts are kept firing in %s", kept, authority(endpoint.url))
+                logger.warning(
+                    "Prometheus does not answer: %d alerts are kept firing in %s", kept, authority(endpoint.url)
+                )
             elif before and not kept:
                 logger.warning("no alert is kept firing in %s any more", authority(endpoint.url))
 
@@ -116,7 +118,7 @@ class AlertKeeper:
         try:
             alerts = msgspec.json.decode(reply.body, type=list[Alert])
         except msgspec.DecodeError as error:
-            raise EndpointError(f"Alertmanager: the answer is no list of alerts: {error}", reply.status) from None
+            raise EndpointError(f"Alertmanager: the answer is not a list of alerts: {error}", reply.status) from None
         longer = prolonged(alerts, reply.date or datetime.now(UTC))
         if longer:
             body = [alert.postable() for alert in longer]

@@ -61,7 +61,7 @@ class Prometheus:
                 for series in self._result("/api/v1/query", {"query": expression, **when})
             ]
         except (KeyError, TypeError, IndexError, ValueError):
-            raise PrometheusError("Prometheus: the answer is no vector") from None
+            raise PrometheusError("Prometheus: the answer is not a vector") from None
 
     def number(self, expression: str, at: float | None = None) -> float | None:
         """The one value of an expression; None when it has none, several, or NaN.
@@ -93,7 +93,7 @@ class Prometheus:
                 for series in self._result("/api/v1/query_range", params)
             ]
         except (KeyError, TypeError, ValueError):
-            raise PrometheusError("Prometheus: the answer is no matrix") from None
+            raise PrometheusError("Prometheus: the answer is not a matrix") from None
         return [point for point in found[0] if math.isfinite(point[1])] if len(found) == 1 else []
 
     def _result(self, path: str, params: dict[str, str]) -> list[Any]:

@@ -66,7 +66,7 @@ def lines(incident: dict[str, Any], flags: argparse.Namespace) -> Iterator[str]:
 
 def _prometheus(url: str) -> Prometheus:
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise ConfigError(f"--prometheus: {url[:100]!a} is no http(s):// address")
+        raise ConfigError(f"--prometheus: {url[:100]!a} is not an http(s):// address")
     endpoint = Endpoint(url=url)
     return Prometheus(EndpointClient(Config(prometheus=endpoint)), endpoint)
 

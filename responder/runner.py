@@ -122,7 +122,7 @@ class Runner:
         may_ack = can_ack(self._services.config)
         open_choices = () if situation is None else tuple(choices(situation, can_ack=may_ack))
         if claim.phase == telling.FOLLOW_UP and not news:
-            raise SkipError("nothing has changed that was not told")
+            raise SkipError("there is no change to report")
         confirm = partial(self._settle, claims.confirm, claim)
         remember = partial(self._settle, claims.remember, claim)
         if situation is not None:

@@ -60,7 +60,7 @@ def probe_json_rpc(config: JsonRpcProbe, sources: Sources) -> None:  # noqa: ARG
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         number = None
     if number is None:
-        raise ProbeError("the answer is no block number")
+        raise ProbeError("the answer is not a block number")
 
 
 def probe_tcp(config: TcpProbe, sources: Sources) -> None:  # noqa: ARG001

@@ -49,7 +49,7 @@ class Certificates:
         except ConfigError as error:
             # Said once for each state of the files.
             self._versions = versions
-            logger.error("the certificates in force stay: %s", error)
+            logger.error("certificates not reloaded, the old ones stay in force: %s", error)
         return self._context
 
 

@@ -129,7 +129,7 @@ class Application:
         query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         asked, excluded = query.get("collect[]", []), query.get("exclude[]", [])
         if asked and excluded:
-            return Answer("400 Bad Request", b"collect[] and exclude[] together: one of them must go\n")
+            return Answer("400 Bad Request", b"collect[] and exclude[] cannot be combined; remove one\n")
         unknown = sorted({*asked, *excluded} - set(SECTIONS))
         if unknown:
             names = ", ".join(map(repr, unknown))

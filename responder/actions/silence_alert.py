@@ -108,7 +108,7 @@ def _silences(task: Task) -> list[str]:
             if silence["comment"] == _comment(task) and silence["status"]["state"] != "expired"
         ]
     except (KeyError, TypeError):
-        raise EndpointError("Alertmanager: the answer is no list of silences", reply.status, passing=False) from None
+        raise EndpointError("Alertmanager: the answer is not a list of silences", reply.status, passing=False) from None
 
 
 def _ask(

@@ -114,7 +114,9 @@ def _answer(cursor: Cursor, decision: Decision) -> None:
             for before in taken(cursor, decision.correlation_id)
             if before.action is not None and decision.action in (None, before.action)
         ]
-        raise NotDecidedError(f"already {asked[-1]}" if asked else "nothing waits for it, or its time is up")
+        raise NotDecidedError(
+            f"already {asked[-1]}" if asked else "nothing waits for this decision, or its time is over"
+        )
     for action_id, action, ways in waiting:
         if decision.via not in ways:
             raise NotDecidedError(f"{action} can be approved and declined by {' or '.join(ways)} only")

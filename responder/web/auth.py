@@ -65,5 +65,5 @@ class BearerToken:
         try:
             return self._reading is not None and self._reading.allows(header)
         except SecretError as error:
-            logger.error("nobody is let in to read alone: %s", error)
+            logger.error("the read token cannot be used: %s", error)
             return False

@@ -48,5 +48,5 @@ def parse_click(value: str, by: str) -> Decision:
     kind, _, rest = value.partition(" ")
     correlation_id, _, action = rest.partition(" ")
     if kind not in PAST:
-        raise ValueError(f"{kind[:30]!a} is no decision")
+        raise ValueError(f"{kind[:30]!a} is not a decision")
     return Decision(UUID(correlation_id), kind, by, "chat", action or None)

@@ -120,7 +120,7 @@ class Application:
             return None
         if environ["PATH_INFO"] == "/alerts":
             self._responder.counters.webhook("unauthorized")
-        refusal = _problem("401 Unauthorized", "a bearer token is needed that is listed here")
+        refusal = _problem("401 Unauthorized", "the bearer token is missing or unknown")
         refusal.headers.append(("WWW-Authenticate", "Bearer"))
         return refusal
 
@@ -140,7 +140,7 @@ class Application:
                 outcomes, refused = self._responder.receive(message, by)
         except (BusyError, PostgresError) as error:
             counters.webhook("unavailable")
-            logger.warning("a message is not accepted: %s", error)
+            logger.warning("message refused: %s", error)
             return _problem("503 Service Unavailable", f"the ledger does not take it: {error}")
         for outcome in outcomes:
             counters.alert(outcome)
@@ -148,7 +148,7 @@ class Application:
         for refusal in refused:
             counters.alert(refusal.outcome)
             reasons.append(f"{refusal.alert.name[:100]!a}: {refusal.reason}")
-            logger.error("an alert is not acted upon: %s", reasons[-1])
+            logger.error("alert refused: %s", reasons[-1])
         if not outcomes and any(refusal.outcome == "unknown_playbook" for refusal in refused):
             counters.webhook("unknown_playbook")
             return _problem("422 Unprocessable Content", "; ".join(reasons[:10]))
@@ -256,7 +256,7 @@ class Application:
                 stopped = self._responder.stopped
                 counts = self._responder.postgres.run(lambda cursor: totals.totals(cursor, *names), METRICS_SECONDS)
         except (BusyError, PostgresError) as error:
-            logger.warning("metrics without the ledger: %s", error)
+            logger.warning("metrics are served without the ledger: %s", error)
         body = exposition(self._responder.counters, counts, stopped=stopped, dry_run=self._responder.config.dry_run)
         return Answer(body=body, content_type=_TEXT)
 

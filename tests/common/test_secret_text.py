@@ -29,7 +29,7 @@ def test_a_file_is_read_again_at_every_use(tmp_path: Path) -> None:
 
 def test_errors_name_the_variable_and_the_file(tmp_path: Path) -> None:
     file = tmp_path / "dsn"
-    with pytest.raises(SecretError, match=r"^A and A_FILE are both set; one of them must go$"):
+    with pytest.raises(SecretError, match=r"^A and A_FILE are both set; remove one$"):
         SecretText("A", {"A": "x", "A_FILE": "y"})
     with pytest.raises(SecretError, match=r"^neither A nor A_FILE is set$"):
         SecretText("A", {}).reveal()

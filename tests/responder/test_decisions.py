@@ -246,7 +246,7 @@ def test_what_nobody_approves_in_time_is_skipped_or_done(
     wait_until(lambda: responder.actions()["lock_account"]["state"] == state)
     assert world.locked() == (otherwise == "do")
     late = decide(responder, "approve")
-    assert (late.status_code, late.json()) == (409, {"error": "nothing waits for it, or its time is up"})
+    assert (late.status_code, late.json()) == (409, {"error": "nothing waits for this decision, or its time is over"})
 
 
 def test_approval_is_decided_once_whoever_says_it_and_to_which_responder(world: World, start: Start) -> None:

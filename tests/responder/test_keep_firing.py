@@ -132,7 +132,7 @@ def test_an_outage_of_prometheus_ends_no_alert(alertmanagers: list[Alertmanager]
     for one in firing(alertmanagers):
         assert one.keys() == {"ServiceDown", "RevenueLow"}
         assert SINCE in one["ServiceDown"]
-    assert "Prometheus is silent: 2 alerts are kept firing" in responder.log()
+    assert "Prometheus does not answer: 2 alerts are kept firing" in responder.log()
 
     # It is back: one still holds, the other is over.
     say(alertmanagers, "ServiceDown", 300 * SECOND)

@@ -116,19 +116,19 @@ def test_https_needs_a_trusted_certificate(service: Service, tmp_path: Path) -> 
         ('{"id": 2, "result": "0x1"}', "the answer is an error, or to another question"),
         ('{"id": 1, "result": "0x1", "error": {"code": -32005}}', "the answer is an error, or to another question"),
         ('{"id": 1, "result": "0x1", "error": null}', "up"),
-        ('{"result": "0x1"}', "the answer is no block number"),
-        ('{"id": 1, "result": null}', "the answer is no block number"),
-        ('{"id": 1, "result": "latest"}', "the answer is no block number"),
-        ('{"id": 1, "result": 17}', "the answer is no block number"),
+        ('{"result": "0x1"}', "the answer is not a block number"),
+        ('{"id": 1, "result": null}', "the answer is not a block number"),
+        ('{"id": 1, "result": "latest"}', "the answer is not a block number"),
+        ('{"id": 1, "result": 17}', "the answer is not a block number"),
         ('{"id": true, "result": "0x1"}', "the answer is an error, or to another question"),
         *(
-            (f'{{"id": 1, "result": "{text}"}}', "the answer is no block number")
+            (f'{{"id": 1, "result": "{text}"}}', "the answer is not a block number")
             for text in ("0x", "-0x10", "0x1_0", " 0x1", "17", "0x" + "f" * 65)
         ),
-        ("[" * 100_000, "the answer is no block number"),
-        ('["0x1"]', "the answer is no block number"),
-        ("<html>", "the answer is no block number"),
-        ("", "the answer is no block number"),
+        ("[" * 100_000, "the answer is not a block number"),
+        ('["0x1"]', "the answer is not a block number"),
+        ("<html>", "the answer is not a block number"),
+        ("", "the answer is not a block number"),
     ],
 )
 def test_json_rpc(service: Service, body: str, expected: str) -> None:
