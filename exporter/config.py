@@ -23,8 +23,8 @@ class ProbeBase(Strict, frozen=True, kw_only=True):
     Attributes:
         interval: time between two tries.
         timeout: longest duration of one try, from start to end.
-        baseline: normal duration of a try. The limit `service_slow_ratio` says from how many times the baseline the
-            service is slow. Without a baseline the service is never slow.
+        baseline: normal duration of a try. `ticketing_probe_slow` is 1 above twice of it; the alert ServiceSlow has a
+            limit of its own. Without a baseline the service is never slow.
     """
 
     interval: Duration = Duration(5)

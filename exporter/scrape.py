@@ -46,19 +46,19 @@ LAST_SUCCESS = Metric(
 REJECTED = Metric(
     "ticketing_exporter_rejected_values",
     "gauge",
-    "Values of the section that are left out now, because no sum can have them in it.",
+    "Unusable values of the section, such as NaN, that are left out of its sums now.",
     ("collector",),
 )
 HISTORY_COMPLETE = Metric(
     "ticketing_exporter_history_complete_ratio",
     "gauge",
-    "How much of the section's longest window is read (0..1), below 1 after a start; absent while nobody can tell.",
+    "Share of the section's longest window that is read (0..1), below 1 after a start; absent while unknown.",
     ("collector",),
 )
 BUILD_INFO = Metric(
     "ticketing_exporter_build_info",
     "gauge",
-    "1, with the versions of what runs.",
+    "1, with the versions of the exporter and of Python.",
     ("version", "python_version"),
 )
 

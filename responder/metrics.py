@@ -90,9 +90,9 @@ class _Ledger(Collector):
     def __init__(self, totals: Totals | None, *, stopped: bool | None, dry_run: bool) -> None:
         self._totals = totals
         self._flags = {
-            "ticketing_responder_ledger_up": ("Whether the ledger answers.", totals is not None),
-            "ticketing_responder_stopped": ("Whether a person has stopped all actions.", stopped),
-            "ticketing_responder_dry_run": ("Whether no action has an effect, by the configuration.", dry_run),
+            "ticketing_responder_ledger_up": ("1 when the ledger answers, else 0.", totals is not None),
+            "ticketing_responder_stopped": ("1 when a person has stopped all actions, else 0.", stopped),
+            "ticketing_responder_dry_run": ("1 when the configuration lets no action have an effect, else 0.", dry_run),
         }
 
     def collect(self) -> Iterator[Metric]:
@@ -106,19 +106,19 @@ class _Ledger(Collector):
         if self._totals is None:
             return
         incidents = GaugeMetricFamily(
-            "ticketing_responder_incidents", "Incidents that ever were, by state.", labels=["playbook", "state"]
+            "ticketing_responder_incidents", "All incidents so far, by state.", labels=["playbook", "state"]
         )
         for (playbook, state), count in self._totals.incidents.items():
             incidents.add_metric([playbook, state], count)
         yield incidents
         actions = GaugeMetricFamily(
-            "ticketing_responder_actions", "Actions that ever were, by state.", labels=["action", "state"]
+            "ticketing_responder_actions", "All actions so far, by state.", labels=["action", "state"]
         )
         for (action, state), count in self._totals.actions.items():
             actions.add_metric([action, state], count)
         yield actions
         yield GaugeMetricFamily(
             "ticketing_responder_oldest_pending_seconds",
-            "For how long the oldest action that is due, or due to be put back, has waited; 0 when none waits.",
+            "How long the oldest due action, or change to put back, has waited; 0 when none waits.",
             value=self._totals.oldest_pending_seconds,
         )

@@ -34,7 +34,7 @@ MOST_READ = 50_000
 BEYOND_BOUND = Metric(
     "ticketing_admin_failures_beyond_bound",
     "gauge",
-    "Failures in the window that are not counted by account, because there are too many names; 0 when all are.",
+    "Failures in the window that are not counted by account, because there are too many names; otherwise 0.",
     ("event_type", "window"),
 )
 NOT_LISTED = Metric(

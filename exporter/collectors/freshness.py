@@ -22,7 +22,7 @@ NEWEST = Metric(
 FUTURE = Metric(
     "ticketing_view_future_rows",
     "gauge",
-    "Rows more than a minute in the future, as counted once a minute; of more than 1,000 no more are counted.",
+    "Rows more than a minute in the future, counted once a minute, up to 1,000.",
     ("collector", "view"),
 )
 

@@ -31,7 +31,7 @@ LIMITED = Metric("ticketing_rate_limited_clients", "gauge", "Clients that are bl
 BLOCKED_UNTIL = Metric(
     "ticketing_rate_limit_blocked_until_timestamp_seconds",
     "gauge",
-    "Unix time at which the block of a client ends, of the 10 that end last.",
+    "Unix time at which the block of a client ends, for the 10 that end last.",
     ("client",),
 )
 

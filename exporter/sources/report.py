@@ -18,7 +18,7 @@ from exporter.sources.status import MOST_SKEW_SECONDS, SourceStatus
 LAG = Metric(
     "ticketing_source_lag_seconds",
     "gauge",
-    "How late the data of the source are at most, in seconds: 0 unless it is a replica; absent when unknown.",
+    "Longest possible lag of the source's data, in seconds: 0 unless it is a replica; absent when unknown.",
     ("source",),
 )
 SKEW = Metric(
