@@ -27,7 +27,7 @@ def instant(text: str, now: float) -> float:
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no time: write 24h, now, 2026-03-02T18:00 or unix seconds") from None
+        raise ValueError(f"{text!r} is not a time: write 24h, now, 2026-03-02T18:00 or unix seconds") from None
     return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
 
 
@@ -38,5 +38,5 @@ def duration(text: str) -> int:
         ValueError: it is none, or not of whole seconds, or 0.
     """
     if not _DURATION.fullmatch(text) or (seconds := promql.seconds(text)) < 1 or seconds % 1:
-        raise ValueError(f"{text!r} is no duration of whole seconds such as 15s")
+        raise ValueError(f"{text!r} is not a duration of whole seconds such as 15s")
     return int(seconds)

@@ -129,7 +129,7 @@ def _hosts(parameters: Mapping[str, str]) -> list[Parameters]:
     columns = {name: parameters[name].split(",") for name in ("host", "hostaddr", "port") if name in parameters}
     count = max((len(values) for name, values in columns.items() if name != "port"), default=1)
     if any(len(values) not in (1, count) for values in columns.values()):
-        raise PostgresError("the connection string has other numbers of hosts and ports")
+        raise PostgresError("the connection string has different numbers of hosts and ports")
     hosts: list[Parameters] = [
         {name: values[position] if len(values) > 1 else values[0] for name, values in columns.items()}
         for position in range(count)

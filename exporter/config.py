@@ -223,7 +223,7 @@ def _with_platform(config: Config, path: Path | None, platform_path: Path | None
     if platform_path is None:
         return config
     if config.platform != Platform():
-        raise ConfigError(f"{platform_path}: {path} declares the platform, too: leave it in one of them")
+        raise ConfigError(f"{platform_path}: {path} also declares the platform: keep it in one of them")
     content = decode(read_yaml(platform_path), PlatformFile, f"{platform_path}: ")
     _check_names(content.platform.absent, platform_path)
     return msgspec.structs.replace(config, platform=content.platform)

@@ -125,7 +125,7 @@ def check_kpis(kpis: Kpis, absence: Absence, place: str) -> None:
         if source == FromRedis():
             continue
         if absence.key(kpi.key):
-            raise ConfigError(f"{place}.{kpi.name}: platform.absent declares that there is none; leave one of both out")
+            raise ConfigError(f"{place}.{kpi.name}: platform.absent declares that there is none; remove one of the two")
         if isinstance(source, FromPostgresql):
             # The section fraud counts its predictions.
             missing = absence.view(str(kpi.counted)) or (kpi.name == "fraud_rate" and absence.section("fraud"))

@@ -60,4 +60,4 @@ def check_traffic(traffic: Traffic, adapter: str, absence: Absence, place: str) 
     gone = {"requests": absence.section("traffic"), "clients": absence.feature("clients")}
     for field, none in gone.items():
         if getattr(traffic, field) != REDIS and none:
-            raise ConfigError(f"{place}.{field}: platform.absent declares that there is none; leave one of both out")
+            raise ConfigError(f"{place}.{field}: platform.absent declares that there is none; remove one of the two")

@@ -294,7 +294,7 @@ def _view_problems(entry: FromView, settle: float) -> Iterator[str]:
         if not seconds.is_integer() or seconds > LONGEST_WINDOW:
             yield f"windows: {window} is not whole seconds up to {LONGEST_WINDOW // 86400}d"
     if len(set(entry.seconds.values())) < len(entry.windows):
-        yield "windows: one is there twice"
+        yield "windows: contains a duplicate"
     if entry.windows and min(entry.seconds.values()) < settle + 2 * entry.width:
         least = math.ceil(settle) + 2 * entry.width
         yield f"windows: with settle {settle:g} s, and the longest window, none may be shorter than {least}s"
@@ -305,7 +305,7 @@ def _key_problems(entry: FromView) -> Iterator[str]:
         if not _LABEL.fullmatch(label) or label in _TAKEN_LABELS:
             yield f"keys: {label!r} is not the name of a label, or one of {', '.join(_TAKEN_LABELS)}"
         if len(set(key.words)) < len(key.words) or len(key.words) > MOST_NAMES:
-            yield f"keys.{label}.words: one is there twice, or there are more than {MOST_NAMES}"
+            yield f"keys.{label}.words: contains a duplicate, or more than {MOST_NAMES}"
         if OTHER in key.words or any("\0" in word or not 0 < len(word) < 200 for word in key.words):
             yield f"keys.{label}.words: none may be {OTHER!r}, empty or longer than 199 characters"
     if entry.cells > MOST_CELLS:
@@ -322,7 +322,7 @@ def _value_problems(entry: FromView) -> Iterator[str]:
             if label not in entry.keys:
                 yield f"values.{name}.by: {label!r} is none of the keys"
         if value.by is not None and len(set(value.by)) < len(value.by):
-            yield f"values.{name}.by: one is there twice"
+            yield f"values.{name}.by: contains a duplicate"
         if isinstance(value, Histogram):
             if entry.time is None:
                 yield f"values.{name}: a histogram needs time and windows"

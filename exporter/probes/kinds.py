@@ -55,7 +55,7 @@ def probe_json_rpc(config: JsonRpcProbe, sources: Sources) -> None:  # noqa: ARG
         reply = json.loads(answer.body)
         # In Python `true` is 1, too.
         if reply["id"] is True or reply["id"] != question["id"] or reply.get("error") is not None:
-            raise ProbeError("the answer is an error, or to another question")
+            raise ProbeError("the answer is an error, or answers another request")
         number = _QUANTITY.fullmatch(reply["result"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         number = None

@@ -77,7 +77,7 @@ class Application:
         if not _PATH.fullmatch(telemetry_path):
             raise ConfigError(f"{telemetry_path!r} is not a path such as /metrics")
         if telemetry_path in others:
-            raise ConfigError(f"{telemetry_path} has something else already")
+            raise ConfigError(f"{telemetry_path} is already in use")
         self._routes: Routes = {**others, telemetry_path: {"GET": self._metrics}}
         self.use(web)
 

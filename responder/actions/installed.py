@@ -28,7 +28,7 @@ def installed(shipped: Mapping[str, AnyAction]) -> dict[str, AnyAction]:
     for entry_point in entry_points(group=GROUP):
         place = f"entry point {entry_point.name} = {entry_point.value} of {GROUP}"
         if entry_point.name in known:
-            raise ConfigError(f"{place}: there is an action {entry_point.name} already")
+            raise ConfigError(f"{place}: the action {entry_point.name} already exists")
         if not _NAME.fullmatch(entry_point.name):
             raise ConfigError(f"{place}: the name must have small letters, digits and _ only, 50 at most")
         action = _loaded(entry_point, place)
@@ -44,7 +44,7 @@ def _loaded(entry_point: EntryPoint, place: str) -> AnyAction:
     except Exception as error:
         raise ConfigError(f"{place}: cannot be loaded: {type(error).__name__}: {error}") from error
     if not isinstance(found, Action | RevertingAction):
-        raise ConfigError(f"{place}: is no class of Action or RevertingAction")
+        raise ConfigError(f"{place}: is not a class of Action or RevertingAction")
     return found
 
 

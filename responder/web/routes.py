@@ -114,7 +114,7 @@ class Application:
         try:
             allowed = passes(environ.get("HTTP_AUTHORIZATION", ""))
         except SecretError as error:
-            logger.error("nobody can be let in: %s", error)
+            logger.error("no token can be used, every request is refused: %s", error)
             return _problem("503 Service Unavailable", "no token is configured; see the log")
         if allowed:
             return None
@@ -225,14 +225,14 @@ class Application:
         except BodyError as error:
             return _problem(error.status, str(error))
         except SecretError as error:
-            logger.error("no click counts: %s", error)
+            logger.error("clicks cannot be checked and are refused: %s", error)
             return _problem("503 Service Unavailable", "no signing secret is configured; see the log")
         except slack.ForgedError as error:
             # Anybody can send that, as often as he likes.
-            logger.debug("a click is refused: %s", error)
+            logger.debug("click refused: %s", error)
             return _problem("401 Unauthorized", str(error))
         except slack.StrangerError as error:
-            logger.warning("a click is refused: %s", error)
+            logger.warning("click refused: %s", error)
             return _problem("403 Forbidden", str(error))
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             return _problem("400 Bad Request", f"no decision: {error}")

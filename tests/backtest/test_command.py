@@ -155,9 +155,9 @@ def test_says_how_far_rules_look_back_in_vain(url: str, tmp_path: Path, capsys: 
     [
         (("--prometheus=nothing",), "must be a URL"),
         (("--prometheus=http://user:secret@127.0.0.1:1",), "--basic-auth-file"),
-        (("--prometheus=http://127.0.0.1:1", "--from=yesterday"), "'yesterday' is no time"),
+        (("--prometheus=http://127.0.0.1:1", "--from=yesterday"), "'yesterday' is not a time"),
         (("--prometheus=http://127.0.0.1:1", "--from=1h", "--to=2h"), "--from: must be before --to"),
-        (("--prometheus=http://127.0.0.1:1", "--step=100ms"), "'100ms' is no duration"),
+        (("--prometheus=http://127.0.0.1:1", "--step=100ms"), "'100ms' is not a duration"),
         (("--prometheus=http://127.0.0.1:1", "--token-file=/nowhere"), "--token-file: /nowhere"),
     ],
 )

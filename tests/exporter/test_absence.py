@@ -250,7 +250,7 @@ def test_a_file_of_its_own(tmp_path: Path) -> None:
     assert loaded.settle == Duration(30)
     assert loaded.platform.absent == Absent(sections=("model",), features=("drift",))
     assert load(platform).platform == loaded.platform
-    with pytest.raises(ConfigError, match="declares the platform, too"):
+    with pytest.raises(ConfigError, match="also declares the platform"):
         load(platform, platform)
     platform.write_text("settle: 30s\n")
     with pytest.raises(ConfigError, match="unknown field `settle`"):

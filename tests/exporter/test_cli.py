@@ -188,7 +188,7 @@ def test_metrics_at_another_path(tmp_path: Path) -> None:
         ("metrics", "'metrics' is not a path such as /metrics"),
         ("/", "'/' is not a path such as /metrics"),
         ("/a?b", "'/a?b' is not a path such as /metrics"),
-        ("/-/healthy", "/-/healthy has something else already"),
+        ("/-/healthy", "/-/healthy is already in use"),
     ],
 )
 def test_a_path_for_metrics_that_is_none(path: str, reason: str) -> None:

@@ -111,11 +111,11 @@ USABLE = OWN.format(field="own")
 @pytest.mark.parametrize(
     ("entry_point", "module", "problem"),
     [
-        ("notify = own:Own", USABLE, "there is an action notify already"),
+        ("notify = own:Own", USABLE, "the action notify already exists"),
         ("Own! = own:Own", USABLE, "the name must have small letters, digits and _ only, 50 at most"),
         ("own = own:Gone", USABLE, "cannot be loaded: AttributeError: module 'own' has no attribute 'Gone'"),
         ("own = own:Own", "import nowhere", "cannot be loaded: ModuleNotFoundError: No module named 'nowhere'"),
-        ("own = own:Own", "Own = dict", "is no class of Action or RevertingAction"),
+        ("own = own:Own", "Own = dict", "is not a class of Action or RevertingAction"),
         ("own = own:Own", USABLE.replace("(Strict, frozen=True)", ""), "parameters must be a class of Strict"),
         ("own = own:Own", OWN.format(field="pace.own"), "the field pace of the configuration is the responder's own"),
         ("own = own:Own", OWN.format(field="siem"), "the field siem of the configuration is another action's"),
@@ -136,7 +136,7 @@ def test_one_that_cannot_be_used_is_refused_by_name(
 
 def test_two_of_one_name_are_refused(package: Package) -> None:
     told = checked(package("own = own:Own\nown = own:Own", USABLE))
-    assert "there is an action own already" in told.stderr
+    assert "the action own already exists" in told.stderr
 
 
 def test_a_playbook_may_ask_for_one_that_is_installed(package: Package, tmp_path: Path) -> None:

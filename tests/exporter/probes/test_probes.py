@@ -111,16 +111,16 @@ def test_https_needs_a_trusted_certificate(service: Service, tmp_path: Path) -> 
         ('{"jsonrpc": "2.0", "id": 1, "result": "0x12d687"}', "up"),
         (
             '{"jsonrpc": "2.0", "id": 1, "error": {"code": -32005, "message": "limit"}}',
-            "the answer is an error, or to another question",
+            "the answer is an error, or answers another request",
         ),
-        ('{"id": 2, "result": "0x1"}', "the answer is an error, or to another question"),
-        ('{"id": 1, "result": "0x1", "error": {"code": -32005}}', "the answer is an error, or to another question"),
+        ('{"id": 2, "result": "0x1"}', "the answer is an error, or answers another request"),
+        ('{"id": 1, "result": "0x1", "error": {"code": -32005}}', "the answer is an error, or answers another request"),
         ('{"id": 1, "result": "0x1", "error": null}', "up"),
         ('{"result": "0x1"}', "the answer is not a block number"),
         ('{"id": 1, "result": null}', "the answer is not a block number"),
         ('{"id": 1, "result": "latest"}', "the answer is not a block number"),
         ('{"id": 1, "result": 17}', "the answer is not a block number"),
-        ('{"id": true, "result": "0x1"}', "the answer is an error, or to another question"),
+        ('{"id": true, "result": "0x1"}', "the answer is an error, or answers another request"),
         *(
             (f'{{"id": 1, "result": "{text}"}}', "the answer is not a block number")
             for text in ("0x", "-0x10", "0x1_0", " 0x1", "17", "0x" + "f" * 65)
