@@ -65,7 +65,8 @@ inside() {
             sleep 1
         done' engine-network &
     sleep 0.5
-    exec slirp4netns --configure --mtu=1500 --disable-host-loopback $! tap0
+    slirp4netns --configure --mtu=1500 --disable-host-loopback $! tap0 &
+    wait # as the first process it reaps what others leave
 }
 
 environment() {
@@ -115,7 +116,7 @@ case ${1:-} in
         if holder >/dev/null; then
             pkill -TERM -P "$(holder)" dockerd || true # which ends the containers, as far as it has time
             for _ in $(seq 60); do answers || break; sleep 0.5; done
-            kill "$(cat "$ENGINE_DIR/pid")"
+            kill -KILL "$(cat "$ENGINE_DIR/pid")" # unshare heeds no other; all that is inside ends with it
         fi
         rm -f "$ENGINE_DIR/pid"
         ;;
