@@ -131,13 +131,14 @@ def _exporter_use() -> Panel:
     return time_series(
         103,
         "Exporter: CPU and memory",
-        "CPU in cores on the left, resident memory on the right.",
+        "CPU on the left, as a part of one core; resident memory on the right.",
         [
             Promql(f"max(rate({series('process_cpu_seconds_total', own)}[1m]))", "CPU", over_time=True),
             Promql(f"max({series('process_resident_memory_bytes', own)})", "memory", over_time=True),
         ],
-        unit="none",
-        decimals=2,
+        # The ticks of a small chart are that close.
+        unit="percentunit",
+        decimals=1,
         overrides=[
             column("CPU", color=fixed(BLUE)),
             column("memory", unit="bytes", decimals=0, color=fixed(ORANGE), custom__axisPlacement="right",
@@ -157,7 +158,8 @@ def _sources() -> Panel:
             Promql(f"max by (source) ({skew})", "{{source}} clock", over_time=True),
         ],
         unit="s",
-        custom={"fillOpacity": 0, "lineWidth": 1},
+        # Else the axis of sources that are never late ends at 1.67 minutes.
+        custom={"fillOpacity": 0, "lineWidth": 1, "axisSoftMax": 10},
     )
 
 
@@ -186,11 +188,14 @@ def _targets() -> Panel:
 
 
 def _rules() -> Panel:
-    groups = f"max by (rule_group) ({series('prometheus_rule_group_last_duration_seconds')})"
+    took = series("prometheus_rule_group_last_duration_seconds")
+    slowest = f"topk(5, max by (rule_group) (max_over_time({took}[1h] @ end())))"
+    groups = f"max by (rule_group) ({took}) and on (rule_group) {slowest}"
     return time_series(
         202,
-        "Evaluation of rule groups",
-        "How long each group took last. The dashed line is one second: the interval of the group that locks accounts.",
+        "Evaluation of the slowest rule groups",
+        "How long the five took that were the slowest of the last hour. The dashed line is one second: the"
+        " interval of the group that locks accounts.",
         [
             Promql(f'label_replace({groups}, "group", "$1", "rule_group", ".*;(.*)")', "{{group}}", over_time=True),
         ],
@@ -232,6 +237,8 @@ def _notifications() -> Panel:
         [
             Promql(_sent("alertmanager_notifications_total"), "{{integration}}", over_time=True),
             Promql(_sent("alertmanager_notifications_failed_total"), "{{integration}} failed", over_time=True),
+            # Else a time without any looks like one of which nothing is known.
+            Promql(f"sum(increase({series('alertmanager_notifications_total')}[5m])) == 0", "none", over_time=True),
         ],
         unit="locale",
         decimals=0,

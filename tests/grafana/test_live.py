@@ -36,6 +36,7 @@ MAY_BE_EMPTY = {
         "ticketing-investigate/302A",
         "ticketing-stack/301A",
         "ticketing-stack/301B",
+        "ticketing-stack/301C",
         "ticketing-stack/304A",
     ),
     *("ticketing-stack/303B", "ticketing-stack/303C"),

@@ -188,6 +188,15 @@ def test_no_column_is_lost_when_a_metric_is_missing(url: str, key: tuple[str, in
     assert any(NO_VALUE not in cells.values() for cells in whole.values())
 
 
+@pytest.mark.parametrize("number", [504, 505])
+def test_a_budget_that_nobody_knows_does_not_last(url: str, number: int) -> None:
+    """Whatever its pace is."""
+    key = ("ticketing", number)
+    assert set(columns(url, key, "ticketing:objective:budget_left_ratio")["D"].values()) == {0, 3}
+    found = columns(url, key, "ticketing:objective:budget_left_ratio")["E"].values()
+    assert sorted(found) == [NO_VALUE, 10]
+
+
 def unknown_words(panel: Json) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The columns that show a word for a value, each with its words."""
     for override in panel["fieldConfig"]["overrides"]:

@@ -241,7 +241,8 @@ def _budgets(number: int, title: str, description: str, objectives: Mapping[str,
         f"1 - ({' or '.join(allowed)})",
         left,
         pace,
-        f"{lasts} or 0 * (({left}) <= 0) or 0 * ({pace}) + {LASTS}",
+        # A slow pace says nothing of a budget that nobody knows.
+        f"{lasts} or 0 * (({left}) <= 0) or 0 * ({pace}) + {LASTS} and on (probe) ({left})",
     )
     return table(
         number,
