@@ -104,8 +104,8 @@ def prometheus_rules(files: Iterable[Path]) -> Iterator[Manifest]:
 def dashboards(files: Iterable[Path]) -> Iterator[Manifest]:
     """One ConfigMap for each dashboard."""
     for file in files:
-        # Without indentation: `kubectl apply` keeps a copy of all of it in an annotation, which has a limit of 256 KiB.
-        text = json.dumps(json.loads(file.read_text(encoding="utf-8")), indent=0, ensure_ascii=False)
+        # In one line: `kubectl apply` keeps a copy of all of it in an annotation, which has a limit of 256 KiB.
+        text = json.dumps(json.loads(file.read_text(encoding="utf-8")), separators=(",", ":"), ensure_ascii=False)
         yield {
             "apiVersion": "v1",
             "kind": "ConfigMap",
