@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from testbed.servers.contract import ContractDatabase
@@ -43,7 +45,8 @@ def test_a_view_that_reads_utc_in_another_zone(
     assert status == 1
     ((fault, mend),) = found.items()
     if direction == "ahead":
-        assert "rows in the future, the newest by 4.0 h" in fault
+        # On a busy machine minutes may have passed since they were written.
+        assert re.search(r"rows in the future, the newest by (3\.9|4\.0) h", fault)
     else:
         assert "which it usually is not" in fault
     assert f"its times are {hours} hours {direction}, as if read in a wrong zone" in mend

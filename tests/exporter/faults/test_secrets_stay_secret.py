@@ -170,9 +170,9 @@ class Witness:
         answer = self._exporter.post("/-/reload", auth=(WEB_USER, KEY))
         self.listen(answer)
         assert answer.status_code == status, answer.text
-        before = self._exporter.log().count("reloaded")
+        before = self._exporter.log().count("reload")
         self._exporter.reload()
-        wait_until(lambda: self._exporter.log().count("reloaded") > before, what="the signal is answered")
+        wait_until(lambda: self._exporter.log().count("reload") > before, what="the signal is answered")
 
     def listen(self, answer: requests.Response) -> None:
         """Keep an answer."""
@@ -280,7 +280,7 @@ def test_in_files(
             "invalid username-password pair",
             "probe http-echoes fails: status 500",
             "probe file-hangs fails:",
-            "not reloaded",
+            "reload failed",
         ):
             assert event in log
         witness.expect_no_secrets()

@@ -1,6 +1,6 @@
 {{/*
 What exporter and responder have in common. Takes a dict: root, part, port (its number), env, secrets (a volume's source),
-ingress (lists of peers), egress (rules of its own).
+ingress (lists of peers), egress (rules of its own: peers and a port).
 */}}
 {{- define "ticketing.workload" -}}
 {{- $values := index .root.Values .part -}}
@@ -209,11 +209,13 @@ spec:
       ports:
         - {protocol: UDP, port: 53}
         - {protocol: TCP, port: 53}
-    {{- with .egress.to }}
+    {{- range .egress }}
+    {{- if .to }}
     - to:
-        {{- toYaml . | nindent 8 }}
+        {{- toYaml .to | nindent 8 }}
       ports:
-        - {protocol: TCP, port: {{ $.egress.port }}}
+        - {protocol: TCP, port: {{ .port }}}
+    {{- end }}
     {{- end }}
     - ports:
         {{- range $values.egressPorts }}
