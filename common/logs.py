@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import sys
@@ -30,6 +31,25 @@ class Formatter(logging.Formatter):
         if self._json:
             return json.dumps(entry, ensure_ascii=False)
         return " ".join(f"{name}={_logfmt(value)}" for name, value in entry.items())
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what `set_up` is to do."""
+    add = parser.add_argument
+    add(
+        "--log.level",
+        dest="log_level",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+        help="the least of what is logged; default: %(default)s",
+    )
+    add(
+        "--log.format",
+        dest="log_format",
+        default="logfmt",
+        choices=("logfmt", "json"),
+        help="how it is logged; default: %(default)s",
+    )
 
 
 def set_up(level: str, style: str) -> None:

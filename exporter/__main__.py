@@ -228,20 +228,7 @@ def command_line() -> argparse.ArgumentParser:
         action="store_true",
         help="allow POST /-/reload to everybody; without it, it is for users alone",
     )
-    add(
-        "--log.level",
-        dest="log_level",
-        default="info",
-        choices=("debug", "info", "warning", "error"),
-        help="the least of what is logged; default: %(default)s",
-    )
-    add(
-        "--log.format",
-        dest="log_format",
-        default="logfmt",
-        choices=("logfmt", "json"),
-        help="how it is logged; default: %(default)s",
-    )
+    logs.add_flags(parser)
     add("--version", action="version", version=f"ticketing-exporter {VERSION}", help="print the version and exit")
     return parser
 

@@ -169,20 +169,7 @@ def command_line() -> argparse.ArgumentParser:
         metavar="HOST:PORT",
         help="where to listen; without a host on every address; default: %(default)s",
     )
-    add(
-        "--log.level",
-        dest="log_level",
-        default="info",
-        choices=("debug", "info", "warning", "error"),
-        help="the least of what is logged; default: %(default)s",
-    )
-    add(
-        "--log.format",
-        dest="log_format",
-        default="logfmt",
-        choices=("logfmt", "json"),
-        help="how it is logged; default: %(default)s",
-    )
+    logs.add_flags(parser)
     add("--version", action="version", version=f"ticketing-responder {VERSION}", help="print the version and exit")
     return parser
 
