@@ -40,12 +40,13 @@ def text() -> str:
         field.name: [name for name, action in SHIPPED.items() if field in (*action.needs, *action.uses)]
         for field in fields
     }
+    meanings = {field.name: field.meaning for field in fields if field.meaning}
     return page(
         "Configuration options",
         "Durations are written as `250ms`, `5s`, `2m` or `1h30m`. An option that does not exist is refused by name.",
         "\n\n".join(["## Exporter: `--config.file`", *_structures(ExporterConfig)]),
         "\n\n".join(["## Exporter: `--web.config.file`", *_structures(WebConfig)]),
-        "\n\n".join(["## Responder: `--config.file`", *_structures(responder, used)]),
+        "\n\n".join(["## Responder: `--config.file`", *_structures(responder, used, meanings)]),
         "\n\n".join(["## Responder: `--playbooks.file`", *_playbooks()]),
     )
 
@@ -60,7 +61,12 @@ def _playbooks() -> Iterator[str]:
         yield table(HEAD, _rows(action.parameters)) if action.parameters.__struct_fields__ else "nothing."
 
 
-def _structures(structure: Any, used: dict[str, list[str]] | None = None, within: str = "") -> Iterator[str]:
+def _structures(
+    structure: Any,
+    used: dict[str, list[str]] | None = None,
+    of_fields: dict[str, str] | None = None,
+    within: str = "",
+) -> Iterator[str]:
     """A table for a structure and for each one within it; one that stands in several places has one."""
     waiting: list[tuple[str, Any]] = [(within, structure)]
     done: dict[Any, str] = {}
@@ -76,14 +82,18 @@ def _structures(structure: Any, used: dict[str, list[str]] | None = None, within
             chosen = f", `{structure.__struct_config__.tag_field}: {tag}`" if tag else ""
             yield f"**`{place}`**{chosen}: {_summary(structure)}".removesuffix(": ")
         if structure.__struct_fields__:
-            yield table(HEAD, _rows(structure, used, within=place))
+            yield table(HEAD, _rows(structure, used, of_fields, within=place))
         for field in msgspec.structs.fields(structure):
             inner = f"{place}.{field.encode_name}".lstrip(".")
             waiting += [(inner + suffix, kind) for suffix, kind in _inner(field.type)]
 
 
 def _rows(
-    structure: Any, used: dict[str, list[str]] | None = None, within: str = "", without: tuple[str, ...] = ()
+    structure: Any,
+    used: dict[str, list[str]] | None = None,
+    of_fields: dict[str, str] | None = None,
+    within: str = "",
+    without: tuple[str, ...] = (),
 ) -> Iterator[tuple[str, ...]]:
     meanings = _meanings(structure)
     for field in msgspec.structs.fields(structure):
@@ -94,7 +104,8 @@ def _rows(
             full = f"{within}.{field.name}".lstrip(".")
             users = [names for key, names in used.items() if f"{key}.".startswith(f"{full}.")]
             names = dict.fromkeys(name for some in users for name in some)
-            meaning = f"Used by {', '.join(code(name) for name in names)}."
+            said = (of_fields or {}).get(full, "")
+            meaning = f"{said} Used by {', '.join(code(name) for name in names)}.".lstrip()
         yield code(field.encode_name), _type(field.type), _default(field), meaning
 
 

@@ -81,11 +81,13 @@ class Field(Generic[Content]):
         name: in the file; `a.b` is the field b within a.
         kind: type of its content. The host of every `Endpoint` in it must be among `allowed_hosts`.
         check: raises ValueError when a content of that type cannot be used.
+        meaning: what it is, where the action does not say it.
     """
 
     name: str
     kind: Any
     check: Callable[[Content, Pace], None] = _anything
+    meaning: str = ""
 
 
 class Config(Strict, frozen=True, kw_only=True):

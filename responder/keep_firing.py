@@ -94,6 +94,7 @@ class AlertKeeper:
         self._http = http
         self._alertmanagers = config.get(ALERTMANAGERS) or ()
         self._kept: dict[str, int] = {}
+        self._problems: dict[str, str] = {}
 
     def keep(self) -> None:
         """Look once at each Alertmanager. One that does not answer is left for the next time."""
@@ -101,8 +102,13 @@ class AlertKeeper:
             try:
                 kept = self._keep(endpoint)
             except EndpointError as error:
-                logger.debug("%s", error)
+                # Said when it begins or becomes another one, not every three seconds.
+                if self._problems.get(endpoint.url) != str(error):
+                    logger.warning("alerts cannot be kept firing: %s", error)
+                self._problems[endpoint.url] = str(error)
                 continue
+            if self._problems.pop(endpoint.url, None):
+                logger.info("alerts can be kept firing in %s again", authority(endpoint.url))
             before = self._kept.get(endpoint.url, 0)
             self._kept[endpoint.url] = kept
             if kept and not before:

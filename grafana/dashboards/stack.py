@@ -152,10 +152,10 @@ def _sources() -> Panel:
     return time_series(
         104,
         "Sources: late, and clocks",
-        "How late the replica is that the exporter reads, and how far its clock is ahead of the source's.",
+        "How late the replica is that the exporter reads, and how far its clock and the source's differ.",
         [
             Promql(f"max by (source) ({series('ticketing_source_lag_seconds')})", "{{source}} late", over_time=True),
-            Promql(f"max by (source) ({skew})", "{{source}} clock", over_time=True),
+            Promql(f"max by (source) (abs({skew}))", "{{source}} clock", over_time=True),
         ],
         unit="s",
         # Else the axis of sources that are never late ends at 1.67 minutes.

@@ -17,9 +17,11 @@ from responder.placeholders import promql
 from responder.playbooks import Step
 
 ALERTMANAGERS = Field[tuple[Endpoint, ...]](
-    "alertmanagers", Annotated[tuple[Endpoint, ...], msgspec.Meta(min_length=1)]
+    "alertmanagers",
+    Annotated[tuple[Endpoint, ...], msgspec.Meta(min_length=1)],
+    meaning="All members of the cluster, which share silences, but not alerts. Alerts are kept firing in each of them"
+    " while Prometheus is away.",
 )
-"""All of a cluster, whose members tell each other of silences, but not of alerts."""
 LONGEST_SECONDS = 24 * 3600
 
 

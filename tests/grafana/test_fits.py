@@ -48,7 +48,9 @@ def overrides(found: Json, name: str) -> Json:
     }
 
 
-@pytest.mark.parametrize("found", OURS, ids=lambda found: str(found["id"]))
+@pytest.mark.parametrize(
+    "found", [each for each in panels("ticketing") if each["type"] != "text"], ids=lambda found: str(found["id"])
+)
 def test_every_panel_has_a_title(found: Json) -> None:
     """On a phone the line below a card does not stand below that card."""
     assert found["title"].strip()

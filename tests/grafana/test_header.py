@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 
 import pytest
-import yaml
 
-from testbed.counterparts.server import CounterpartServer, Reply, Request
-from testbed.servers.prometheus import Prometheus
 from testbed.viewer.asking import answer
 from testbed.viewer.board import Asked, dashboard, panel, queries
-from tests.responder.process import wait_until
+from tests.grafana.page import having_read
 
 #: Alerts as Prometheus has them: name, severity, section, more labels.
 ALERTS = [
@@ -38,27 +33,10 @@ PAGE = "".join(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Page:
-    """What another Prometheus says of its alerts."""
-
-    def answer(self, request: Request) -> Reply | None:
-        return Reply(200, PAGE.encode(), "text/plain; version=0.0.4") if request.path == "/metrics" else None
-
-
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of a Prometheus that has read the page."""
-    with ExitStack() as stack:
-        target = stack.enter_context(CounterpartServer([Page()])).url.removeprefix("http://")
-        prometheus = Prometheus(tmp_path_factory.mktemp("header") / "prometheus.yml")
-        job = {"job_name": "page", "honor_labels": True, "static_configs": [{"targets": [target]}]}
-        prometheus.config.write_text(
-            yaml.safe_dump({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job]})
-        )
-        stack.enter_context(prometheus)
-        wait_until(lambda: bool(prometheus.query('up{job="page"} == 1')), 30)
-        yield prometheus.url
+    with having_read(PAGE, tmp_path_factory.mktemp("header")) as url:
+        yield url
 
 
 def asked(number: int) -> Asked:

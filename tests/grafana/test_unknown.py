@@ -5,19 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import yaml
 
 from grafana.dashboards.looks import NO_VALUE
-from testbed.counterparts.server import CounterpartServer, Reply, Request
-from testbed.servers.prometheus import Prometheus
 from testbed.viewer.asking import answer
 from testbed.viewer.board import UIDS, Asked, Json, panels, queries
-from tests.responder.process import wait_until
+from tests.grafana.page import having_read
 
 LIMITS = (
     "service_slow_ratio",
@@ -136,28 +131,10 @@ def exposition() -> str:
     return "".join(f"{line}\n" for _, line in sorted(lines, key=lambda each: each[0]))
 
 
-@dataclass(frozen=True)
-class Page:
-    """An exporter."""
-
-    def answer(self, request: Request) -> Reply | None:
-        return Reply(200, exposition().encode(), "text/plain; version=0.0.4") if request.path == "/metrics" else None
-
-
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of a Prometheus that has read the page."""
-    directory = tmp_path_factory.mktemp("unknown")
-    with ExitStack() as stack:
-        target = stack.enter_context(CounterpartServer([Page()])).url.removeprefix("http://")
-        prometheus = Prometheus(directory / "prometheus.yml")
-        job = {"job_name": "page", "honor_labels": True, "static_configs": [{"targets": [target]}]}
-        prometheus.config.write_text(
-            yaml.safe_dump({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job]})
-        )
-        stack.enter_context(prometheus)
-        wait_until(lambda: bool(prometheus.query('up{job="page"} == 1')), 30)
-        yield prometheus.url
+    with having_read(exposition(), tmp_path_factory.mktemp("unknown")) as url:
+        yield url
 
 
 def asked(uid: str, number: int) -> list[Asked]:

@@ -133,6 +133,8 @@ def test_an_outage_of_prometheus_ends_no_alert(alertmanagers: list[Alertmanager]
         assert one.keys() == {"ServiceDown", "RevenueLow"}
         assert SINCE in one["ServiceDown"]
     assert "Prometheus does not answer: 2 alerts are kept firing" in responder.log()
+    # One that nobody keeps is told of, once.
+    assert responder.log().count("alerts cannot be kept firing: GET 127.0.0.1:9: ") == 1
 
     # It is back: one still holds, the other is over.
     say(alertmanagers, "ServiceDown", 300 * SECOND)

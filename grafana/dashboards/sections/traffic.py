@@ -93,7 +93,7 @@ def _top() -> Panel:
 def _limited() -> Panel:
     return stat(
         303,
-        "",
+        "Blocked now",
         "Clients that are blocked now because they exceeded their limit.",
         reasons.instead(
             ["ratelimit:blocked"],
@@ -166,7 +166,7 @@ SECTION = Section(
     300,
     f"🌐 API Rate Limiting & Traffic{reasons.of('traffic')}",
     [
-        [Column(15, [(9, _requests())]), Column(9, [(7, _top()), (2, _limited())])],
+        [Column(15, [(9, _requests())]), Column(9, [(6, _top()), (3, _limited())])],
         line(10, (24, _status())),
     ],
     main=304,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from common.secret_text import SecretText
 from common.web_server import WebServer
@@ -132,3 +133,8 @@ def clean_environment() -> dict[str, str]:
     """The environment without connections."""
     names = ("POSTGRES_DSN", "REDIS_URL", "POSTGRES_DSN_FILE", "REDIS_URL_FILE")
     return {name: value for name, value in os.environ.items() if name not in names}
+
+
+def names(text: str) -> set[str]:
+    """Those of all samples in an exposition."""
+    return {sample.name for family in parse_text(text) for sample in family.samples}
